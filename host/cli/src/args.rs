@@ -1,0 +1,212 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 the command failed · 2 wrong command line · 10 to 26 a call ended with an error \
+of the closed set (10 invalid_input, 14 capability_denied, 15 egress_denied, 22 timeout, …; the error reference has all).";
+
+/// Runs WebAssembly packs as tools for AI agents: a fresh instance per call, with what the manifest grants and
+/// nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "packhost", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Global {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Keep everything (state, cache, policies, packs) in this directory instead of the XDG directories
+    #[arg(long, global = true, value_name = "DIR", env = "PACKHOST_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// A manifest file, or a directory of *.yaml files; repeatable. Without it: `policies/` of the state or
+    /// configuration directory, and what ships with the binary
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// A component file, or a directory of *.wasm files, to serve besides the shipped packs; repeatable
+    #[arg(long = "packs", global = true, value_name = "PATH")]
+    pub(crate) pack_paths: Vec<PathBuf>,
+    /// Whether the host gives up what it does not need after start-up (seccomp, Landlock, no-new-privileges)
+    #[arg(long, global = true, value_name = "HOW", default_value = "best-effort")]
+    pub(crate) walls: Walls,
+    /// What to log to stderr: a level, or directives such as `packhost::call=info`
+    #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG")]
+    pub(crate) log: Option<String>,
+}
+
+/// How strict the walls around the host are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Walls {
+    /// Do not start where the kernel lacks something
+    Required,
+    /// Raise what the kernel has
+    BestEffort,
+    /// None
+    Off,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Serve MCP over HTTP
+    Serve(Serve),
+    /// Serve MCP over stdin and stdout, for agents that start their tools themselves
+    Mcp(Mcp),
+    /// Call a pack once and print its answer
+    Call(Call),
+    /// List packs, or show one
+    #[command(subcommand)]
+    Packs(Packs),
+    /// Check, explain, compare and test what packs may do
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Look at this machine: what is in force, what is missing, and how to fix it
+    Doctor,
+    /// Start a host, connect to it as an MCP client, and show calls being answered, mended and denied
+    Demo(Demo),
+    /// Print how to connect an agent to this binary
+    Connect(Connect),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `packhost serve`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Where to listen. Anything but loopback needs a token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8808")]
+    pub(crate) listen: SocketAddr,
+    /// A file with one `name token` a line; only their holders are answered. The tokens are read from the file so
+    /// that they are on no command line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// A host name that clients may use in the Host header besides loopback's; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// An origin that browsers may send, such as https://app.example.com; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// Seconds that running calls get to finish after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) drain: u64,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+}
+
+/// `packhost mcp`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Mcp {
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+}
+
+/// Bounds of the engine.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Bounds {
+    /// Calls that run at once
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) calls: u32,
+    /// Calls that may wait for a place
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) queue: u32,
+    /// Calls of one caller that run at once
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) calls_per_caller: u32,
+    /// Threads that run packs; 0 means one per core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) guest_threads: usize,
+}
+
+/// `packhost call`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Call {
+    /// The pack, such as text.stats
+    pub(crate) pack: String,
+    /// The input as JSON, `@file` to read it from a file, `-` to read it from stdin
+    #[arg(default_value = "{}")]
+    pub(crate) input: String,
+}
+
+/// `packhost packs`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Packs {
+    /// List the packs that are served, and those that are not and why
+    List,
+    /// Show one pack: what it takes, what it answers, what it asks for
+    Show {
+        /// The pack
+        pack: String,
+    },
+}
+
+/// `packhost policy`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check manifest files and say where they are wrong
+    Check {
+        /// Files or directories; without any, those in force
+        paths: Vec<PathBuf>,
+    },
+    /// Say in sentences what a pack asks for, what it may do, and which line says so
+    Explain {
+        /// The pack
+        pack: String,
+    },
+    /// Say what an edit would give and take
+    Diff {
+        /// The manifest as it is: a file or a directory
+        old: PathBuf,
+        /// The manifest as it would be
+        new: PathBuf,
+    },
+    /// Run the yes/no cases of a file against the manifest
+    Test {
+        /// The file with the cases
+        cases: PathBuf,
+    },
+    /// Print the JSON Schema of manifest files, for editors
+    Schema,
+}
+
+/// `packhost demo`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {}
+
+/// `packhost connect`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Connect {
+    /// Which agent
+    pub(crate) agent: Agent,
+}
+
+/// Agents that we know how to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Agent {
+    /// Claude Code
+    ClaudeCode,
+    /// Cursor
+    Cursor,
+    /// Visual Studio Code
+    Vscode,
+    /// Codex CLI
+    Codex,
+    /// Gemini CLI
+    Gemini,
+    /// opencode
+    Opencode,
+    /// Any other MCP client
+    Generic,
+}

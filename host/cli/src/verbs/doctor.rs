@@ -1,0 +1,133 @@
+//! `packhost doctor`: what this machine has, what is in force, and what to do about the rest.
+
+use anstream::println;
+use packhost_walls::Requirement;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::dirs::Dirs;
+use crate::exit::Error;
+use crate::output::{BAD, BOLD, GOOD, NOTE, Output};
+use crate::{policies, walls};
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    checks: Vec<Check>,
+    walls: packhost_walls::Status,
+}
+
+#[derive(Serialize)]
+struct Check {
+    what: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Good,
+    Slow,
+    Bad,
+}
+
+pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
+    let dirs = Dirs::of(global)?;
+    walls::make_dirs(&dirs)?;
+    let mut checks = vec![state_dir(&dirs), swap(), maps()];
+    let manifest = policies::load(global, &dirs);
+    checks.push(match &manifest {
+        Ok(manifest) => good("manifest", format!("revision {}, {} packs have an entry", manifest.revision(), manifest.entries().count())),
+        Err(error) => Check {
+            what: "manifest",
+            state: State::Bad,
+            found: error.to_string(),
+            fix: Some("`packhost policy check` shows every error with its line".into()),
+        },
+    });
+    if let Ok(manifest) = &manifest {
+        checks.push(raised(global, &dirs, manifest));
+    }
+    let walls = packhost_walls::status().map_err(|error| Error::failed(error.to_string()))?;
+    let report = Report { version: env!("CARGO_PKG_VERSION"), checks, walls };
+    output.answer(&report, || print(&report));
+    let bad = report.checks.iter().any(|check| check.state == State::Bad);
+    if bad { Err(Error::Said) } else { Ok(()) }
+}
+
+fn print(report: &Report) {
+    println!("{BOLD}packhost {}{BOLD:#}", report.version);
+    for check in &report.checks {
+        let mark = match check.state {
+            State::Good => format!("{GOOD}ok{GOOD:#}  "),
+            State::Slow => format!("{NOTE}slow{NOTE:#}"),
+            State::Bad => format!("{BAD}bad{BAD:#} "),
+        };
+        println!("  {mark}  {:10}  {}", check.what, check.found);
+        if let Some(fix) = &check.fix {
+            println!("                    {fix}");
+        }
+    }
+}
+
+fn good(what: &'static str, found: String) -> Check {
+    Check { what, state: State::Good, found, fix: None }
+}
+
+/// Raises the walls in this process, which ends right after: what holds here holds for `serve`.
+fn raised(global: &Global, dirs: &Dirs, manifest: &packhost_manifest::Manifest) -> Check {
+    match walls::up(global, dirs, manifest) {
+        Ok(in_force) => {
+            let off = walls::requirement(global) == Requirement::Off;
+            Check {
+                what: "walls",
+                state: if off { State::Bad } else { State::Good },
+                found: in_force.to_string(),
+                fix: off.then(|| "leave out --walls off".into()),
+            }
+        }
+        Err(error) => Check { what: "walls", state: State::Bad, found: error.to_string(), fix: None },
+    }
+}
+
+fn state_dir(dirs: &Dirs) -> Check {
+    use std::os::unix::fs::PermissionsExt;
+    let found = dirs.show(&dirs.state);
+    match std::fs::metadata(&dirs.state) {
+        Ok(meta) if meta.permissions().mode() & 0o077 == 0 => good("state", found),
+        Ok(_) => Check {
+            what: "state",
+            state: State::Slow,
+            found: format!("{found} is open to other users: compiled packs are not kept there"),
+            fix: Some(format!("chmod 700 {}", dirs.state.display())),
+        },
+        Err(error) => Check { what: "state", state: State::Bad, found: format!("{found}: {error}"), fix: None },
+    }
+}
+
+fn swap() -> Check {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("SwapTotal:")).map(str::trim).unwrap_or("unknown");
+    if total == "0 kB" {
+        return good("swap", "none: instances are reset by page map".into());
+    }
+    Check {
+        what: "swap",
+        state: State::Slow,
+        found: format!("{total}: instances are reset without the page map"),
+        fix: Some("run the host where swap is off (for example `MemorySwapMax=0` and no swap on the machine)".into()),
+    }
+}
+
+/// A pool of 10,000 instances takes about 60,000 mappings.
+fn maps() -> Check {
+    let path = "/proc/sys/vm/max_map_count";
+    let count = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    match count {
+        Some(count) => good("mappings", format!("{count}: room for about {} live instances", count / 6)),
+        None => Check { what: "mappings", state: State::Slow, found: format!("{path} cannot be read"), fix: None },
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per verb.
+
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod connect;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod mcp;
+pub(crate) mod packs;
+pub(crate) mod policy;
+pub(crate) mod serve;

@@ -1,0 +1,124 @@
+//! `packhost packs`: what is served.
+
+use anstream::println;
+use packhost_engine::{Engine, Tool};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::{Global, Packs as Args};
+use crate::exit::Error;
+use crate::host::{Prepared, prepare};
+use crate::output::{BOLD, DIM, NOTE, Output};
+
+pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
+    let prepared = prepare(global, None, None)?;
+    let runtime = Prepared::runtime()?;
+    let engine = runtime.block_on(prepared.start())?;
+    let done = match args {
+        Args::List => {
+            list(&engine, output);
+            Ok(())
+        }
+        Args::Show { pack } => show(&engine, pack, output),
+    };
+    runtime.shutdown_background();
+    done
+}
+
+#[derive(Serialize)]
+struct Listed {
+    packs: Vec<Row>,
+    not_served: Vec<packhost_engine::Refused>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    tool: String,
+    version: Option<String>,
+    title: String,
+    origin: String,
+    digest: String,
+    manifest: String,
+}
+
+fn row(tool: &Tool) -> Row {
+    Row {
+        name: tool.name.to_string(),
+        tool: tool.tool.to_string(),
+        version: tool.pack.version.clone(),
+        title: tool.title.clone(),
+        origin: tool.pack.origin.clone(),
+        digest: tool.pack.digest.to_string(),
+        manifest: tool.entry.place.to_string(),
+    }
+}
+
+fn list(engine: &Engine, output: Output) {
+    let catalog = engine.catalog();
+    let packs: Vec<Row> = catalog.tools().map(|tool| row(tool)).collect();
+    let listed = Listed { packs, not_served: catalog.refused().to_vec() };
+    output.answer(&listed, || {
+        let widest = listed.packs.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        for row in &listed.packs {
+            println!("{BOLD}{:widest$}{BOLD:#}  {}  {DIM}{}{DIM:#}", row.name, row.title, row.manifest);
+        }
+        for refused in &listed.not_served {
+            println!("{NOTE}{:widest$}{NOTE:#}  not served: {}", refused.name, refused.reason);
+        }
+    });
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    row: Row,
+    description: &'a str,
+    imports: &'a [String],
+    wants: Option<&'a packhost_engine::Wants>,
+    read_only: bool,
+    destructive: bool,
+    idempotent: bool,
+    open_world: bool,
+    input_schema: &'a Value,
+    output_schema: Option<&'a Value>,
+}
+
+fn show(engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
+    let catalog = engine.catalog();
+    let tool = catalog.find(name).ok_or_else(|| match catalog.refused().iter().find(|refused| refused.name == name) {
+        Some(refused) => Error::failed(format!("{name} is not served: {}", refused.reason)),
+        None => Error::failed(format!("there is no pack {name}; `packhost packs list` has them all")),
+    })?;
+    let shown = Shown {
+        row: row(tool),
+        description: &tool.description,
+        imports: &tool.pack.outline.imports,
+        wants: tool.pack.description.as_ref().map(|description| &description.wants),
+        read_only: tool.annotations.read_only,
+        destructive: tool.annotations.destructive,
+        idempotent: tool.annotations.idempotent,
+        open_world: tool.annotations.open_world,
+        input_schema: &tool.input_schema,
+        output_schema: tool.output_schema.as_deref(),
+    };
+    output.answer(&shown, || text(tool));
+    Ok(())
+}
+
+fn text(tool: &Tool) {
+    let version = tool.pack.version.as_deref().unwrap_or("");
+    println!("{BOLD}{}{BOLD:#} {version} ({}, {})", tool.name, tool.pack.origin, tool.pack.digest);
+    println!("  {}", tool.description);
+    println!("  clients see {BOLD}{}{BOLD:#}", tool.tool);
+    if let Some(description) = &tool.pack.description {
+        let wants = &description.wants;
+        for (what, why) in [("http", &wants.http), ("fs", &wants.fs), ("ask", &wants.ask), ("env", &wants.env)] {
+            if let Some(why) = why {
+                println!("  asks for {what}: {why}");
+            }
+        }
+    }
+    println!("  granted by {}; `packhost policy explain {}` says what", tool.entry.place, tool.pack.name);
+    println!("{DIM}input{DIM:#} {:#}", tool.input_schema);
+}

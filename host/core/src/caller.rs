@@ -1,0 +1,32 @@
+//! Who makes a call.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The one on whose behalf a call runs. Limits are counted and handles are owned per caller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Caller(String);
+
+impl Caller {
+    /// The person at this machine: stdio, the command line, and HTTP on loopback without a token.
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+
+    /// The holder of a configured bearer token, by the name that the operator gave the token.
+    pub fn token(name: &str) -> Self {
+        Self(format!("token:{name}"))
+    }
+
+    /// The caller as it stands in logs and records.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

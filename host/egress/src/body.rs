@@ -1,0 +1,172 @@
+//! Bodies on their way out and in: each piece is charged, and the next one fails once the exchange may not go on.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::error::{EgressError, Wait};
+use crate::headers;
+use crate::transfer::Transfer;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+fn weight(frame: &Frame<Bytes>) -> u64 {
+    let data = frame.data_ref().map_or(0, |data| data.len() as u64);
+    data + frame.trailers_ref().map_or(0, headers::size)
+}
+
+/// A request's body. Dropped by hyper when it has been sent, which is how the wait for the first byte begins.
+pub(crate) struct Outgoing<B> {
+    inner: Pin<Box<B>>,
+    transfer: Arc<Transfer>,
+    _sending: oneshot::Sender<Infallible>,
+}
+
+impl<B> Outgoing<B> {
+    /// The body, and what ends when it has been sent.
+    pub(crate) fn new(inner: B, transfer: Arc<Transfer>) -> (Self, oneshot::Receiver<Infallible>) {
+        let (sending, sent) = oneshot::channel();
+        (Self { inner: Box::pin(inner), transfer, _sending: sending }, sent)
+    }
+}
+
+impl<B> Body for Outgoing<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        let frame = match std::task::ready!(self.inner.as_mut().poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                let error: BoxError = error.into();
+                tracing::debug!(%error, "a request body failed");
+                let fault =
+                    EgressError::Protocol("the request's body ended with an error before it was complete");
+                return Poll::Ready(Some(Err(self.transfer.fail(fault))));
+            }
+        };
+        Poll::Ready(Some(self.transfer.sent(weight(&frame)).map(|()| frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A response's body, as it arrives. Dropping it closes the connection; a request body that is still being sent
+/// ends with it.
+pub struct ResponseBody {
+    /// Gone after the end or the first error.
+    incoming: Option<Incoming>,
+    transfer: Arc<Transfer>,
+    connection: Option<AbortOnDropHandle<()>>,
+    between: Duration,
+    /// Runs while nothing arrives.
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(
+        incoming: Incoming,
+        transfer: Arc<Transfer>,
+        connection: AbortOnDropHandle<()>,
+        between: Duration,
+    ) -> Self {
+        Self { incoming: Some(incoming), transfer, connection: Some(connection), between, idle: None }
+    }
+
+    fn end(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        self.incoming = None;
+        self.connection = None;
+        self.idle = None;
+        Poll::Ready(Some(Err(self.transfer.fail(error))))
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let between = self.between;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
+        idle.as_mut().poll(cx)
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        let this = &mut *self;
+        let Some(incoming) = this.incoming.as_mut() else { return Poll::Ready(None) };
+        if let Err(error) = this.transfer.check() {
+            return this.end(error);
+        }
+        match Pin::new(incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.idle = None;
+                match this.transfer.received(weight(&frame)) {
+                    Ok(()) => Poll::Ready(Some(Ok(frame))),
+                    Err(error) => this.end(error),
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a response body failed");
+                this.end(EgressError::Protocol("the response ended before it was complete"))
+            }
+            // A connection that was cut off may look like a body that ended.
+            Poll::Ready(None) => match this.transfer.fault() {
+                Some(error) => this.end(error),
+                None => {
+                    this.incoming = None;
+                    this.idle = None;
+                    Poll::Ready(None)
+                }
+            },
+            Poll::Pending => match this.poll_idle(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) => {
+                    let limit = this.between;
+                    this.end(EgressError::Timeout { wait: Wait::BetweenBytes, limit })
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody").field("ended", &self.incoming.is_none()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! What a call tried to reach, for the record that is made of it.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// One request of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The host as the URL names it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The address that was connected to, or the one that was refused; none if it did not come to that.
+    pub address: Option<IpAddr>,
+    /// What became of the request.
+    pub decision: Decision,
+    /// Bytes sent, counted as [`Allowance::bytes`](crate::Allowance) says.
+    pub sent: u64,
+    /// Bytes received, counted the same way.
+    pub received: u64,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// No decision yet, or the request ended before there was one.
+    Pending,
+    /// The rules and the addresses were in order; a connection was tried.
+    Allowed,
+    /// No rule grants it.
+    DeniedByRule,
+    /// A rule grants it, but not the address that it has.
+    DeniedByAddress,
+}
+
+/// The contacts of a call, in the order in which they began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contacts {
+    /// The first ones, up to 256.
+    pub list: Vec<Contact>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+/// How many contacts of a call are kept.
+const KEPT: usize = 256;
+
+#[derive(Debug, Default)]
+pub(crate) struct ContactLog {
+    entries: Mutex<(Vec<Arc<Entry>>, u64)>,
+}
+
+/// A contact while it is under way.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    host: String,
+    port: u16,
+    address: OnceLock<IpAddr>,
+    decision: OnceLock<Decision>,
+    pub(crate) sent: AtomicU64,
+    pub(crate) received: AtomicU64,
+}
+
+impl Entry {
+    pub(crate) fn decided(&self, decision: Decision) {
+        let _first_counts = self.decision.set(decision);
+    }
+
+    pub(crate) fn at(&self, address: IpAddr) {
+        let _first_counts = self.address.set(address);
+    }
+
+    fn snapshot(&self) -> Contact {
+        Contact {
+            host: self.host.clone(),
+            port: self.port,
+            address: self.address.get().copied(),
+            decision: self.decision.get().copied().unwrap_or(Decision::Pending),
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl ContactLog {
+    pub(crate) fn begin(&self, host: &str, port: u16) -> Arc<Entry> {
+        let entry = Arc::new(Entry {
+            host: host.to_owned(),
+            port,
+            address: OnceLock::new(),
+            decision: OnceLock::new(),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+        });
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.0.len() < KEPT {
+            entries.0.push(entry.clone());
+        } else {
+            entries.1 += 1;
+        }
+        entry
+    }
+
+    pub(crate) fn snapshot(&self) -> Contacts {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        Contacts { list: entries.0.iter().map(|entry| entry.snapshot()).collect(), more: entries.1 }
+    }
+}

@@ -1,0 +1,205 @@
+//! What can go wrong on the way out, as the agent is told it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use packhost_core::{ErrorCode, Failure};
+
+/// Why a request did not leave, or why its answer did not come back whole. The texts are for the agent: they hold
+/// no text that the server sent and no path of the host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EgressError {
+    /// No rule grants this request.
+    #[error("{message}")]
+    Denied {
+        /// What was denied and why.
+        message: String,
+        /// What would have to change.
+        fix: String,
+    },
+    /// A rule grants the name, but it stands for an address that the rule does not open.
+    #[error("{host} is at {address}, which is {why}; the request was not sent")]
+    Address {
+        /// The host as the URL names it.
+        host: String,
+        /// The first of its addresses that may not be reached.
+        address: IpAddr,
+        /// What that address is, with its source.
+        why: String,
+        /// What would have to change.
+        fix: String,
+    },
+    /// The request's URL cannot be sent.
+    #[error("the request's URL cannot be used: {0}")]
+    Url(&'static str),
+    /// The name could not be resolved.
+    #[error("the name {host} could not be resolved: {why}")]
+    Dns {
+        /// The name as the URL has it.
+        host: String,
+        /// Why, in a few words.
+        why: &'static str,
+    },
+    /// No connection could be made.
+    #[error("no connection to {host} port {port}: {why}")]
+    Connect {
+        /// The host as the URL names it.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why, in a few words.
+        why: &'static str,
+    },
+    /// The server did not prove who it is, or does not speak TLS 1.2 or 1.3.
+    #[error("no secure connection to {host}: {why}")]
+    Tls {
+        /// The host as the URL names it.
+        host: String,
+        /// Why, in a few words.
+        why: &'static str,
+        /// Whether it is the certificate that was refused.
+        certificate: bool,
+    },
+    /// The server took too long.
+    #[error("{wait} took longer than {} ms", limit.as_millis())]
+    Timeout {
+        /// What was waited for.
+        wait: Wait,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The head of the response is larger than the host reads.
+    #[error("the response's headers are larger than {limit} bytes or more than {fields} fields")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+        /// The limit in header fields.
+        fields: usize,
+    },
+    /// The call has used up what it may send or receive.
+    #[error("this call may use {limit} {resource}, and needs more")]
+    Budget {
+        /// What there is no more of.
+        resource: Resource,
+        /// How much the call was given.
+        limit: u64,
+    },
+    /// What the server (or the pack's request) said is not HTTP/1.1, or ended in the middle.
+    #[error("{0}")]
+    Protocol(&'static str),
+    /// The operator took the grant back while the call was running.
+    #[error("the permission for outgoing requests was withdrawn while the call was running")]
+    Revoked,
+    /// The call was cancelled.
+    #[error("the call was cancelled")]
+    Cancelled,
+}
+
+/// What egress waited for when time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Resolving the name.
+    Dns,
+    /// A free slot among the call's open requests, the TCP connection, and TLS.
+    Connect,
+    /// The first byte of the response, after the request was sent.
+    FirstByte,
+    /// The next bytes of the response body.
+    BetweenBytes,
+    /// The whole exchange.
+    Total,
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Wait::Dns => "resolving the name",
+            Wait::Connect => "connecting to the server",
+            Wait::FirstByte => "the server's first byte",
+            Wait::BetweenBytes => "the next part of the response",
+            Wait::Total => "the whole exchange",
+        })
+    }
+}
+
+/// What a call's [`Allowance`](crate::Allowance) limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// Requests, the denied ones too.
+    Requests,
+    /// Bytes, sent and received.
+    Bytes,
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Resource::Requests => "outgoing requests",
+            Resource::Bytes => "bytes of outgoing traffic",
+        })
+    }
+}
+
+impl EgressError {
+    /// The code of the closed set that this is.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            EgressError::Denied { .. } | EgressError::Address { .. } | EgressError::Revoked => {
+                ErrorCode::EgressDenied
+            }
+            EgressError::Timeout { .. } => ErrorCode::Timeout,
+            EgressError::TooLarge { .. } | EgressError::Budget { .. } => ErrorCode::ResourceExhausted,
+            EgressError::Cancelled => ErrorCode::Cancelled,
+            EgressError::Url(_) => ErrorCode::InvalidInput,
+            EgressError::Dns { .. }
+            | EgressError::Connect { .. }
+            | EgressError::Tls { .. }
+            | EgressError::Protocol(_) => ErrorCode::HandlerFailed,
+        }
+    }
+
+    /// What to do about it, where there is something.
+    pub fn fix(&self) -> Option<&str> {
+        match self {
+            EgressError::Denied { fix, .. } | EgressError::Address { fix, .. } => Some(fix),
+            EgressError::Url(_) => {
+                Some("Use an absolute http or https URL such as https://example.com/path.")
+            }
+            EgressError::Dns { .. } => Some("Check the spelling of the host name."),
+            EgressError::Tls { certificate: true, .. } => {
+                Some("The operator can add the server's certificate authority to the host's trusted roots.")
+            }
+            EgressError::Budget { .. } => {
+                Some("Ask for less in one call, or split the work over several calls.")
+            }
+            EgressError::Revoked => Some("Ask the operator."),
+            _ => None,
+        }
+    }
+}
+
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        let failure = Failure::new(error.code(), error.to_string());
+        match error.fix() {
+            Some(fix) => failure.fix(fix),
+            None => failure,
+        }
+    }
+}
+
+/// Why an [`Egress`](crate::Egress) could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// One of the extra roots is not a certificate.
+    #[error("extra root certificate number {index} cannot be used: {cause}")]
+    Root {
+        /// Which one, counted from 1.
+        index: usize,
+        /// What the parser says.
+        cause: rustls::Error,
+    },
+    /// The cryptography provider has nothing for TLS 1.2 or 1.3.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(rustls::Error),
+}

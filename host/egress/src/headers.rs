@@ -1,0 +1,58 @@
+//! Which headers pass.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
+
+use crate::error::EgressError;
+
+/// Headers that speak to the next hop (RFC 9110 section 7.6.1) or to a proxy; the host is neither's client.
+const HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-authorization"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Removes hop-by-hop and proxy headers, and whatever `Connection` nominates.
+pub(crate) fn strip_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Its own framing is not the peer's to nominate away.
+        .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
+        .collect();
+    for name in HOP.iter().chain(&nominated) {
+        headers.remove(name);
+    }
+}
+
+/// Makes a request's headers ready to send.
+pub(crate) fn prepare(headers: &mut HeaderMap, host: &str) -> Result<(), EgressError> {
+    strip_hop(headers);
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+        if !digits || lengths.next().is_some() {
+            return Err(EgressError::Protocol("the request's Content-Length is not one plain number"));
+        }
+    }
+    let host = HeaderValue::from_str(host)
+        .map_err(|_| EgressError::Url("its host cannot be written in a header"))?;
+    headers.insert(HOST, host);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(())
+}
+
+/// The size of a head's fields in bytes: names and values.
+pub(crate) fn size(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| (name.as_str().len() + value.len()) as u64).sum()
+}

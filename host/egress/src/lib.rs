@@ -1,0 +1,44 @@
+//! The one place where an outgoing HTTP request leaves the host.
+//!
+//! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, classifying
+//! every address it has, connecting to an address that was checked, TLS, one HTTP/1.1 exchange, and what a call
+//! may spend on all of that. Refuses: knowing where rules come from, following redirects, retrying, proxies from
+//! the environment, sharing a connection between two requests, and anything that is not `http` or `https`.
+//!
+//! ```no_run
+//! # use packhost_egress::*;
+//! # async fn doc(rules: std::sync::Arc<dyn Rules>) -> Result<(), Box<dyn std::error::Error>> {
+//! let egress = Egress::new(Settings::default())?;
+//! let call = CallEgress::new(rules, Allowance::default());
+//! let request = http::Request::get("https://example.com/").body(String::new())?;
+//! let response = egress.send(request, &call, Waits::default()).await?;
+//! # Ok(()) }
+//! ```
+
+mod address;
+mod body;
+mod budget;
+mod call;
+mod connect;
+mod contact;
+mod error;
+mod headers;
+mod registry;
+mod resolve;
+mod rules;
+mod send;
+mod target;
+mod tls;
+mod transfer;
+mod wire;
+
+pub use address::{Reach, classify};
+pub use body::ResponseBody;
+pub use budget::{Allowance, Spent};
+pub use call::CallEgress;
+pub use contact::{Contact, Contacts, Decision};
+pub use error::{EgressError, Resource, SetupError, Wait};
+pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use rules::{Rules, Verdict};
+pub use rustls::pki_types::CertificateDer;
+pub use send::{Egress, Settings, Waits};

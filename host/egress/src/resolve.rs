@@ -1,0 +1,54 @@
+//! From a name to its addresses, once per request.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// What a [`Resolve`] returns.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
+
+/// Turns a host name into its addresses. Asked only for names that a rule has granted, once per request, and never
+/// for IP literals.
+pub trait Resolve: Send + Sync {
+    /// All addresses of `host`, in the order in which they should be tried. The name is as the URL parser leaves
+    /// it: lower case, in ASCII (IDNA), at most 253 characters, perhaps with a trailing dot.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] or any other kind when there is no answer; both end the request.
+    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a>;
+}
+
+/// The resolver of the operating system (`getaddrinfo`, with `/etc/hosts` and whatever else is configured there).
+#[derive(Debug, Clone)]
+pub struct SystemResolver {
+    slots: Arc<Semaphore>,
+}
+
+/// `getaddrinfo` cannot be cancelled and holds a thread while it runs: no more than this many at once.
+const LOOKUPS: usize = 32;
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self { slots: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+}
+
+impl Resolve for SystemResolver {
+    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+        Box::pin(async move {
+            let slot = self.slots.clone().acquire_owned().await.map_err(io::Error::other)?;
+            let host = host.to_owned();
+            tokio::task::spawn_blocking(move || {
+                let _until_answered = slot;
+                Ok((host.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+            })
+            .await
+            .map_err(io::Error::other)?
+        })
+    }
+}

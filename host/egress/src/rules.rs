@@ -1,0 +1,32 @@
+//! The question that egress asks before anything happens.
+
+use http::Method;
+use ipnet::IpNet;
+use url::Url;
+
+/// What may leave. Asked once per request, before any name is resolved, with the URL that will be sent.
+///
+/// An implementation may look at state that changes while a call runs: each request asks anew.
+pub trait Rules: Send + Sync {
+    /// Decides on one request. `url` is `http` or `https`, has a host and no user name, and its path has no dot
+    /// segments left.
+    fn decide(&self, method: &Method, url: &Url) -> Verdict;
+}
+
+/// The answer of [`Rules::decide`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request may leave.
+    Allowed {
+        /// Networks outside the public internet that this rule opens; empty for none. Metadata services and the
+        /// host's own listeners stay closed whatever stands here.
+        addresses: Vec<IpNet>,
+    },
+    /// The request may not leave.
+    Denied {
+        /// What was denied and why, for the agent.
+        message: String,
+        /// What would have to change, for the agent; names the missing rule.
+        fix: String,
+    },
+}

@@ -1,0 +1,15 @@
+//! What is generated from `wit/`: one module per served version of the contract.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "packhost:pack/pack",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    require_store_data_send: true,
+});
+
+pub use self::exports::packhost::pack::handler;
+pub use self::packhost::pack::{ask, progress, types};
+pub use self::wasi::logging::logging;

@@ -1,0 +1,128 @@
+//! `wasi:http`: outgoing requests, 0.2 and 0.3, through one hook into egress.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::BodyExt;
+use packhost_core::Failure;
+use packhost_egress::{CallEgress, Egress, EgressError, Rules, Verdict, Waits};
+use packhost_manifest::{Decision, Entry, Grants};
+use packhost_package::Outline;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::Granted;
+use crate::runtime::{Flavour, Guest};
+
+pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    if flavour == Flavour::Concurrent {
+        wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    }
+    Ok(())
+}
+
+pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
+    (super::imports(outline, "wasi:http/") && entry.http.is_empty())
+        .then(|| "it makes outgoing requests (wasi:http) and its entry has no \"http\"".into())
+}
+
+pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
+    let rules = Arc::new(Granting(Arc::clone(&granted.grants)));
+    let allowance = packhost_egress::Allowance {
+        requests: granted.limits.requests.into(),
+        bytes: granted.limits.transfer,
+        ..packhost_egress::Allowance::default()
+    };
+    let (revoked, over) = (granted.stop.revoked().clone(), granted.stop.token().clone());
+    let call = CallEgress::ending(rules, allowance, revoked, over);
+    Outgoing { egress: granted.egress.clone(), call, refused: Arc::default() }
+}
+
+/// The grants of one call, as egress asks for them.
+struct Granting(Arc<Grants>);
+
+impl Rules for Granting {
+    fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
+        match self.0.http.decide(method.as_str(), url) {
+            Decision::Allowed(allowed) => Verdict::Allowed { addresses: allowed.addresses },
+            Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
+        }
+    }
+}
+
+/// The first refusal of a call, so that the agent can be told which rule is missing and not just "denied".
+type FirstRefusal = Arc<Mutex<Option<Failure>>>;
+
+/// The way out for one call.
+pub(crate) struct Outgoing {
+    egress: Egress,
+    call: CallEgress,
+    refused: FirstRefusal,
+}
+
+impl Outgoing {
+    /// The first request that did not leave, if one did not.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was contacted, for the record.
+    pub(crate) fn call(&self) -> &CallEgress {
+        &self.call
+    }
+}
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let (egress, call, refused) = (self.egress.clone(), self.call.clone(), Arc::clone(&self.refused));
+        Box::new(async move {
+            match egress.send(request, &call, waits(options)).await {
+                Ok(response) => {
+                    let response = response.map(|body| body.map_err(to_wasi).boxed_unsync());
+                    Ok((response, Box::new(std::future::ready(Ok(()))) as Box<dyn Future<Output = _> + Send>))
+                }
+                Err(error) => {
+                    let failure = Failure::from(error.clone());
+                    refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+                    Err(to_wasi(error))
+                }
+            }
+        })
+    }
+}
+
+/// What the guest would wait at most; egress takes the smaller of this and its own.
+fn waits(options: Option<RequestOptions>) -> Waits {
+    let options = options.unwrap_or_default();
+    Waits {
+        connect: options.connect_timeout,
+        first_byte: options.first_byte_timeout,
+        between_bytes: options.between_bytes_timeout,
+    }
+}
+
+/// What the guest is told: the kind of failure, in the words that `wasi:http` has.
+fn to_wasi(error: EgressError) -> Error {
+    match error {
+        EgressError::Denied { .. } | EgressError::Revoked | EgressError::Budget { .. } => Error::HttpRequestDenied,
+        EgressError::Address { .. } => Error::DestinationIpProhibited,
+        EgressError::Url(_) => Error::HttpRequestUriInvalid,
+        EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },
+        EgressError::Connect { .. } => Error::ConnectionRefused,
+        EgressError::Tls { certificate: true, .. } => Error::TlsCertificateError,
+        EgressError::Tls { .. } => Error::TlsProtocolError,
+        EgressError::Timeout { wait: packhost_egress::Wait::Dns, .. } => Error::DnsTimeout,
+        EgressError::Timeout { wait: packhost_egress::Wait::Connect, .. } => Error::ConnectionTimeout,
+        EgressError::Timeout { .. } => Error::HttpResponseTimeout,
+        EgressError::TooLarge { .. } => Error::HttpResponseHeaderSectionSize(None),
+        EgressError::Protocol(_) => Error::HttpProtocolError,
+        EgressError::Cancelled => Error::ConnectionTerminated,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a pack can be given. One file per interface, each in three phases: link once per engine, check against the
+//! manifest when a pack is loaded, build its part of a store per call.
+
+mod ask;
+mod bindings;
+mod config;
+mod filesystem;
+mod http;
+mod logging;
+mod progress;
+mod wasi;
+
+use std::sync::Arc;
+
+use packhost_manifest::{Entry, Grants, Limits};
+use packhost_package::Outline;
+use wasmtime::component::Linker;
+
+pub(crate) use ask::Ask;
+pub(crate) use bindings::{PackPre, types};
+pub(crate) use http::Outgoing;
+pub(crate) use progress::Reporter;
+
+use crate::call::Client;
+use crate::runtime::{Flavour, Guest, GuestParts, Logs, Stop};
+
+/// Links every interface that this host offers.
+pub(crate) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Result<()> {
+    wasi::link(linker, flavour)?;
+    http::link(linker, flavour)?;
+    config::link(linker)?;
+    logging::link(linker)?;
+    progress::link(linker)?;
+    ask::link(linker)
+}
+
+/// What a component imports and its entry in the manifest does not grant, each as a sentence. Empty when every
+/// import can be satisfied.
+pub(crate) fn unmet(outline: &Outline, entry: &Entry) -> Vec<String> {
+    [http::unmet(outline, entry), ask::unmet(outline, entry), config::unmet(outline, entry)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Whether a component imports something whose name starts like this.
+pub(crate) fn imports(outline: &Outline, prefix: &str) -> bool {
+    outline.imports.iter().any(|name| name.starts_with(prefix))
+}
+
+/// What a call needs to build its store.
+pub(crate) struct Granted<'a> {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) client: &'a Arc<dyn Client>,
+    pub(crate) egress: &'a packhost_egress::Egress,
+    pub(crate) stop: &'a Arc<Stop>,
+    pub(crate) logs: &'a Arc<Logs>,
+}
+
+/// Builds every capability's part of a store.
+pub(crate) fn build(granted: &Granted<'_>) -> Result<GuestParts, filesystem::FilesystemError> {
+    Ok(GuestParts {
+        wasi: wasi::build(granted)?,
+        outgoing: http::build(granted),
+        config: config::build(granted),
+        progress: progress::build(granted),
+        ask: ask::build(granted),
+        logs: Arc::clone(granted.logs),
+    })
+}

@@ -1,0 +1,38 @@
+//! Hints for clients about what a tool does to the world, derived from what it imports and is granted.
+
+use packhost_manifest::{Entry, FsMode};
+use packhost_package::{Description, Outline};
+
+use crate::capabilities;
+
+/// The hints that MCP has for tools (schema `ToolAnnotations`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: bool,
+    /// It may destroy what was there before.
+    pub destructive: bool,
+    /// The same call twice has the effect of one.
+    pub idempotent: bool,
+    /// It talks to something outside this host.
+    pub open_world: bool,
+}
+
+impl Annotations {
+    /// What the pack says of itself, held against its imports and grants: a pack without imports that reach
+    /// outside, or without grants for them, cannot change anything; one that can is believed only where it
+    /// says so.
+    pub(crate) fn derive(description: Option<&Description>, outline: &Outline, entry: &Entry) -> Self {
+        let says = description.map(|d| d.effects).unwrap_or_default();
+        let http = capabilities::imports(outline, "wasi:http/") && !entry.http.is_empty();
+        let writes = entry.fs.iter().any(|rule| rule.mode == FsMode::ReadWrite);
+        let harmless = !http && !writes;
+        let read_only = harmless || says.read_only;
+        Self {
+            read_only,
+            destructive: !read_only && (says.destructive || description.is_none()),
+            idempotent: read_only || says.idempotent,
+            open_world: http,
+        }
+    }
+}

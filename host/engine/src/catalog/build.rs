@@ -1,0 +1,154 @@
+//! From packs and a manifest to a catalog.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use packhost_core::PackName;
+use packhost_manifest::{Entry, Manifest};
+use packhost_schema::Contract;
+use serde_json::Value;
+
+use super::tool::Export;
+use super::{Annotations, Catalog, Pack, Refused, Tool};
+use crate::capabilities;
+use crate::runtime::{Cache, Runtimes};
+use crate::wit_json;
+
+/// The catalog of these packs under this manifest. `refused` are the sources that did not even become packs.
+pub(crate) async fn build(
+    packs: &[Arc<Pack>],
+    refused: &[Refused],
+    manifest: &Manifest,
+    runtimes: &Arc<Runtimes>,
+    cache: Option<&Arc<Cache>>,
+    generation: u64,
+) -> Catalog {
+    let mut refused = refused.to_vec();
+    let mut tools = Vec::new();
+    for pack in packs {
+        match serve(pack, manifest, runtimes, cache).await {
+            Ok(served) => {
+                tools.extend(served.tools);
+                refused.extend(served.refused);
+            }
+            Err(reason) => refused.push(Refused { name: pack.name.to_string(), reason }),
+        }
+    }
+    without_collisions(tools, refused, generation)
+}
+
+/// What one pack adds to the catalog.
+#[derive(Default)]
+struct Served {
+    tools: Vec<Tool>,
+    refused: Vec<Refused>,
+}
+
+async fn serve(
+    pack: &Arc<Pack>,
+    manifest: &Manifest,
+    runtimes: &Arc<Runtimes>,
+    cache: Option<&Arc<Cache>>,
+) -> Result<Served, String> {
+    let entry = manifest.entry(&pack.name).ok_or("the manifest has no entry for it")?;
+    let unmet = capabilities::unmet(&pack.outline, entry);
+    if !unmet.is_empty() {
+        return Err(unmet.join("; "));
+    }
+    if let Some(error) = pack.load_error() {
+        return Err(error.to_owned());
+    }
+    let entry = Arc::new(entry.clone());
+    if pack.description.is_some() {
+        let tool = described(pack, &entry)?;
+        return Ok(Served { tools: vec![tool], refused: Vec::new() });
+    }
+    let loaded = pack.loaded(runtimes, cache).await.map_err(|failure| failure.cause.unwrap_or(failure.message))?;
+    let found = wit_json::signatures(loaded.pre.component());
+    let mut served = Served::default();
+    for skipped in found.skipped {
+        served.refused.push(Refused { name: format!("{}.{}", pack.name, skipped.name), reason: skipped.reason });
+    }
+    for signature in found.signatures {
+        let name = signature.name.clone();
+        match plain(pack, &entry, signature) {
+            Ok(tool) => served.tools.push(tool),
+            Err(reason) => served.refused.push(Refused { name: format!("{}.{name}", pack.name), reason }),
+        }
+    }
+    Ok(served)
+}
+
+/// The tool of a pack that describes itself.
+fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
+    let description = pack.description.as_ref().ok_or("it does not describe itself")?;
+    let input = Contract::compile(&description.input_schema)
+        .map_err(|error| format!("its input schema: {error}"))?
+        .with_examples(description.examples.clone())
+        .map_err(|error| format!("its examples: {error}"))?;
+    let output = compile_output(description.output_schema.as_ref())?;
+    Ok(Tool {
+        name: pack.name.clone(),
+        tool: pack.name.tool(),
+        title: description.title.clone(),
+        description: description.description.clone(),
+        input_schema: Arc::new(description.input_schema.clone()),
+        output_schema: description.output_schema.clone().map(Arc::new),
+        annotations: Annotations::derive(Some(description), &pack.outline, entry),
+        pack: Arc::clone(pack),
+        entry: Arc::clone(entry),
+        input,
+        output,
+        export: Export::Handler,
+    })
+}
+
+/// The tool of one exported function of a component that does not know packhost.
+fn plain(pack: &Arc<Pack>, entry: &Arc<Entry>, signature: wit_json::Signature) -> Result<Tool, String> {
+    let name: PackName =
+        format!("{}.{}", pack.name, signature.name).parse().map_err(|error| format!("{error}"))?;
+    let input_schema = signature.input_schema();
+    let output_schema = signature.output_schema();
+    Ok(Tool {
+        tool: name.tool(),
+        title: name.as_str().replace(['.', '-', '_'], " "),
+        description: signature.summary(&pack.name),
+        input: Contract::compile(&input_schema).map_err(|error| format!("its input schema: {error}"))?,
+        output: compile_output(output_schema.as_ref())?,
+        input_schema: Arc::new(input_schema),
+        output_schema: output_schema.map(Arc::new),
+        annotations: Annotations::derive(None, &pack.outline, entry),
+        pack: Arc::clone(pack),
+        entry: Arc::clone(entry),
+        export: Export::Function(Box::new(signature)),
+        name,
+    })
+}
+
+fn compile_output(schema: Option<&Value>) -> Result<Option<Contract>, String> {
+    schema.map(Contract::compile).transpose().map_err(|error| format!("its output schema: {error}"))
+}
+
+/// Refuses every tool whose name another one has too, under either of its names: which one an agent means could
+/// not be known.
+fn without_collisions(tools: Vec<Tool>, mut refused: Vec<Refused>, generation: u64) -> Catalog {
+    let mut seen: HashMap<&str, u32> = HashMap::new();
+    for tool in &tools {
+        *seen.entry(tool.tool.as_str()).or_default() += 1;
+    }
+    let twice: HashSet<String> = seen.into_iter().filter(|(_, n)| *n > 1).map(|(name, _)| name.to_owned()).collect();
+    let mut catalog = Catalog { generation, ..Catalog::default() };
+    let mut kept: BTreeMap<PackName, Arc<Tool>> = BTreeMap::new();
+    for tool in tools {
+        if twice.contains(tool.tool.as_str()) {
+            let reason = format!("another pack is also called {} by clients; neither is served", tool.tool);
+            refused.push(Refused { name: format!("{} ({})", tool.name, tool.pack.origin), reason });
+        } else {
+            catalog.by_tool.insert(tool.tool.as_str().to_owned(), tool.name.clone());
+            kept.insert(tool.name.clone(), Arc::new(tool));
+        }
+    }
+    catalog.tools = kept;
+    catalog.refused = refused;
+    catalog
+}

@@ -1,0 +1,50 @@
+//! The catalog: which packs there are, what each tool looks like to a client, and what may not be served and why.
+
+mod annotations;
+mod build;
+mod pack;
+mod tool;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use packhost_core::{Caller, PackName};
+
+pub use annotations::Annotations;
+pub(crate) use build::build;
+pub use pack::{Pack, PackSource};
+pub(crate) use tool::Export;
+pub use tool::{Refused, Tool};
+
+/// Every tool under one manifest revision. A catalog never changes; a reload makes another.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Grows by one with each reload.
+    pub generation: u64,
+    tools: BTreeMap<PackName, Arc<Tool>>,
+    by_tool: HashMap<String, PackName>,
+    refused: Vec<Refused>,
+}
+
+impl Catalog {
+    /// The tools that `caller` may call, sorted by pack name. The order depends on the names alone.
+    pub fn visible_to<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a Arc<Tool>> {
+        self.tools.values().filter(move |tool| tool.entry.admits(caller))
+    }
+
+    /// A tool by the pack's own name or by the name that MCP clients see.
+    pub fn find(&self, name: &str) -> Option<&Arc<Tool>> {
+        let own = self.by_tool.get(name);
+        own.and_then(|own| self.tools.get(own)).or_else(|| self.tools.get(&name.parse::<PackName>().ok()?))
+    }
+
+    /// Every tool, sorted by pack name.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.values()
+    }
+
+    /// What is not served, and why.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+}

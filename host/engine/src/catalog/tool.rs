@@ -1,0 +1,55 @@
+//! One callable thing of a pack.
+
+use std::sync::Arc;
+
+use packhost_core::{PackName, ToolName};
+use packhost_manifest::Entry;
+use packhost_schema::Contract;
+use serde_json::Value;
+
+use super::{Annotations, Pack};
+use crate::wit_json::Signature;
+
+/// One callable thing: a pack's handler, or one exported function of a component that does not know packhost.
+#[derive(Debug)]
+pub struct Tool {
+    /// The pack's own name; for a plain component, its name and the function's.
+    pub name: PackName,
+    /// The name that MCP clients see.
+    pub tool: ToolName,
+    /// A short name for people.
+    pub title: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema 2020-12 of the input.
+    pub input_schema: Arc<Value>,
+    /// JSON Schema 2020-12 of the structured output.
+    pub output_schema: Option<Arc<Value>>,
+    /// Hints for clients.
+    pub annotations: Annotations,
+    /// The component behind it.
+    pub pack: Arc<Pack>,
+    /// The manifest's entry that it is served under.
+    pub entry: Arc<Entry>,
+    pub(crate) input: Contract,
+    pub(crate) output: Option<Contract>,
+    pub(crate) export: Export,
+}
+
+/// What is called in the component.
+#[derive(Debug)]
+pub(crate) enum Export {
+    /// `packhost:pack/handler.run`.
+    Handler,
+    /// A function of a component that does not know packhost.
+    Function(Box<Signature>),
+}
+
+/// Something that is not served, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Refused {
+    /// The pack, or the file that should have been one.
+    pub name: String,
+    /// Why, in a sentence.
+    pub reason: String,
+}

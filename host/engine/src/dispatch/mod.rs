@@ -1,0 +1,77 @@
+//! The one way to run a pack, whatever the door. Read [`steps`] like a list.
+
+mod accept;
+mod admit;
+mod answer;
+mod live;
+mod record;
+mod run;
+mod trap;
+
+use std::sync::Arc;
+
+use packhost_core::{Digest, ErrorCode, Failure};
+use packhost_schema::Mend;
+
+pub(crate) use admit::Admission;
+pub(crate) use live::LiveCalls;
+use record::Record;
+
+use crate::call::{Answer, Call, Ended, Outcome, Usage};
+use crate::catalog::Tool;
+use crate::engine::Inner;
+use crate::runtime::Stop;
+
+/// What is known of a call so far. Steps fill it in; the record and the outcome are made of it.
+#[derive(Default)]
+pub(crate) struct Progressed {
+    tool: Option<Arc<Tool>>,
+    revision: String,
+    mends: Vec<Mend>,
+    usage: Usage,
+    input: Option<Digest>,
+    contacts: packhost_egress::Contacts,
+}
+
+/// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped.
+pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>) -> Outcome {
+    let mut record = Record::open(&call);
+    let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
+    let so_far = record.close(&result); // 7
+    Outcome {
+        run: call.run,
+        pack: so_far.tool.map(|tool| tool.name.clone()),
+        result,
+        mends: so_far.mends,
+        revision: so_far.revision,
+        usage: so_far.usage,
+    }
+}
+
+async fn steps(
+    engine: &Arc<Inner>,
+    call: &mut Call,
+    stop: &Arc<Stop>,
+    so_far: &mut Progressed,
+) -> Result<Answer, Ended> {
+    let tool = identify(engine, call, so_far)?; // 1
+    let _place = admit::admit(engine, call, &tool, stop, so_far).await?; // 2
+    let input = accept::accept(engine, call, &tool, so_far)?; // 3
+    let grants = accept::grants(engine, &tool, &input); // 4
+    let _live = engine.live.enter(call, &tool, stop);
+    let ran = run::run(engine, call, &tool, input, grants, stop, so_far).await?; // 5
+    Ok(answer::check(&tool, ran)?) // 6
+}
+
+/// The tool that is meant, if this caller may know of it.
+fn identify(engine: &Inner, call: &Call, so_far: &mut Progressed) -> Result<Arc<Tool>, Failure> {
+    let serving = engine.serving.load();
+    serving.manifest.revision().clone_into(&mut so_far.revision);
+    let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
+    let Some(tool) = found else {
+        let message = format!("There is no tool \"{}\".", call.pack.chars().take(100).collect::<String>());
+        return Err(Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list."));
+    };
+    so_far.tool = Some(Arc::clone(tool));
+    Ok(Arc::clone(tool))
+}

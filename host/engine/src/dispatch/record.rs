@@ -1,0 +1,67 @@
+//! Step 7: one record per call, whatever the outcome. Holds no input and no secret.
+
+use std::time::Instant;
+
+use packhost_core::{Caller, ErrorCode, RunId};
+
+use super::Progressed;
+use crate::call::{Answer, Call, Door, Ended};
+
+/// The record of one call, open while it runs. Dropped without being closed, it says `cancelled`.
+pub(super) struct Record {
+    run: RunId,
+    caller: Caller,
+    door: Door,
+    since: Instant,
+    pub(super) so_far: Progressed,
+    closed: bool,
+}
+
+impl Record {
+    pub(super) fn open(call: &Call) -> Self {
+        Self {
+            run: call.run,
+            caller: call.caller.clone(),
+            door: call.door,
+            since: Instant::now(),
+            so_far: Progressed::default(),
+            closed: false,
+        }
+    }
+
+    /// Writes the record and hands on what it was made of.
+    pub(super) fn close(mut self, result: &Result<Answer, Ended>) -> Progressed {
+        self.closed = true;
+        match result {
+            Ok(_) => self.write("ok", None),
+            Err(Ended::Asks(question)) => self.write("asks", Some(&question.id)),
+            Err(Ended::Failed(failure)) => self.write(failure.code.as_str(), failure.cause.as_ref()),
+        }
+        std::mem::take(&mut self.so_far)
+    }
+
+    fn write(&self, outcome: &str, cause: Option<&String>) {
+        let so_far = &self.so_far;
+        let pack = so_far.tool.as_ref().map(|tool| tool.name.as_str());
+        let digest = so_far.tool.as_ref().map(|tool| tool.pack.digest);
+        let contacts = so_far.contacts.list.len() as u64 + so_far.contacts.more;
+        tracing::info!(
+            target: "packhost::call",
+            run = %self.run, caller = %self.caller, door = ?self.door, pack, digest = digest.map(tracing::field::display),
+            revision = so_far.revision, mends = so_far.mends.len(), contacts, requests = so_far.usage.requests,
+            queued_us = so_far.usage.queued.as_micros(), ran_us = so_far.usage.ran.as_micros(),
+            total_us = self.since.elapsed().as_micros(), memory = so_far.usage.memory, outcome,
+        );
+        if let Some(cause) = cause {
+            tracing::warn!(target: "packhost::call", run = %self.run, pack, outcome, "{cause}");
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.write(ErrorCode::Cancelled.as_str(), None);
+        }
+    }
+}

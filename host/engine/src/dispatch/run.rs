@@ -1,0 +1,158 @@
+//! Step 5: a fresh instance, with limits and a deadline.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use packhost_core::{ErrorCode, Failure};
+use packhost_manifest::Grants;
+use serde_json::Value;
+use wasmtime::Store;
+
+use super::{Progressed, trap};
+use crate::call::{Call, Ended};
+use crate::capabilities::{self, Granted, types};
+use crate::catalog::{Export, Tool};
+use crate::engine::Inner;
+use crate::runtime::{Guest, Loaded, Logs, Stop, StopReason};
+use crate::wit_json::{Lifted, Signature};
+
+/// What came out of a guest, not yet checked.
+pub(super) enum Raw {
+    Handler(types::Output),
+    Function(Option<Value>),
+}
+
+pub(super) async fn run(
+    engine: &Arc<Inner>,
+    call: &Call,
+    tool: &Arc<Tool>,
+    input: Value,
+    grants: Arc<Grants>,
+    stop: &Arc<Stop>,
+    so_far: &mut Progressed,
+) -> Result<Raw, Ended> {
+    let loaded = tool.pack.loaded(&engine.runtimes, engine.cache.as_ref()).await?;
+    let logs = logs(call, tool);
+    let mut store = store(engine, call, tool, grants, stop, &logs, &loaded)?;
+    let _ticking = engine.ticker.ticking();
+    let since = Instant::now();
+    let deadline = since + tool.entry.limits.time;
+    stop.arm(deadline);
+    let ran = tokio::select! {
+        biased;
+        () = stop.stopped() => None,
+        ran = invoke(tool, &loaded, &mut store, input) => Some(ran),
+        () = tokio::time::sleep_until(deadline.into()) => { stop.stop(StopReason::Deadline); None }
+    };
+    so_far.usage.ran = since.elapsed();
+    logs.finish();
+    let guest = store.data_mut();
+    so_far.usage.memory = guest.limiter.peak();
+    so_far.usage.requests = guest.outgoing.call().spent().requests;
+    so_far.contacts = guest.outgoing.call().contacts();
+    match ran {
+        Some(Ok(Ok(raw))) => Ok(raw),
+        Some(Ok(Err(failure))) => Err(trap::explain(failure, guest).into()),
+        Some(Err(error)) => Err(trap::ended(&error, guest, stop, tool)),
+        None => Err(trap::stopped(stop.reason(), tool).into()),
+    }
+}
+
+fn store(
+    engine: &Inner,
+    call: &Call,
+    tool: &Tool,
+    grants: Arc<Grants>,
+    stop: &Arc<Stop>,
+    logs: &Arc<Logs>,
+    loaded: &Loaded,
+) -> Result<Store<Guest>, Failure> {
+    let limits = &tool.entry.limits;
+    let granted = Granted { grants, limits, client: &call.client, egress: &engine.egress, stop, logs };
+    let parts = capabilities::build(&granted).map_err(|error| {
+        let message = format!("The directory {} is not there.", error.guest);
+        Failure::new(ErrorCode::CapabilityDenied, message)
+            .fix("Ask the operator to make the directory that the manifest names for it.")
+            .cause(error)
+    })?;
+    Ok(Guest::store(&loaded.engine, parts, limits, Arc::clone(stop)))
+}
+
+/// Lines of the pack go to the operator's log and to the client.
+fn logs(call: &Call, tool: &Arc<Tool>) -> Arc<Logs> {
+    let (client, tool, run) = (Arc::clone(&call.client), Arc::clone(tool), call.run);
+    Logs::new(tool.clone().entry.limits.logs, move |line| {
+        tracing::debug!(target: "packhost::pack", pack = %tool.name, %run, level = ?line.level, "{}", line.message.escape_debug());
+        client.log(line);
+    })
+}
+
+async fn invoke(
+    tool: &Tool,
+    loaded: &Loaded,
+    store: &mut Store<Guest>,
+    input: Value,
+) -> wasmtime::Result<Result<Raw, Failure>> {
+    match (&tool.export, &loaded.handler) {
+        (Export::Handler, Some(handler)) => {
+            let instance = handler.instantiate_async(&mut *store).await?;
+            let input = serde_json::to_string(&input)?;
+            let ran = instance.packhost_pack_handler().call_run(&mut *store, &input).await?;
+            Ok(ran.map(Raw::Handler).map_err(reported))
+        }
+        (Export::Handler, None) => {
+            let message = "The pack does not export packhost:pack/handler, though it says that it is a pack.";
+            Ok(Err(Failure::new(ErrorCode::SchemaMismatch, message).fix("Tell the operator.")))
+        }
+        (Export::Function(signature), _) => function(signature, loaded, store, &input).await,
+    }
+}
+
+async fn function(
+    signature: &Signature,
+    loaded: &Loaded,
+    store: &mut Store<Guest>,
+    input: &Value,
+) -> wasmtime::Result<Result<Raw, Failure>> {
+    let params = match signature.lower(input) {
+        Ok(params) => params,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let instance = loaded.pre.instantiate_async(&mut *store).await?;
+    let results = signature.call(&instance, &mut *store, &params).await?;
+    Ok(match signature.lift(results) {
+        Ok(Lifted::Ok(value)) => Ok(Raw::Function(value)),
+        Ok(Lifted::Err(value)) => Err(Failure::new(ErrorCode::HandlerFailed, format!("The function failed: {value}"))),
+        Err(failure) => Err(failure),
+    })
+}
+
+/// What a pack says went wrong, as one of the closed set.
+fn reported(error: types::PackError) -> Failure {
+    use types::ErrorCode as Guest;
+    let code = match error.code {
+        Guest::InvalidInput => ErrorCode::InvalidInput,
+        Guest::NotFound => ErrorCode::NotFound,
+        Guest::Denied => ErrorCode::CapabilityDenied,
+        Guest::AuthFailed => ErrorCode::AuthFailed,
+        Guest::RateLimited => ErrorCode::RateLimited,
+        Guest::ResourceExhausted => ErrorCode::ResourceExhausted,
+        Guest::Timeout => ErrorCode::Timeout,
+        Guest::Failed => ErrorCode::HandlerFailed,
+    };
+    let mut failure = Failure::new(code, clip(error.message));
+    failure.advice.fix = error.fix.map(clip);
+    failure.advice.pointer = error.pointer.map(clip);
+    if let Some(ms) = error.retry_after_ms {
+        failure = failure.retry_after(std::time::Duration::from_millis(ms.min(86_400_000)));
+    }
+    failure
+}
+
+/// A pack's sentence is a sentence: at most 2,000 characters reach the agent.
+fn clip(text: String) -> String {
+    match text.char_indices().nth(2000) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

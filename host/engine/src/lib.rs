@@ -1,0 +1,24 @@
+//! The dispatch pipeline, the catalog of packs, and wasmtime.
+//!
+//! Owns: [`Engine::dispatch`], the only way to run a pack whatever the door; which packs there are and what each
+//! may do; fresh instances with limits and deadlines on threads of their own; the cache of compiled components.
+//! Refuses: protocols (doors are above), the meaning of manifest keys (the manifest is below), opening connections
+//! (egress is below).
+
+mod call;
+mod capabilities;
+mod catalog;
+mod dispatch;
+mod engine;
+mod runtime;
+mod settings;
+mod wit_json;
+
+pub use call::{
+    Answer, Asked, Block, Call, Client, Door, Ended, Level, LogLine, Nobody, Outcome, Progress, Question, Reply,
+    ResourceBody, Usage,
+};
+pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
+pub use engine::{Engine, StartError};
+pub use packhost_package::Wants;
+pub use settings::Settings;

@@ -1,0 +1,208 @@
+//! The most that any entry may grant, and the decision whether an entry stays within it.
+//!
+//! The decision is exact, not a sample. What an entry's rule allows is a product of dimensions (scheme, port, method, host,
+//! path, address). In each of them the patterns are such that there is a hardest value: one that a pattern of the ceiling
+//! matches only if it matches everything that the rule allows there (a label, segment or port that no pattern of the
+//! ceiling names), or a short list of them. So the rule is within the ceiling exactly if the ceiling allows each
+//! combination of the hardest values, and a combination that it does not allow is a request to show.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use url::Host;
+
+use crate::addresses::{is_public, parts};
+use crate::entry::{AskRule, Entry};
+use crate::fs::{FsMode, FsRule};
+use crate::hosts::{HostPattern, fresh_label};
+use crate::http::{HttpRule, RequestOrigin, Scheme, Target};
+use crate::limits::Limit;
+use crate::paths::{PathPattern, Probe, probes};
+use crate::place::Place;
+
+/// The ceiling of a set. What it does not name, no entry may grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Requests.
+    pub http: Vec<HttpRule>,
+    /// Directories; `guest` is empty.
+    pub fs: Vec<FsRule>,
+    /// Names of environment variables.
+    pub env: Vec<String>,
+    /// Questions back.
+    pub ask: AskRule,
+    /// The most for each limit that it names, in milliseconds, bytes or things.
+    pub limits: BTreeMap<&'static str, u64>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Something that an entry allows and the ceiling does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counterexample {
+    /// One thing that the pack may do, in words: a request, a path, a variable or a limit.
+    pub what: String,
+    /// The rule of the entry that allows it.
+    pub place: Place,
+    /// Where the ceiling is.
+    pub ceiling: Place,
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "beyond the ceiling: {}", self.what)
+    }
+}
+
+impl Ceiling {
+    /// Decides whether everything that an entry allows, whatever the input of a call, is within the ceiling.
+    pub fn covers(&self, entry: &Entry) -> Result<(), Counterexample> {
+        if entry.denied {
+            return Ok(());
+        }
+        let beyond = |place: &Place, what: String| {
+            Err(Counterexample { what: format!("{} may {what}", entry.pack), place: place.clone(), ceiling: self.place.clone() })
+        };
+        for rule in &entry.http {
+            if let Some(request) = self.request_beyond(rule) {
+                return beyond(&rule.place, request);
+            }
+        }
+        for rule in &entry.fs {
+            let above = |mode| self.fs.iter().any(|own| own.mode >= mode && own.host.covers(&rule.host));
+            if !above(FsMode::ReadOnly) {
+                return beyond(&rule.place, format!("read {}", rule.host.example()));
+            }
+            if !above(rule.mode) {
+                return beyond(&rule.place, format!("write {}", rule.host.example()));
+            }
+        }
+        if let Some(name) = entry.env.keys().find(|name| !self.env.contains(name)) {
+            return beyond(entry.place_of("env"), format!("have the environment variable {name}"));
+        }
+        for (asks, own, whom) in [(entry.ask.user, self.ask.user, "user"), (entry.ask.model, self.ask.model, "model")] {
+            if asks && !own {
+                return beyond(entry.place_of("ask"), format!("ask the {whom}"));
+            }
+        }
+        for (name, most) in &self.limits {
+            let value = entry.limits.value(name).unwrap_or(u64::MAX);
+            if let Some(limit) = Limit::named(name).filter(|_| value > *most) {
+                let (value, most) = (limit.show(value), limit.show(*most));
+                let place = entry.place_of(&format!("limits.{name}"));
+                return beyond(place, format!("use {name} {value}, and the ceiling is {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the limits that an entry does not name to the ceiling's where that is lower than the default.
+    pub(crate) fn lower_defaults(&self, entry: &mut Entry) {
+        for (name, most) in &self.limits {
+            let named = entry.keys.contains_key(&format!("limits.{name}"));
+            if !named && entry.limits.value(name).is_some_and(|value| value > *most) {
+                entry.limits.set(name, *most);
+            }
+        }
+    }
+
+    /// A request that the rule allows and the ceiling does not.
+    fn request_beyond(&self, rule: &HttpRule) -> Option<String> {
+        let all: Vec<&PathPattern> = self.http.iter().filter_map(|own| own.paths.as_ref()).flatten().collect();
+        let paths = match &rule.paths {
+            None => Probe::of_any(&all),
+            Some(patterns) => patterns.iter().flat_map(|pattern| probes(pattern, &all)).collect(),
+        };
+        let host = self.hardest_host(&rule.target);
+        let addresses = self.hardest_addresses(rule);
+        for (scheme, port) in self.hardest_ports(&rule.target) {
+            let origin = RequestOrigin { scheme, host: as_ref(&host), port };
+            for (method, path) in rule.methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path))) {
+                for address in &addresses {
+                    if !self.http.iter().any(|own| allows(own, method, &origin, path, *address)) {
+                        let port = if port == scheme.default_port() { String::new() } else { format!(":{port}") };
+                        let at = address.map_or_else(String::new, |net| format!(" at the address {}", net.addr()));
+                        return Some(format!("send {method} {}://{host}{port}{path}{at}", scheme.as_str()));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn hardest_host(&self, target: &Target) -> Host<String> {
+        let own: Vec<&HostPattern> = self
+            .http
+            .iter()
+            .filter_map(|rule| if let Target::Host { host, .. } = &rule.target { Some(host) } else { None })
+            .collect();
+        let (pattern, fresh) = match target {
+            Target::Host { host, .. } => (Some(host), fresh_label(Some(host), &own)),
+            _ => (None, fresh_label(None, &own)),
+        };
+        match pattern {
+            Some(HostPattern::Address(IpAddr::V4(ip))) => Host::Ipv4(*ip),
+            Some(HostPattern::Address(IpAddr::V6(ip))) => Host::Ipv6(*ip),
+            Some(HostPattern::Name(name)) => Host::Domain(name.clone()),
+            Some(HostPattern::Below(name)) => Host::Domain(format!("{fresh}.{name}")),
+            Some(HostPattern::Template(template)) => Host::Domain(template.with(&fresh).to_ascii_lowercase()),
+            None => Host::Domain(format!("{fresh}.example")),
+        }
+    }
+
+    fn hardest_ports(&self, target: &Target) -> Vec<(Scheme, u16)> {
+        let (scheme, ports) = match target {
+            Target::Host { scheme, ports, .. } => (Some(*scheme), ports),
+            Target::Origin { scheme, ports, .. } | Target::Any { scheme, ports } => (*scheme, ports),
+        };
+        let named: Vec<u16> = self.http.iter().flat_map(|rule| rule.target.ports().iter().copied()).collect();
+        let fresh: Vec<u16> = (8443..=u16::MAX).chain(1..8443).find(|port| !named.contains(port)).into_iter().collect();
+        let ports = if ports.is_empty() { &fresh } else { ports };
+        let schemes = Scheme::ALL.into_iter().filter(|one| scheme.is_none_or(|only| only == *one));
+        schemes.flat_map(|scheme| ports.iter().map(move |port| (scheme, *port))).collect()
+    }
+
+    /// `None` stands for a public address.
+    fn hardest_addresses(&self, rule: &HttpRule) -> Vec<Option<IpNet>> {
+        let own: Vec<IpNet> = self.http.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
+        if let Target::Host { host: HostPattern::Address(ip), .. } = &rule.target {
+            return vec![(!is_public(*ip)).then(|| IpNet::from(*ip))];
+        }
+        let special = rule.addresses.iter().flat_map(|net| parts(*net, &own)).filter(|net| !is_public(net.addr()));
+        std::iter::once(None).chain(special.map(Some)).collect()
+    }
+
+    /// The ceiling in lines that do not depend on how it is written.
+    pub(crate) fn canonical(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.http.iter().flat_map(HttpRule::facts).collect();
+        lines.extend(self.fs.iter().flat_map(FsRule::facts));
+        lines.extend(self.env.iter().map(|name| format!("have the environment variable {name}")));
+        lines.extend(self.ask.facts());
+        let limit = |(name, value): (&&str, &u64)| {
+            let shown = Limit::named(name).map_or_else(String::new, |limit| limit.show(*value));
+            format!("use at most {name} {shown}")
+        };
+        lines.extend(self.limits.iter().map(limit));
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+}
+
+fn allows(own: &HttpRule, method: &str, origin: &RequestOrigin<'_>, path: &Probe, address: Option<IpNet>) -> bool {
+    own.methods.iter().any(|m| m == method)
+        && own.target.matches(origin)
+        && own.paths.as_ref().is_none_or(|paths| path.fits(paths))
+        && address.is_none_or(|net| own.addresses.iter().any(|open| open.contains(&net)))
+}
+
+fn as_ref(host: &Host<String>) -> Host<&str> {
+    match host {
+        Host::Domain(name) => Host::Domain(name),
+        Host::Ipv4(ip) => Host::Ipv4(*ip),
+        Host::Ipv6(ip) => Host::Ipv6(*ip),
+    }
+}

@@ -1,0 +1,186 @@
+//! What an edit changes, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ipnet::IpNet;
+use packhost_core::PackName;
+use serde::Serialize;
+
+use crate::entry::{AskRule, Callers, Entry};
+use crate::fs::{FsMode, FsRule};
+use crate::http::HttpRule;
+use crate::limits::Limits;
+use crate::parse::Manifest;
+
+/// What changes from one manifest to another. Displays as text; serializes for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// The revision before.
+    pub from: String,
+    /// The revision after.
+    pub to: String,
+    /// Packs for which something changes, sorted.
+    pub packs: Vec<PackDiff>,
+    /// What the ceiling allows now and did not before. Without a ceiling there is nothing to list.
+    pub ceiling_gained: Vec<String>,
+    /// What the ceiling no longer allows.
+    pub ceiling_lost: Vec<String>,
+}
+
+/// What changes for one pack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PackDiff {
+    /// The pack.
+    pub pack: PackName,
+    /// What it may do now and might not before; each ends the sentence "it may …".
+    pub gained: Vec<String>,
+    /// What it might do before and may not any more.
+    pub lost: Vec<String>,
+}
+
+/// What changes from `old` to `new`. Rules are compared as they are written: a rule that another one makes superfluous
+/// is still listed where it comes or goes.
+pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
+    let names: BTreeSet<&PackName> = old.entries().chain(new.entries()).map(|entry| &entry.pack).collect();
+    let packs = names.into_iter().filter_map(|pack| {
+        let facts = |manifest: &Manifest| manifest.entry(pack).map(facts).unwrap_or_default();
+        let (before, after) = (facts(old), facts(new));
+        let (gained, lost) = changes(&before, &after);
+        (!gained.is_empty() || !lost.is_empty()).then(|| PackDiff { pack: pack.clone(), gained, lost })
+    });
+    let bounds = |manifest: &Manifest| -> BTreeMap<String, Fact> {
+        let lines = manifest.ceiling().map(|ceiling| ceiling.canonical()).unwrap_or_default();
+        lines.into_iter().map(|line| (line, Fact::Has)).collect()
+    };
+    let (ceiling_gained, ceiling_lost) = changes(&bounds(old), &bounds(new));
+    Diff {
+        from: old.revision().into(),
+        to: new.revision().into(),
+        packs: packs.collect(),
+        ceiling_gained,
+        ceiling_lost,
+    }
+}
+
+/// Something that a pack may do: it may or it may not, or up to a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fact {
+    Has,
+    UpTo(u64),
+}
+
+fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (Vec<String>, Vec<String>) {
+    let (mut gained, mut lost) = (Vec::new(), Vec::new());
+    for (words, fact) in after {
+        match (before.get(words), fact) {
+            (None, _) => gained.push(sentence(words, *fact)),
+            (Some(Fact::UpTo(old)), Fact::UpTo(new)) if new > old => gained.push(change(words, *old, *new)),
+            (Some(Fact::UpTo(old)), Fact::UpTo(new)) if new < old => lost.push(change(words, *old, *new)),
+            _ => {}
+        }
+    }
+    lost.extend(before.iter().filter(|(words, _)| !after.contains_key(*words)).map(|(words, fact)| sentence(words, *fact)));
+    (gained, lost)
+}
+
+fn show(limit: &str, value: u64) -> String {
+    crate::limits::Limit::named(limit).map_or_else(|| value.to_string(), |limit| limit.show(value))
+}
+
+fn sentence(words: &str, fact: Fact) -> String {
+    match fact {
+        Fact::Has => words.to_owned(),
+        Fact::UpTo(value) => format!("use {words} up to {}", show(words, value)),
+    }
+}
+
+fn change(words: &str, old: u64, new: u64) -> String {
+    format!("use {words} up to {} (before: {})", show(words, new), show(words, old))
+}
+
+fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
+    let mut facts = BTreeMap::new();
+    if entry.denied {
+        return facts;
+    }
+    let mut has = |words: String| facts.insert(words, Fact::Has);
+    match &entry.callers {
+        Callers::Every => drop(has("be called by every caller".into())),
+        Callers::Only(names) => names.iter().for_each(|name| drop(has(format!("be called by {name}")))),
+    }
+    entry.http.iter().flat_map(HttpRule::facts).for_each(|fact| drop(has(fact)));
+    for rule in &entry.fs {
+        rule.facts().into_iter().for_each(|fact| drop(has(fact)));
+    }
+    entry.env.iter().for_each(|(name, value)| drop(has(format!("see {name}={value} in its environment"))));
+    entry.config.iter().for_each(|(name, value)| drop(has(format!("read {name}={value} from its config"))));
+    entry.ask.facts().into_iter().for_each(|fact| drop(has(fact)));
+    let value = |name: &str| entry.limits.value(name).unwrap_or_default();
+    facts.extend(Limits::TABLE.iter().map(|limit| (limit.name.to_owned(), Fact::UpTo(value(limit.name)))));
+    facts
+}
+
+/// An entry in lines that do not depend on how it is written.
+pub(crate) fn canonical(entry: &Entry) -> Vec<String> {
+    let facts = facts(entry);
+    let lines = facts.iter().map(|(words, fact)| format!("{:?} may {}", entry.pack.as_str(), sentence(words, *fact)));
+    std::iter::once(format!("{:?}", entry.pack.as_str())).chain(lines).collect()
+}
+
+impl HttpRule {
+    /// What the rule allows, one line for each method and path.
+    pub(crate) fn facts(&self) -> Vec<String> {
+        let nets: Vec<String> = self.addresses.iter().map(IpNet::to_string).collect();
+        let nets = if nets.is_empty() { String::new() } else { format!(", also at {}", nets.join(" and ")) };
+        let paths: Vec<String> = match &self.paths {
+            None => vec![String::new()],
+            Some(paths) => paths.iter().map(|path| format!(" {path}")).collect(),
+        };
+        let line = |method: &String, path: &String| format!("send {method} {}{path}{nets}", self.target);
+        self.methods.iter().flat_map(|method| paths.iter().map(move |path| line(method, path))).collect()
+    }
+}
+
+impl FsRule {
+    /// What the rule allows.
+    pub(crate) fn facts(&self) -> Vec<String> {
+        let at = if self.guest.is_empty() { String::new() } else { format!(" as {}", self.guest) };
+        let verbs: &[&str] = if self.mode == FsMode::ReadWrite { &["read", "write"] } else { &["read"] };
+        verbs.iter().map(|verb| format!("{verb} {}{at}", self.host)).collect()
+    }
+}
+
+impl AskRule {
+    /// What the rule allows.
+    pub(crate) fn facts(self) -> Vec<String> {
+        let words = [(self.user, "ask the user"), (self.model, "ask the model")];
+        words.into_iter().filter(|(may, _)| *may).map(|(_, words)| words.to_owned()).collect()
+    }
+}
+
+impl Diff {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty() && self.ceiling_gained.is_empty() && self.ceiling_lost.is_empty()
+    }
+}
+
+impl fmt::Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return writeln!(f, "nothing changes (revision {})", self.to);
+        }
+        writeln!(f, "revision {} to {}", self.from, self.to)?;
+        let mut block = |name: &str, gained: &[String], lost: &[String]| {
+            if gained.is_empty() && lost.is_empty() {
+                return Ok(());
+            }
+            writeln!(f, "{name}")?;
+            gained.iter().try_for_each(|line| writeln!(f, "  + may {line}"))?;
+            lost.iter().try_for_each(|line| writeln!(f, "  - may no longer {line}"))
+        };
+        self.packs.iter().try_for_each(|pack| block(pack.pack.as_str(), &pack.gained, &pack.lost))?;
+        block("ceiling", &self.ceiling_gained, &self.ceiling_lost)
+    }
+}

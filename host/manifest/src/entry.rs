@@ -1,0 +1,148 @@
+//! What one pack may do, and what one call of it may do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use packhost_core::{Caller, PackName};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::fs::{FsGrant, FsRule};
+use crate::http::{HttpGrants, HttpRule};
+use crate::limits::Limits;
+use crate::place::Place;
+
+/// The entry of one pack. An entry that grants nothing still lets the pack run: it may compute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The pack.
+    pub pack: PackName,
+    /// `deny: true`: nobody may call the pack, and nothing else in the entry counts. [`Entry::narrow`] grants nothing.
+    pub denied: bool,
+    /// Outgoing requests.
+    pub http: Vec<HttpRule>,
+    /// Directories.
+    pub fs: Vec<FsRule>,
+    /// The guest's whole environment.
+    pub env: BTreeMap<String, String>,
+    /// The guest's `wasi:config` values.
+    pub config: BTreeMap<String, String>,
+    /// Questions back.
+    pub ask: AskRule,
+    /// Who may call.
+    pub callers: Callers,
+    /// How much of everything.
+    pub limits: Limits,
+    /// The line of the pack's name.
+    pub place: Place,
+    /// The lines of the keys that the entry has, such as `env` and `limits.time`.
+    pub(crate) keys: BTreeMap<String, Place>,
+}
+
+/// Whom a pack may ask a question while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct AskRule {
+    /// The person who uses the agent.
+    pub user: bool,
+    /// The agent's model.
+    pub model: bool,
+}
+
+/// Who may call a pack.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Callers {
+    /// Everyone whom the host serves: the key is absent.
+    #[default]
+    Every,
+    /// These alone, sorted: `local`, or `token:` and the token's name. An empty list is nobody.
+    Only(Vec<String>),
+}
+
+impl Callers {
+    /// Whether this caller may call.
+    pub fn admits(&self, caller: &Caller) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Only(names) => names.iter().any(|name| name == caller.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every => f.write_str("every caller"),
+            Self::Only(names) if names.is_empty() => f.write_str("nobody"),
+            Self::Only(names) => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+/// Directories of the host that a manifest names without knowing them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostVars {
+    /// `${state}`: the host's state directory, absolute.
+    pub state: PathBuf,
+    /// `~`: the home directory of the host's user, absolute, where there is one.
+    pub home: Option<PathBuf>,
+}
+
+/// What one call may do: an entry narrowed by the call's input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grants {
+    /// Requests.
+    pub http: HttpGrants,
+    /// Directories.
+    pub fs: Vec<FsGrant>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Config values.
+    pub config: BTreeMap<String, String>,
+    /// Questions back.
+    pub ask: AskRule,
+    /// Limits.
+    pub limits: Limits,
+    /// Why a rule grants nothing for this input, a sentence each. For the operator and the record; a [`Denial`](crate::Denial) repeats
+    /// those about HTTP.
+    pub notes: Vec<String>,
+}
+
+impl Entry {
+    /// What one call with this input may do. Whether the caller may call at all is [`Entry::admits`].
+    pub fn narrow(&self, input: &Value, vars: &HostVars) -> Grants {
+        if self.denied {
+            return Grants {
+                http: HttpGrants::narrow(&self.pack, &[], input),
+                fs: Vec::new(),
+                env: BTreeMap::new(),
+                config: BTreeMap::new(),
+                ask: AskRule::default(),
+                limits: self.limits,
+                notes: vec![format!("The pack is denied at {}.", self.place)],
+            };
+        }
+        let http = HttpGrants::narrow(&self.pack, &self.http, input);
+        let mut notes = http.notes().to_vec();
+        let mut fs = Vec::with_capacity(self.fs.len());
+        for rule in &self.fs {
+            match rule.narrow(input, vars) {
+                Ok(grant) => fs.push(grant),
+                Err(why) => notes.push(format!("The rule at {} grants nothing: {why}.", rule.place)),
+            }
+        }
+        let (env, config) = (self.env.clone(), self.config.clone());
+        Grants { http, fs, env, config, ask: self.ask, limits: self.limits, notes }
+    }
+
+    /// Whether this caller may call the pack.
+    pub fn admits(&self, caller: &Caller) -> bool {
+        !self.denied && self.callers.admits(caller)
+    }
+
+    /// The line of a key of the entry, or of the entry where it has no such key.
+    pub fn place_of(&self, key: &str) -> &Place {
+        self.keys.get(key).unwrap_or(&self.place)
+    }
+}

@@ -1,0 +1,73 @@
+//! Errors that point at the place in the file.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::node::Span;
+use super::Source;
+
+/// One error of a manifest, with the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// The file as named in its source.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// What is wrong, in a sentence without capital and full stop.
+    pub message: String,
+    /// The line as shown: tabs as spaces, control characters replaced, long lines cut. Empty where there is none.
+    pub snippet: String,
+    /// Where in `snippet` the mark starts, in characters from 0, and how many characters it has (at least one).
+    pub caret: (usize, usize),
+    /// What to do instead, where there is something to say.
+    pub suggestion: Option<String>,
+}
+
+/// Every error that was found, in the order of files and lines; at least one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(transparent)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+/// The longest line that is shown, in characters.
+const WIDTH: usize = 120;
+
+impl Diagnostic {
+    pub(crate) fn new(source: &Source, at: Span, message: impl Into<String>, suggestion: Option<String>) -> Self {
+        let line = source.text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
+        let column = at.column.saturating_sub(1) as usize;
+        let length = line.chars().count();
+        let start = column.min(length);
+        let from = if start + 20 > WIDTH { start.saturating_sub(WIDTH / 2) } else { 0 };
+        let shown = line.chars().skip(from).take(WIDTH);
+        let snippet: String = shown.map(|c| if c == '\t' { ' ' } else if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let room = snippet.chars().count().saturating_sub(start - from);
+        let caret = (start - from, (at.len as usize).min(room).max(1));
+        let snippet = snippet.trim_end().to_owned();
+        Self { file: source.name.clone(), line: at.line, column: at.column, message: message.into(), snippet, caret, suggestion }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}:{}:{}  error: {}", self.file, self.line, self.column, self.message)?;
+        writeln!(f, "{:>5} | {}", self.line, self.snippet)?;
+        let (start, length) = self.caret;
+        write!(f, "{:>5} | {}{}", "", " ".repeat(start), "^".repeat(length))?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, " {suggestion}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            write!(f, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! The keys of a manifest: one table from which the parser, the JSON Schema and the reference are made.
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// A map with these keys.
+    Object(&'static Object),
+    /// A map from names of the operator's choice.
+    Map { key: &'static Word, value: &'static Shape },
+    /// A list.
+    List(&'static Shape),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A text with a grammar of its own.
+    Text(&'static Word),
+    /// A whole number between these.
+    Integer(i128, i128),
+    /// The word `true` and nothing else.
+    True,
+    /// A value of the table of limits.
+    Limit,
+    /// What the shape says, or nothing at all (`name:` with no value).
+    OrNothing(&'static Shape),
+}
+
+/// A kind of text: what it is called, and enough of its grammar for an editor.
+#[derive(Debug)]
+pub(crate) struct Word {
+    pub(crate) what: &'static str,
+    pub(crate) pattern: Option<&'static str>,
+    pub(crate) examples: &'static [&'static str],
+}
+
+/// A map with known keys.
+#[derive(Debug)]
+pub(crate) struct Object {
+    /// The name in the reference and in the schema.
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) keys: &'static [Key],
+    /// Keys of later versions: refused, with an explanation.
+    pub(crate) later: &'static [&'static str],
+}
+
+/// A key of an [`Object`].
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    pub(crate) shape: Shape,
+    pub(crate) doc: &'static str,
+}
+
+const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key { name, required: false, shape, doc }
+}
+
+const PACK: Word = Word {
+    what: "the name of a pack",
+    pattern: Some("^[a-z][a-z0-9_-]*(\\.[a-z][a-z0-9_-]*)*$"),
+    examples: &["http.fetch"],
+};
+const HOST: Word = Word {
+    what: "a host pattern",
+    pattern: Some("^[^/@?#\\\\]+$"),
+    examples: &["api.example.com", "*.example.com", "${input.region}.example.com", "10.0.0.5"],
+};
+const URL: Word = Word {
+    what: "an origin, or the place in the input of a URL",
+    pattern: Some("^(https?://[^/]+/?|\\$\\{input(\\.[A-Za-z0-9_-]+)+\\})$"),
+    examples: &["${input.url}", "https://api.example.com"],
+};
+const CEILING_URL: Word = Word {
+    what: "an origin, or any",
+    pattern: Some("^(any|https?://[^/]+/?)$"),
+    examples: &["any", "https://api.example.com"],
+};
+const METHOD: Word =
+    Word { what: "a method in upper case", pattern: Some("^[A-Z][A-Z-]{0,31}$"), examples: &["GET", "POST"] };
+const PATH: Word = Word {
+    what: "a path pattern",
+    pattern: Some("^/[^?#%\\\\]*$"),
+    examples: &["/repos/${input.owner}/${input.repo}/issues", "/v1/*", "/public/**"],
+};
+const NETWORK: Word = Word {
+    what: "a network in CIDR form",
+    pattern: Some("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+    examples: &["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"],
+};
+const DIRECTORY: Word = Word {
+    what: "a directory of the host",
+    pattern: Some("^(/|~(/|$)|\\$\\{state\\}(/|$))"),
+    examples: &["${state}/files", "~/documents", "/srv/data/${input.project}"],
+};
+const GUEST: Word = Word { what: "an absolute path", pattern: Some("^/[^$\\\\]+$"), examples: &["/files"] };
+const VARIABLE: Word =
+    Word { what: "the name of a variable", pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"), examples: &["TZ"] };
+const CONFIG_KEY: Word = Word {
+    what: "the name of a config value",
+    pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_./-]*$"),
+    examples: &["base-url"],
+};
+const VALUE: Word = Word { what: "a text without \"${\"", pattern: None, examples: &["UTC"] };
+const CALLER: Word = Word {
+    what: "a caller: local, or token: and the token's name",
+    pattern: Some("^(local|token:[A-Za-z0-9._-]+)$"),
+    examples: &["local", "token:ci"],
+};
+const ASKED: Shape = Shape::Choice(&["user", "model"]);
+const SCHEME: Shape = Shape::Choice(&["http", "https"]);
+const MODE: Shape = Shape::Choice(&["read-only", "read-write"]);
+
+const METHODS_DOC: &str = "Methods, in upper case. Without the key: GET and HEAD. CONNECT and TRACE cannot be granted.";
+const SCHEME_DOC: &str = "With `host`: the scheme, https where absent. With a URL of the input: grants nothing unless it \
+                          has this scheme.";
+const PORTS_DOC: &str = "With `host`: the ports, the scheme's own where absent. With a URL of the input: grants nothing \
+                         unless it names one of these.";
+const PATHS_DOC: &str = "Path patterns, one of which the path must match. Without the key the path is not looked at. `*` \
+                         is one segment, `**` at the end whatever follows; a trailing slash counts; patterns are written \
+                         decoded.";
+const ADDRESSES_DOC: &str = "Networks besides the public Internet that the host may resolve to. Without the key: public \
+                             addresses alone. A host that is an address means that address. Link-local networks, where \
+                             cloud metadata lives, cannot be granted.";
+
+const HTTP_RULE: Object = Object {
+    name: "http rule",
+    doc: "One rule of outgoing requests. A request is allowed if one rule of the pack fits all of it. A rule has either \
+          `host` or `url`.",
+    keys: &[
+        key(
+            "host",
+            Shape::Text(&HOST),
+            "A host pattern: a name, `*.` and a name of at least two labels (every host below it, never the name \
+             itself), or an address in canonical form. `${input.…}` may stand in any label but the last two and takes \
+             one label.",
+        ),
+        key(
+            "url",
+            Shape::Text(&URL),
+            "`${input.…}`: the origin (scheme, host, port) of that URL of the call's input and no other. Or an origin as \
+             it stands, instead of `host`, `scheme` and `ports`.",
+        ),
+        key("scheme", SCHEME, SCHEME_DOC),
+        key("ports", Shape::List(&Shape::Integer(1, 65_535)), PORTS_DOC),
+        key("methods", Shape::List(&Shape::Text(&METHOD)), METHODS_DOC),
+        key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
+        key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
+    ],
+    later: &["credentials"],
+};
+
+const CEILING_HTTP_RULE: Object = Object {
+    name: "ceiling http rule",
+    doc: "The most that an http rule of an entry may grant. Templates cannot stand here.",
+    keys: &[
+        key("host", Shape::Text(&HOST), "A host pattern, as in an entry, without templates."),
+        key("url", Shape::Text(&CEILING_URL), "`any`: every origin. Or an origin as it stands."),
+        key("scheme", SCHEME, "With `host`: the scheme, https where absent. With `url: any`: only this scheme."),
+        key(
+            "ports",
+            Shape::List(&Shape::Integer(1, 65_535)),
+            "With `host`: the ports, the scheme's own where absent. With `url: any`: only these ports.",
+        ),
+        key("methods", Shape::List(&Shape::Text(&METHOD)), METHODS_DOC),
+        key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
+        key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
+    ],
+    later: &["credentials"],
+};
+
+const FS_RULE: Object = Object {
+    name: "fs rule",
+    doc: "One directory of the host that the pack sees, with everything below it.",
+    keys: &[
+        Key {
+            name: "host",
+            required: true,
+            shape: Shape::Text(&DIRECTORY),
+            doc: "The directory: absolute, `~/…`, or `${state}/…` (the host's state directory). `${input.…}` takes one \
+                  file name. The whole file system cannot be granted.",
+        },
+        Key {
+            name: "guest",
+            required: true,
+            shape: Shape::Text(&GUEST),
+            doc: "The absolute path under which the pack sees it. Each path once per pack.",
+        },
+        key("mode", MODE, "What may be done in it. `read-only` where absent."),
+    ],
+    later: &["quota"],
+};
+
+const CEILING_FS_RULE: Object = Object {
+    name: "ceiling fs rule",
+    doc: "A directory below which entries may grant directories.",
+    keys: &[
+        Key {
+            name: "host",
+            required: true,
+            shape: Shape::Text(&DIRECTORY),
+            doc: "The directory, without `${input.…}`; `/` is all of them. Paths are compared as written: what lies below \
+                  `${state}` or `~` is within that or within `/`.",
+        },
+        key("mode", MODE, "The most that may be done in it. `read-only` where absent."),
+    ],
+    later: &["quota"],
+};
+
+const fn limit(name: &'static str) -> Key {
+    // The words about each limit are in the table of limits, beside its bounds.
+    key(name, Shape::Limit, "")
+}
+
+const LIMITS: Object = Object {
+    name: "limits",
+    doc: "How much of everything a call may use. What is not named has its default, or the ceiling's value where that is \
+          lower.",
+    keys: &[
+        limit("time"),
+        limit("memory"),
+        limit("output"),
+        limit("logs"),
+        limit("handles"),
+        limit("concurrency"),
+        limit("requests"),
+        limit("transfer"),
+        limit("random"),
+        limit("hostcall"),
+    ],
+    later: &["processes", "disk", "cpu"],
+};
+
+pub(crate) const ENTRY: Object = Object {
+    name: "entry",
+    doc: "What one pack may do. An empty entry lets it compute and nothing else.",
+    keys: &[
+        key("http", Shape::List(&Shape::Object(&HTTP_RULE)), "Requests that the pack may send."),
+        key("fs", Shape::List(&Shape::Object(&FS_RULE)), "Directories of the host that the pack sees."),
+        key(
+            "env",
+            Shape::Map { key: &VARIABLE, value: &Shape::Text(&VALUE) },
+            "The pack's environment variables: these and no others.",
+        ),
+        key(
+            "config",
+            Shape::Map { key: &CONFIG_KEY, value: &Shape::Text(&VALUE) },
+            "Values that the pack reads through wasi:config.",
+        ),
+        key("ask", Shape::List(&ASKED), "Whom the pack may ask a question while it runs."),
+        key(
+            "callers",
+            Shape::List(&Shape::Text(&CALLER)),
+            "Who may call the pack: `local`, or `token:` and a token's name. Without the key every caller may; with an \
+             empty list nobody.",
+        ),
+        key("limits", Shape::Object(&LIMITS), "How much of everything a call may use."),
+        key(
+            "deny",
+            Shape::True,
+            "Nobody may call the pack. Wins over everything, also over an entry of the same pack in another file.",
+        ),
+    ],
+    later: &["session", "artifacts", "state", "credentials"],
+};
+
+const CEILING: Object = Object {
+    name: "ceiling",
+    doc: "The most that any entry may grant; at most once in the whole set. What it does not name, no entry may grant; \
+          limits that it does not name keep their hard maxima. An entry beyond it is an error, with a counterexample.",
+    keys: &[
+        key("http", Shape::List(&Shape::Object(&CEILING_HTTP_RULE)), "Requests that entries may grant."),
+        key("fs", Shape::List(&Shape::Object(&CEILING_FS_RULE)), "Directories that entries may grant."),
+        key("env", Shape::List(&Shape::Text(&VARIABLE)), "Names of environment variables that entries may set."),
+        key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
+        key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
+    ],
+    later: &["session", "artifacts", "state", "credentials"],
+};
+
+/// A whole file.
+pub(crate) const FILE: Object = Object {
+    name: "file",
+    doc: "A capability manifest: what each pack may do. Several files make one set.",
+    keys: &[
+        Key {
+            name: "version",
+            required: true,
+            shape: Shape::Integer(1, 1),
+            doc: "The version of the format. This host reads version 1.",
+        },
+        key(
+            "extends",
+            Shape::Choice(&["shipped"]),
+            "Keep the entries that come with the host for packs that the operator's files do not name. Without it in any \
+             of the operator's files, those files are all there is.",
+        ),
+        key(
+            "packs",
+            Shape::OrNothing(&Shape::Map {
+                key: &PACK,
+                value: &Shape::OrNothing(&Shape::Object(&ENTRY)),
+            }),
+            "One entry per pack, by its name. An operator's entry replaces the shipped one as a whole.",
+        ),
+        key("ceiling", Shape::Object(&CEILING), "The most that any entry of the set may grant."),
+    ],
+    later: &[],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn the_limits_of_the_shape_are_those_of_the_table() {
+        let shape: Vec<&str> = LIMITS.keys.iter().map(|key| key.name).collect();
+        let table: Vec<&str> = Limits::TABLE.iter().map(|limit| limit.name).collect();
+        assert_eq!(shape, table);
+    }
+}

@@ -1,0 +1,14 @@
+//! The keys under which the host adds to `_meta` (specification 2026-07-28, "General fields").
+
+/// On a tool: the pack behind it, `{"name", "version"}`.
+pub(crate) const PACK: &str = "packhost/pack";
+/// On a result: the id of the call, as it stands in the operator's log.
+pub(crate) const RUN: &str = "packhost/run";
+/// On a result: what was mended in the input, a list.
+pub(crate) const MENDS: &str = "packhost/mends";
+/// On a result: the manifest's revision that the call started under.
+pub(crate) const REVISION: &str = "packhost/revision";
+/// On a result: time, memory and requests that the call used.
+pub(crate) const USAGE: &str = "packhost/usage";
+/// On a result with `isError`: the failure as data, the same for every tool.
+pub(crate) const ERROR: &str = "packhost/error";

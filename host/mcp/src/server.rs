@@ -1,0 +1,158 @@
+//! One handler for both eras of the protocol.
+
+#![expect(deprecated, reason = "rmcp marks what the newest protocol version deprecates")]
+
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+
+use packhost_core::Caller;
+use packhost_engine::{Door, Engine};
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Extensions, Implementation, ListToolsResult,
+    LoggingLevel, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+    SubscriptionFilter, Tool,
+};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::changes;
+use crate::list::{Listing, Shelf};
+use crate::seal::Seal;
+
+/// Read by models, small ones too.
+const INSTRUCTIONS: &str = "Each tool does one whole job in one call. \
+    If a call fails, its text says what to change: change that and call again. \
+    If it says that a rule is missing, ask the user; no tool can change the rules.";
+
+/// How long a client may hold on to what the server says of itself, in milliseconds.
+const KNOWN_MS: u64 = 300_000;
+
+/// The handler of one session; of one request where the protocol has no sessions.
+pub struct Server {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) session: Session,
+}
+
+/// What all sessions of a door have in common.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) door: Door,
+    pub(crate) seal: Seal,
+    shelf: Shelf,
+    closing: CancellationToken,
+}
+
+/// What a session remembers.
+pub(crate) struct Session {
+    level: Mutex<LoggingLevel>,
+    ended: CancellationToken,
+    _ends: DropGuard,
+}
+
+impl Session {
+    fn new() -> Self {
+        let ended = CancellationToken::new();
+        Self { level: Mutex::new(LoggingLevel::Info), ended: ended.clone(), _ends: ended.drop_guard() }
+    }
+
+    /// From which level up this client wants log lines: info, until it says otherwise.
+    pub(crate) fn log_level(&self) -> LoggingLevel {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    /// A handler for calls that come through `door`. When `closing` is cancelled, subscriptions end; calls that run
+    /// go on.
+    pub fn new(engine: Engine, door: Door, closing: CancellationToken) -> Self {
+        let shelf = Shelf::new(engine.catalog());
+        let shared = Shared { engine, door, seal: Seal::new(), shelf, closing };
+        Self { shared: Arc::new(shared), session: Session::new() }
+    }
+
+    /// A handler for another session of the same door.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), session: Session::new() }
+    }
+
+    /// Who calls. Over HTTP that is who the listener says it is; a request that it did not vouch for is nobody's.
+    pub(crate) fn caller(&self, extensions: &Extensions) -> Result<Caller, ErrorData> {
+        if self.shared.door != Door::Http {
+            return Ok(Caller::local());
+        }
+        let vouched = extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+        vouched.cloned().ok_or_else(|| ErrorData::internal_error("the listener did not say who calls", None))
+    }
+
+    pub(crate) fn listing(&self) -> Arc<Listing> {
+        self.shared.shelf.listing(self.shared.engine.catalog())
+    }
+}
+
+/// Whether this request is of the stateless era.
+pub(crate) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| !version.has_initialize())
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities =
+            ServerCapabilities::builder().enable_logging().enable_tools().enable_tool_list_changed().build();
+        let name = Implementation::new("packhost", env!("CARGO_PKG_VERSION")).with_title("packhost");
+        ServerConfig::new(capabilities)
+            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+            .with_server_info(name)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let about = DiscoverResult::from_server_info(versions, self.get_info());
+        Ok(about.with_ttl_ms(KNOWN_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        self.listing().page(request.as_ref(), &self.caller(&context.extensions)?)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.call(request, context).await
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.listing().tool(name).cloned()
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        *self.session.level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
+        Ok(())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let generations = self.shared.engine.generations();
+        tokio::spawn(changes::tell_peer(generations, context.peer, self.session.ended.clone()));
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let generations = self.shared.engine.generations();
+        changes::tell_subscriber(generations, subscription, self.shared.closing.clone()).await
+    }
+}

@@ -1,0 +1,24 @@
+//! Messages for the operator's log. The agent does not see them.
+
+pub use crate::bindings::wasi::logging::logging::Level;
+use crate::bindings::wasi::logging::logging;
+
+/// Writes a message; bounded by the host.
+pub fn write(level: Level, message: &str) {
+    logging::log(level, "", message);
+}
+
+/// Something that helps to find a fault.
+pub fn debug(message: &str) {
+    write(Level::Debug, message);
+}
+
+/// Something worth knowing.
+pub fn info(message: &str) {
+    write(Level::Info, message);
+}
+
+/// Something that may be wrong.
+pub fn warn(message: &str) {
+    write(Level::Warn, message);
+}
