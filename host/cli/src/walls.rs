@@ -56,5 +56,8 @@ fn plan(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Plan {
             read.push(base);
         }
     }
-    Plan { read, read_write, connect: Connect::Any, ..Plan::default() }
+    let host = Plan::for_host();
+    read.extend(host.read.iter().cloned());
+    read_write.extend(host.read_write.iter().cloned());
+    Plan { read, read_write, connect: Connect::Any, ..host }
 }

@@ -17,7 +17,7 @@ pub struct PackName(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Longer than [`PackName::MAX`] bytes.
-    #[error("a pack name is at most {} bytes; this one has {0}", PackName::MAX)]
+    #[error("a pack name is at most {max} bytes; this one has {0}", max = PackName::MAX)]
     TooLong(usize),
     /// A segment that does not match `[a-z][a-z0-9_-]*`.
     #[error("\"{0}\" is not a pack name: dot-separated words of a-z, 0-9, _ and -, each starting with a letter")]

@@ -158,8 +158,11 @@ impl Ceiling {
             Target::Host { scheme, ports, .. } => (Some(*scheme), ports),
             Target::Origin { scheme, ports, .. } | Target::Any { scheme, ports } => (*scheme, ports),
         };
-        let named: Vec<u16> = self.http.iter().flat_map(|rule| rule.target.ports().iter().copied()).collect();
-        let fresh: Vec<u16> = (8443..=u16::MAX).chain(1..8443).find(|port| !named.contains(port)).into_iter().collect();
+        // A port of the input's choice comes with a host of its choice, which only "url: any" matches.
+        let open = self.http.iter().filter(|rule| matches!(rule.target, Target::Any { .. }));
+        let named: Vec<u16> = open.flat_map(|rule| rule.target.ports().iter().copied()).collect();
+        let fresh = [443, 80].into_iter().chain(8443..=u16::MAX).chain(1..8443).find(|port| !named.contains(port));
+        let fresh: Vec<u16> = fresh.into_iter().collect();
         let ports = if ports.is_empty() { &fresh } else { ports };
         let schemes = Scheme::ALL.into_iter().filter(|one| scheme.is_none_or(|only| only == *one));
         schemes.flat_map(|scheme| ports.iter().map(move |port| (scheme, *port))).collect()

@@ -100,22 +100,19 @@ fn change(words: &str, old: u64, new: u64) -> String {
 }
 
 fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
-    let mut facts = BTreeMap::new();
     if entry.denied {
-        return facts;
+        return BTreeMap::new();
     }
-    let mut has = |words: String| facts.insert(words, Fact::Has);
-    match &entry.callers {
-        Callers::Every => drop(has("be called by every caller".into())),
-        Callers::Only(names) => names.iter().for_each(|name| drop(has(format!("be called by {name}")))),
-    }
-    entry.http.iter().flat_map(HttpRule::facts).for_each(|fact| drop(has(fact)));
-    for rule in &entry.fs {
-        rule.facts().into_iter().for_each(|fact| drop(has(fact)));
-    }
-    entry.env.iter().for_each(|(name, value)| drop(has(format!("see {name}={value} in its environment"))));
-    entry.config.iter().for_each(|(name, value)| drop(has(format!("read {name}={value} from its config"))));
-    entry.ask.facts().into_iter().for_each(|fact| drop(has(fact)));
+    let mut words: Vec<String> = match &entry.callers {
+        Callers::Every => vec!["be called by every caller".into()],
+        Callers::Only(names) => names.iter().map(|name| format!("be called by {name}")).collect(),
+    };
+    words.extend(entry.http.iter().flat_map(HttpRule::facts));
+    words.extend(entry.fs.iter().flat_map(FsRule::facts));
+    words.extend(entry.env.iter().map(|(name, value)| format!("see {name}={value:?} in its environment")));
+    words.extend(entry.config.iter().map(|(name, value)| format!("read {name}={value:?} from its config")));
+    words.extend(entry.ask.facts());
+    let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
     let value = |name: &str| entry.limits.value(name).unwrap_or_default();
     facts.extend(Limits::TABLE.iter().map(|limit| (limit.name.to_owned(), Fact::UpTo(value(limit.name)))));
     facts
@@ -132,12 +129,12 @@ impl HttpRule {
     /// What the rule allows, one line for each method and path.
     pub(crate) fn facts(&self) -> Vec<String> {
         let nets: Vec<String> = self.addresses.iter().map(IpNet::to_string).collect();
-        let nets = if nets.is_empty() { String::new() } else { format!(", also at {}", nets.join(" and ")) };
+        let nets = if nets.is_empty() { String::new() } else { format!(" (also at {})", nets.join(" and ")) };
         let paths: Vec<String> = match &self.paths {
             None => vec![String::new()],
             Some(paths) => paths.iter().map(|path| format!(" {path}")).collect(),
         };
-        let line = |method: &String, path: &String| format!("send {method} {}{path}{nets}", self.target);
+        let line = |method: &String, path: &String| format!("send {method} {}{nets}{path}", self.target);
         self.methods.iter().flat_map(|method| paths.iter().map(move |path| line(method, path))).collect()
     }
 }
@@ -145,7 +142,7 @@ impl HttpRule {
 impl FsRule {
     /// What the rule allows.
     pub(crate) fn facts(&self) -> Vec<String> {
-        let at = if self.guest.is_empty() { String::new() } else { format!(" as {}", self.guest) };
+        let at = if self.guest.is_empty() { String::new() } else { format!(" as {:?}", self.guest) };
         let verbs: &[&str] = if self.mode == FsMode::ReadWrite { &["read", "write"] } else { &["read"] };
         verbs.iter().map(|verb| format!("{verb} {}{at}", self.host)).collect()
     }

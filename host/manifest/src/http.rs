@@ -1,6 +1,7 @@
 //! Which HTTP requests a rule means, and the decision about one.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use packhost_core::PackName;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::{Host, Url};
 
+use crate::addresses::{is_public, never};
 use crate::hosts::HostPattern;
 use crate::paths::{PathPattern, request_segments};
 use crate::place::Place;
@@ -25,7 +27,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// Both, with their names.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Https];
+    pub const ALL: [Self; 2] = [Self::Https, Self::Http];
 
     /// The name, as in a URL.
     pub fn as_str(self) -> &'static str {
@@ -145,6 +147,14 @@ pub(crate) struct RequestOrigin<'a> {
 }
 
 impl<'a> RequestOrigin<'a> {
+    fn address(&self) -> Option<IpAddr> {
+        match self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(ip) => Some(ip.into()),
+            Host::Ipv6(ip) => Some(ip.into()),
+        }
+    }
+
     /// The error is the end of a sentence about the URL.
     fn of(url: &'a Url) -> Result<Self, &'static str> {
         let scheme = Scheme::named(url.scheme()).ok_or("is neither http nor https")?;
@@ -227,6 +237,14 @@ pub struct Denial {
     pub missing: String,
 }
 
+impl Allowed {
+    /// Whether the request may be sent to this address: a public one, or one of [`Allowed::addresses`], and never one
+    /// of a block that no rule can open (link-local, where cloud metadata lives, and multicast).
+    pub fn reaches(&self, ip: IpAddr) -> bool {
+        never(&IpNet::from(ip)).is_none() && (is_public(ip) || self.addresses.iter().any(|net| net.contains(&ip)))
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.what, self.missing)
@@ -261,7 +279,9 @@ impl HttpGrants {
         &self.rules
     }
 
-    /// Decides about one request. Methods are compared as they are (RFC 9110 section 9.1: case-sensitive).
+    /// Decides about one request. Methods are compared as they are (RFC 9110 section 9.1: case-sensitive). Where the host
+    /// is an address, the address is decided about as well; where it is a name, whoever resolves it asks
+    /// [`Allowed::reaches`] about each address.
     pub fn decide(&self, method: &str, url: &Url) -> Decision {
         let origin = match RequestOrigin::of(url) {
             Ok(origin) => origin,
@@ -271,7 +291,20 @@ impl HttpGrants {
         let Some(first) = matching.peek() else { return Decision::Denied(self.denial(method, url, &origin)) };
         let (place, rule) = (first.place.clone(), first.to_string());
         let addresses: Vec<IpNet> = matching.flat_map(|rule| rule.addresses.iter().copied()).collect();
-        Decision::Allowed(Allowed { place, rule, addresses: IpNet::aggregate(&addresses) })
+        let allowed = Allowed { place, rule, addresses: IpNet::aggregate(&addresses) };
+        match origin.address() {
+            Some(ip) if !allowed.reaches(ip) => Decision::Denied(self.closed(method, url, ip)),
+            _ => Decision::Allowed(allowed),
+        }
+    }
+
+    fn closed(&self, method: &str, url: &Url, ip: IpAddr) -> Denial {
+        let what = format!("{} may not send {method} {}: {ip} is not a public address.", self.pack, show_url(url));
+        let missing = match never(&IpNet::from(ip)) {
+            Some(block) => format!("It is in {block} (link-local, metadata or multicast), which no rule can open."),
+            None => format!("The operator would have to add a rule with {} among its addresses.", IpNet::from(ip)),
+        };
+        Denial { what, missing }
     }
 
     fn malformed(&self, method: &str, url: &Url, why: &str) -> Denial {

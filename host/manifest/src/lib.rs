@@ -17,11 +17,11 @@
 //! [`Template`].
 
 mod addresses;
-//mod cases;
+mod cases;
 mod ceiling;
 mod diff;
 mod entry;
-//mod explain;
+mod explain;
 mod fs;
 mod hosts;
 mod http;
@@ -29,17 +29,17 @@ mod limits;
 mod parse;
 mod paths;
 mod place;
-//mod schema;
+mod schema;
 mod shape;
-//mod shipped;
+mod shipped;
 mod template;
 
 pub use addresses::is_public;
-//pub use cases::{Access, Case, CaseOutcome, Cases, Expect};
+pub use cases::{Access, Case, CaseOutcome, Cases, Expect};
 pub use ceiling::{Ceiling, Counterexample};
 pub use diff::{Diff, PackDiff, diff};
 pub use entry::{AskRule, Callers, Entry, Grants, HostVars};
-//pub use explain::{Explanation, Sentence, explain};
+pub use explain::{Explanation, Sentence, explain};
 pub use fs::{FsGrant, FsHost, FsMode, FsRule};
 pub use hosts::{HostError, HostPattern};
 pub use http::{Allowed, Decision, Denial, HttpGrants, HttpRule, Scheme, Target};
@@ -47,6 +47,6 @@ pub use limits::{Limit, LimitKind, Limits};
 pub use parse::{Diagnostic, Diagnostics, Manifest, Origin, Source};
 pub use paths::{PathError, PathPattern, Segment};
 pub use place::Place;
-//pub use schema::{reference_markdown, schema};
-//pub use shipped::shipped;
+pub use schema::{reference_markdown, schema};
+pub use shipped::shipped;
 pub use template::{Part, Reference, Template, TemplateError};

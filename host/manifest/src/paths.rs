@@ -23,14 +23,14 @@ use crate::template::{Template, TemplateError};
 ///   percent-encoding, or is `.` or `..`: servers disagree about what those mean. A rule without `paths` does not look
 ///   at the path and has no such exception.
 /// * The values of a [`Template`] must be one such harmless segment, or a part of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathPattern {
     segments: Vec<Segment>,
     rest: bool,
 }
 
 /// A segment of a [`PathPattern`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// Exactly this.
     Text(String),

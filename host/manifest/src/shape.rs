@@ -19,6 +19,8 @@ pub(crate) enum Shape {
     True,
     /// A value of the table of limits.
     Limit,
+    /// Anything that JSON can say.
+    Json,
     /// What the shape says, or nothing at all (`name:` with no value).
     OrNothing(&'static Shape),
 }
@@ -38,6 +40,8 @@ pub(crate) struct Object {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static str,
     pub(crate) keys: &'static [Key],
+    /// Keys of which there is exactly one.
+    pub(crate) one_of: &'static [&'static str],
     /// Keys of later versions: refused, with an explanation.
     pub(crate) later: &'static [&'static str],
 }
@@ -146,6 +150,7 @@ const HTTP_RULE: Object = Object {
         key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
         key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
     ],
+    one_of: &["host", "url"],
     later: &["credentials"],
 };
 
@@ -165,6 +170,7 @@ const CEILING_HTTP_RULE: Object = Object {
         key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
         key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
     ],
+    one_of: &["host", "url"],
     later: &["credentials"],
 };
 
@@ -187,6 +193,7 @@ const FS_RULE: Object = Object {
         },
         key("mode", MODE, "What may be done in it. `read-only` where absent."),
     ],
+    one_of: &[],
     later: &["quota"],
 };
 
@@ -203,6 +210,7 @@ const CEILING_FS_RULE: Object = Object {
         },
         key("mode", MODE, "The most that may be done in it. `read-only` where absent."),
     ],
+    one_of: &[],
     later: &["quota"],
 };
 
@@ -227,6 +235,7 @@ const LIMITS: Object = Object {
         limit("random"),
         limit("hostcall"),
     ],
+    one_of: &[],
     later: &["processes", "disk", "cpu"],
 };
 
@@ -260,6 +269,7 @@ pub(crate) const ENTRY: Object = Object {
             "Nobody may call the pack. Wins over everything, also over an entry of the same pack in another file.",
         ),
     ],
+    one_of: &[],
     later: &["session", "artifacts", "state", "credentials"],
 };
 
@@ -274,6 +284,7 @@ const CEILING: Object = Object {
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
     ],
+    one_of: &[],
     later: &["session", "artifacts", "state", "credentials"],
 };
 
@@ -304,8 +315,41 @@ pub(crate) const FILE: Object = Object {
         ),
         key("ceiling", Shape::Object(&CEILING), "The most that any entry of the set may grant."),
     ],
+    one_of: &[],
     later: &[],
 };
+
+const CASE: Object = Object {
+    name: "case",
+    doc: "One thing that a pack tries during a call, and whether it may.",
+    keys: &[
+        Key { name: "pack", required: true, shape: Shape::Text(&PACK), doc: "The pack." },
+        key("input", Shape::Json, "The input of the call. An empty object where absent."),
+        key("caller", Shape::Text(&CALLER), "Who calls. `local` where absent."),
+        key("request", Shape::Text(&REQUEST), "A method and a URL: the pack sends this request."),
+        key("address", Shape::Text(&ADDRESS), "With `request`: the address that the host name resolves to."),
+        key("read", Shape::Text(&GUEST), "A path as the pack sees it: the pack reads it."),
+        key("write", Shape::Text(&GUEST), "A path as the pack sees it: the pack writes it."),
+        key("env", Shape::Text(&VARIABLE), "The pack has this environment variable."),
+        Key {
+            name: "expect",
+            required: true,
+            shape: Shape::Choice(&["allow", "deny"]),
+            doc: "What the manifest must say.",
+        },
+    ],
+    one_of: &["request", "read", "write", "env"],
+    later: &[],
+};
+const REQUEST: Word = Word {
+    what: "a method and a URL",
+    pattern: Some("^[A-Z][A-Z-]* https?://"),
+    examples: &["GET https://example.com/"],
+};
+const ADDRESS: Word = Word { what: "an address", pattern: None, examples: &["10.0.0.7", "2001:db8::1"] };
+
+/// A file of cases.
+pub(crate) const CASES: Shape = Shape::List(&Shape::Object(&CASE));
 
 #[cfg(test)]
 mod tests {

@@ -15,11 +15,11 @@ use serde_json::Value;
 /// A key names a member of an object, or, where the value is an array and the key is all digits, an element. A value
 /// that stands in a template must be a string or a number. What it may hold depends on where the template stands: one
 /// host label, one path segment, one file name. Anything else grants nothing, and the call's notes say why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Template(Vec<Part>);
 
 /// A piece of a [`Template`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Text, as it stands.
     Text(String),

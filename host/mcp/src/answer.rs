@@ -39,7 +39,8 @@ pub(crate) fn answered(answer: Answer, about: MetaObject) -> CallToolResult {
 pub(crate) fn failed(failure: &Failure, has_output_schema: bool, mut about: MetaObject) -> CallToolResult {
     let error = failure.to_json();
     about.insert(meta::ERROR.into(), error.clone());
-    let mut result = CallToolResult::error(vec![ContentBlock::text(sentence(failure))]).with_meta(Some(about));
+    let mut result =
+        CallToolResult::error(vec![ContentBlock::text(sentence(failure))]).with_meta(Some(about));
     if !has_output_schema {
         result.structured_content = Some(json!({ "error": error }));
     }
@@ -71,7 +72,10 @@ mod tests {
             let failure = Failure::new(code, "It broke.").fix("Mend it.").cause("at /etc/secret");
             let wire = wire(&failed(&failure, false, MetaObject::new()));
             assert_eq!(wire["isError"], true);
-            assert_eq!(wire["content"], json!([{"type": "text", "text": format!("{code}: It broke. Mend it.")}]));
+            assert_eq!(
+                wire["content"],
+                json!([{"type": "text", "text": format!("{code}: It broke. Mend it.")}])
+            );
             assert_eq!(wire["structuredContent"]["error"]["code"], code.as_str());
             assert_eq!(wire["_meta"][meta::ERROR], wire["structuredContent"]["error"]);
             assert!(!wire.to_string().contains("secret"), "the cause of {code} is told");

@@ -5,15 +5,17 @@
 #![expect(deprecated, reason = "rmcp marks what the newest protocol version deprecates")]
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use packhost_engine::{Asked, Question, Reply};
 use rmcp::model::{
     ClientCapabilities, ClientResult, CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult,
-    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, Extensions, InputRequest,
-    InputResponses, RequestId, SamplingMessage, SamplingMessageContentBlock, ServerRequest,
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+    ElicitationSchema, Extensions, FormElicitationCapability, InputRequest, InputResponses, RequestId,
+    SamplingCapability, SamplingMessage, SamplingMessageContentBlock, ServerRequest,
 };
 use rmcp::service::OriginatingRequestId;
-use rmcp::{Peer, RoleServer};
+use rmcp::{ErrorData, Peer, RoleServer};
 use serde_json::{Value, json};
 
 /// How one call can ask.
@@ -29,7 +31,33 @@ pub(crate) enum Asks {
         capabilities: ClientCapabilities,
     },
     /// By ending the call; these are the answers so far, by the question's id.
-    Again { answers: InputResponses, capabilities: ClientCapabilities },
+    Again { answers: InputResponses, capabilities: ClientCapabilities, missing: Missing },
+}
+
+/// What a call needed its client to be able to, and the client is not.
+#[derive(Clone, Default)]
+pub(crate) struct Missing(Arc<Mutex<ClientCapabilities>>);
+
+impl Missing {
+    fn note(&self, asked: &Asked) {
+        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked {
+            Asked::User { .. } => {
+                let forms = ElicitationCapability::new().with_form(FormElicitationCapability::new());
+                missing.elicitation = Some(forms);
+            }
+            Asked::Model { .. } => missing.sampling = Some(SamplingCapability::default()),
+        }
+    }
+
+    /// The protocol's error for a call that failed for want of it; nothing where nothing was missing.
+    pub(crate) fn error(&self, message: String) -> Option<ErrorData> {
+        let missing = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if missing == ClientCapabilities::default() {
+            return None;
+        }
+        Some(ErrorData { message: message.into(), ..ErrorData::missing_required_client_capability(missing) })
+    }
 }
 
 impl Asks {
@@ -41,16 +69,25 @@ impl Asks {
                 Ok(request) => put(peer, call, request, &question).await,
                 Err(reply) => reply,
             },
-            Self::Again { answers, capabilities } => match answers.get(&question.id) {
+            Self::Again { answers, capabilities, missing } => match answers.get(&question.id) {
                 Some(answer) => reply(&question.body, answer),
-                None => pose(&question, capabilities).map_or_else(|reply| reply, |_| Reply::Suspend),
+                None => {
+                    let asked = pose(&question, capabilities).map_or_else(|reply| reply, |_| Reply::Suspend);
+                    if asked == Reply::Unsupported {
+                        missing.note(&question.body);
+                    }
+                    asked
+                }
             },
         }
     }
 }
 
 /// The question as the client is asked it, by its id.
-pub(crate) fn required(question: &Question, capabilities: &ClientCapabilities) -> BTreeMap<String, InputRequest> {
+pub(crate) fn required(
+    question: &Question,
+    capabilities: &ClientCapabilities,
+) -> BTreeMap<String, InputRequest> {
     pose(question, capabilities).into_iter().map(|request| (question.id.clone(), request)).collect()
 }
 
@@ -59,7 +96,8 @@ fn pose(question: &Question, capabilities: &ClientCapabilities) -> Result<InputR
     match &question.body {
         Asked::User { message, schema } => {
             // Without a mode a client means forms (specification 2025-11-25, "Elicitation: Capabilities").
-            let forms = capabilities.elicitation.as_ref().is_some_and(|e| e.form.is_some() || e.url.is_none());
+            let forms =
+                capabilities.elicitation.as_ref().is_some_and(|e| e.form.is_some() || e.url.is_none());
             if !forms {
                 return Err(Reply::Unsupported);
             }
@@ -96,7 +134,9 @@ async fn put(peer: &Peer<RoleServer>, call: &RequestId, request: InputRequest, q
         _ => return Reply::Unsupported,
     };
     match peer.send_request(request).await {
-        Ok(ClientResult::ElicitResult(result)) if matches!(question.body, Asked::User { .. }) => elicited(result),
+        Ok(ClientResult::ElicitResult(result)) if matches!(question.body, Asked::User { .. }) => {
+            elicited(result)
+        }
         Ok(ClientResult::CreateMessageResult(result)) if matches!(question.body, Asked::Model { .. }) => {
             sampled(*result)
         }
@@ -112,7 +152,9 @@ fn reply(asked: &Asked, answer: &Value) -> Reply {
     let answer = answer.clone();
     match asked {
         Asked::User { .. } => serde_json::from_value::<ElicitResult>(answer).map_or(Reply::Failed, elicited),
-        Asked::Model { .. } => serde_json::from_value::<CreateMessageResult>(answer).map_or(Reply::Failed, sampled),
+        Asked::Model { .. } => {
+            serde_json::from_value::<CreateMessageResult>(answer).map_or(Reply::Failed, sampled)
+        }
     }
 }
 
@@ -130,7 +172,8 @@ fn elicited(result: ElicitResult) -> Reply {
 
 fn sampled(result: CreateMessageResult) -> Reply {
     let blocks = result.message.content.into_vec();
-    let texts: Vec<_> = blocks.iter().filter_map(SamplingMessageContentBlock::as_text).map(|t| &*t.text).collect();
+    let texts: Vec<_> =
+        blocks.iter().filter_map(SamplingMessageContentBlock::as_text).map(|t| &*t.text).collect();
     if texts.is_empty() { Reply::Failed } else { Reply::Text(texts.join("\n")) }
 }
 
@@ -157,7 +200,7 @@ mod tests {
 
     async fn ask(question: Question, answers: Value, capabilities: ClientCapabilities) -> Reply {
         let answers = serde_json::from_value(answers).expect("answers by id");
-        Asks::Again { answers, capabilities }.ask(question).await
+        Asks::Again { answers, capabilities, missing: Missing::default() }.ask(question).await
     }
 
     #[tokio::test]
@@ -185,6 +228,22 @@ mod tests {
         assert_eq!(ask(user(), json!({}), only_urls).await, Reply::Unsupported);
         let body = Asked::User { message: "?".into(), schema: json!({"type": "array"}) };
         assert_eq!(ask(Question { id: "q".into(), body }, json!({}), both()).await, Reply::Failed);
+    }
+
+    #[tokio::test]
+    async fn what_the_client_lacks_is_named_in_the_error() {
+        let missing = Missing::default();
+        let of = |capabilities| Asks::Again {
+            answers: InputResponses::new(),
+            capabilities,
+            missing: missing.clone(),
+        };
+        assert_eq!(of(both()).ask(user()).await, Reply::Suspend);
+        assert_eq!(missing.error("no".into()), None);
+        assert_eq!(of(capabilities(json!({"elicitation": {}}))).ask(model()).await, Reply::Unsupported);
+        let error = missing.error("It needs a model.".into()).expect("sampling was missing");
+        assert_eq!((error.code.0, &*error.message), (-32021, "It needs a model."));
+        assert_eq!(error.data, Some(json!({"requiredCapabilities": {"sampling": {}}})));
     }
 
     #[test]

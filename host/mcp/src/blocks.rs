@@ -12,7 +12,9 @@ pub(crate) fn on_the_wire(block: Block) -> ContentBlock {
         Block::Image { mime_type, data } => ContentBlock::image(STANDARD.encode(data), mime_type),
         Block::Audio { mime_type, data } => ContentBlock::audio(STANDARD.encode(data), mime_type),
         Block::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
-            ResourceBody::Text(text) => ResourceContents::TextResourceContents { uri, mime_type, text, meta: None },
+            ResourceBody::Text(text) => {
+                ResourceContents::TextResourceContents { uri, mime_type, text, meta: None }
+            }
             ResourceBody::Binary(bytes) => {
                 let blob = STANDARD.encode(bytes);
                 ResourceContents::BlobResourceContents { uri, mime_type, blob, meta: None }

@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use packhost_core::{Caller, PackName};
 use packhost_engine::{Annotations, Catalog, Tool};
 use rmcp::ErrorData;
-use rmcp::model::{CacheScope, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams, ToolAnnotations};
+use rmcp::model::{
+    CacheScope, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams, ToolAnnotations,
+};
 use serde_json::{Value, json};
 
 use crate::meta;
@@ -131,13 +133,17 @@ mod tests {
 
     #[test]
     fn every_input_schema_says_that_it_is_an_object() {
-        assert_eq!(Value::Object(input_schema(&json!({"properties": {}}))), json!({"properties": {}, "type": "object"}));
+        assert_eq!(
+            Value::Object(input_schema(&json!({"properties": {}}))),
+            json!({"properties": {}, "type": "object"})
+        );
         assert_eq!(Value::Object(input_schema(&json!(true))), json!({"type": "object"}));
     }
 
     #[test]
     fn hints_are_all_said() {
-        let all = hints(Annotations { read_only: true, destructive: false, idempotent: true, open_world: false });
+        let all =
+            hints(Annotations { read_only: true, destructive: false, idempotent: true, open_world: false });
         assert_eq!(
             serde_json::to_value(all).expect("hints are JSON"),
             json!({"readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false})

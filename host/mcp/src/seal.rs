@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use packhost_core::{Caller, Digest};
 use rmcp::ErrorData;
-use rmcp::model::{InputResponses, JsonObject, RequestStateCodec, SealOptions};
+use rmcp::model::{InputResponses, RequestStateCodec, SealOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -67,8 +67,8 @@ impl Seal {
 pub(crate) struct Binding(Vec<u8>);
 
 impl Binding {
-    pub(crate) fn new(caller: &Caller, tool: &str, input: &JsonObject) -> Self {
-        let mut input = Value::Object(input.clone());
+    pub(crate) fn new(caller: &Caller, tool: &str, input: &Value) -> Self {
+        let mut input = input.clone();
         // A client may send the same input with its keys in another order.
         input.sort_all_objects();
         let digest = Digest::of(input.to_string().as_bytes());
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn binding(caller: &str, tool: &str, input: Value) -> Binding {
-        Binding::new(&Caller::token(caller), tool, input.as_object().expect("an object"))
+        Binding::new(&Caller::token(caller), tool, &input)
     }
 
     fn responses(json: Value) -> Option<InputResponses> {

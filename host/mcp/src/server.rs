@@ -2,18 +2,20 @@
 
 #![expect(deprecated, reason = "rmcp marks what the newest protocol version deprecates")]
 
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use packhost_core::Caller;
 use packhost_engine::{Door, Engine};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Extensions, Implementation, ListToolsResult,
-    LoggingLevel, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, ConstString, CustomRequest,
+    CustomResult, DiscoverResult, ErrorCode, Extensions, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListToolsResult, LoggingLevel, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
     SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::changes;
@@ -82,7 +84,8 @@ impl Server {
         if self.shared.door != Door::Http {
             return Ok(Caller::local());
         }
-        let vouched = extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+        let vouched =
+            extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Caller>());
         vouched.cloned().ok_or_else(|| ErrorData::internal_error("the listener did not say who calls", None))
     }
 
@@ -98,8 +101,15 @@ pub(crate) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_logging().enable_tools().enable_tool_list_changed().build();
+        // Many clients ask for prompts and resources whatever a server declares, and take an empty list better than
+        // an error.
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_prompts()
+            .enable_resources()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
         let name = Implementation::new("packhost", env!("CARGO_PKG_VERSION")).with_title("packhost");
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
@@ -121,12 +131,39 @@ impl ServerHandler for Server {
         self.listing().page(request.as_ref(), &self.caller(&context.extensions)?)
     }
 
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Err(ErrorData::invalid_params(format!("there is no prompt \"{}\"", request.name), None))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Err(ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": request.uri }))))
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, context).await
+        self.call(request.into(), context).await
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method == CallToolRequestMethod::VALUE {
+            return self.call_loosely(request.params, context).await;
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

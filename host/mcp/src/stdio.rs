@@ -150,7 +150,10 @@ where
         "stdio".into()
     }
 
-    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    fn send(
+        &mut self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         self.lines.send(message)
     }
 
@@ -164,5 +167,128 @@ where
 
     async fn close(&mut self) -> io::Result<()> {
         self.lines.close().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CallToolRequestParams, CallToolResponse};
+    use rmcp::service::RequestContext;
+    use rmcp::{ErrorData, ServerHandler};
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines as Read, duplex};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    /// A handler whose calls end only when they are cancelled.
+    struct Endless;
+
+    impl ServerHandler for Endless {
+        async fn call_tool(
+            &self,
+            _: CallToolRequestParams,
+            context: RequestContext<RoleServer>,
+        ) -> Result<CallToolResponse, ErrorData> {
+            context.ct.cancelled().await;
+            Err(ErrorData::internal_error("cancelled", None))
+        }
+    }
+
+    struct Client {
+        to: DuplexStream,
+        from: Read<BufReader<DuplexStream>>,
+        shutdown: CancellationToken,
+        served: JoinHandle<Result<(), StdioError>>,
+    }
+
+    fn start(settings: StdioSettings) -> Client {
+        let (to, input) = duplex(64 << 10);
+        let (output, from) = duplex(64 << 10);
+        let shutdown = CancellationToken::new();
+        let lines = AsyncRwTransport::new_server(input, output);
+        let served = tokio::spawn(serve_lines(Endless, settings, shutdown.clone(), lines));
+        Client { to, from: BufReader::new(from).lines(), shutdown, served }
+    }
+
+    impl Client {
+        async fn say(&mut self, line: &[u8]) {
+            self.to.write_all(line).await.expect("the server reads");
+            self.to.write_all(b"\n").await.expect("the server reads");
+        }
+
+        async fn hear(&mut self) -> Value {
+            let line = self.from.next_line().await.expect("the server writes").expect("the server is there");
+            serde_json::from_str(&line).expect("only JSON comes out")
+        }
+
+        async fn ping(&mut self, id: u32) {
+            self.say(json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string().as_bytes()).await;
+            let answer = self.hear().await;
+            assert_eq!((&answer["id"], &answer["result"]), (&json!(id), &json!({})), "{answer}");
+        }
+
+        async fn open(&mut self) {
+            let about = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"}});
+            let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about});
+            self.say(hello.to_string().as_bytes()).await;
+            assert_eq!(self.hear().await["result"]["protocolVersion"], "2025-11-25");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_is_not_a_message_ends_the_session() {
+        let mut client = start(StdioSettings { max_message: 1000, ..StdioSettings::default() });
+        let bad: [&[u8]; 9] = [
+            b"",
+            b"\r",
+            b"no json",
+            b"{\"jsonrpc\":",
+            b"\xff\xfe\x00",
+            b"{\"jsonrpc\": \"2.0\", \"method\": \"\xff\"}",
+            b"{\"jsonrpc\": \"2.0\", \"method\": \"notifications/cancelled\", \"params\": {\"requestId\": 9}}",
+            b"{\"jsonrpc\": \"2.0\", \"id\": 5, \"result\": {}}",
+            &[b'['; 5000],
+        ];
+        for line in bad {
+            client.say(line).await;
+        }
+        client.ping(1).await;
+        client.open().await;
+        for line in bad {
+            client.say(line).await;
+        }
+        client.ping(2).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_run_are_cancelled_a_while_after_the_client_has_gone() {
+        let linger = Duration::from_secs(1);
+        let mut client = start(StdioSettings { linger, ..StdioSettings::default() });
+        client.open().await;
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "endless"}});
+        client.say(call.to_string().as_bytes()).await;
+        client.ping(2).await;
+        let gone = tokio::time::Instant::now();
+        drop(client.to);
+        client.served.await.expect("no panic").expect("a client may go");
+        assert_eq!(gone.elapsed().as_secs(), linger.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_ends_the_session_without_the_client() {
+        let mut client = start(StdioSettings::default());
+        client.open().await;
+        client.shutdown.cancel();
+        client.served.await.expect("no panic").expect("it was asked to stop");
+        assert!(client.from.next_line().await.is_ok_and(|line| line.is_none()), "stdout is closed");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_speaks_may_go() {
+        let client = start(StdioSettings::default());
+        drop(client.to);
+        client.served.await.expect("no panic").expect("nothing went wrong");
     }
 }

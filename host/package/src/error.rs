@@ -9,7 +9,9 @@ pub enum PackageError {
     #[error("not WebAssembly: it does not start with \\0asm and a version")]
     NotWasm,
     /// WebAssembly, but a core module.
-    #[error("a core WebAssembly module, not a component; build it for wasm32-wasip2 or wrap it with wasm-tools")]
+    #[error(
+        "a core WebAssembly module, not a component; build it for wasm32-wasip2 or wrap it with wasm-tools"
+    )]
     CoreModule,
     /// A component that ends too early or breaks the binary format.
     #[error("a broken component: {reason} (at byte {offset})")]

@@ -37,8 +37,12 @@ pub struct Needs {
 }
 
 impl Needs {
-    const UNKNOWN: Self =
-        Self { core_instances: u32::MAX, memories: u32::MAX, tables: u32::MAX, component_instances: u32::MAX };
+    const UNKNOWN: Self = Self {
+        core_instances: u32::MAX,
+        memories: u32::MAX,
+        tables: u32::MAX,
+        component_instances: u32::MAX,
+    };
 
     fn plus(self, other: Self) -> Self {
         Self {
@@ -187,7 +191,9 @@ impl Spaces {
                         0 => Some(&*self),
                         n => outer.len().checked_sub(n as usize).and_then(|place| outer.get(place)),
                     };
-                    let needs = |pick: fn(&Spaces) -> &Vec<Needs>| place.map_or(Needs::UNKNOWN, |s| at(pick(s), index));
+                    let needs = |pick: fn(&Spaces) -> &Vec<Needs>| {
+                        place.map_or(Needs::UNKNOWN, |s| at(pick(s), index))
+                    };
                     match kind {
                         ComponentOuterAliasKind::CoreModule => {
                             let needs = needs(|s| &s.modules);
@@ -242,21 +248,21 @@ fn async_type(kind: &ComponentType<'_>) -> bool {
     match kind {
         ComponentType::Defined(ComponentDefinedType::Future(_) | ComponentDefinedType::Stream(_)) => true,
         ComponentType::Func(function) => function.async_,
-        ComponentType::Component(inside) => inside
-            .iter()
-            .any(|declaration| matches!(declaration, ComponentTypeDeclaration::Type(kind) if async_type(kind))),
-        ComponentType::Instance(inside) => inside
-            .iter()
-            .any(|declaration| matches!(declaration, InstanceTypeDeclaration::Type(kind) if async_type(kind))),
+        ComponentType::Component(inside) => inside.iter().any(
+            |declaration| matches!(declaration, ComponentTypeDeclaration::Type(kind) if async_type(kind)),
+        ),
+        ComponentType::Instance(inside) => inside.iter().any(
+            |declaration| matches!(declaration, InstanceTypeDeclaration::Type(kind) if async_type(kind)),
+        ),
         ComponentType::Defined(_) | ComponentType::Resource { .. } => false,
     }
 }
 
 fn async_function(function: &CanonicalFunction) -> bool {
     match function {
-        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {
-            options.iter().any(|option| matches!(option, CanonicalOption::Async | CanonicalOption::Callback(_)))
-        }
+        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => options
+            .iter()
+            .any(|option| matches!(option, CanonicalOption::Async | CanonicalOption::Callback(_))),
         CanonicalFunction::ResourceNew { .. }
         | CanonicalFunction::ResourceDrop { .. }
         | CanonicalFunction::ResourceRep { .. } => false,

@@ -1,7 +1,9 @@
 //! Writing the description into a component. For builds: it interprets the pack's describe function, which a host
 //! never does.
 
-use wasmi::{CompilationMode, Config, Engine, Extern, ExternType, Func, Instance, Linker, Module, Store, Val};
+use wasmi::{
+    CompilationMode, Config, Engine, Extern, ExternType, Func, Instance, Linker, Module, Store, Val,
+};
 use wasmparser::Payload;
 
 use crate::walk::{sections, walk};
@@ -50,7 +52,8 @@ pub fn stamp(component: &[u8]) -> Result<Vec<u8>, StampError> {
     })?;
     kept.extend_from_slice(&component[copied..]);
     let module = modules.into_iter().find(|module| exports_describe(module)).ok_or(StampError::NoDescribe)?;
-    let description = Description::from_json(&describe(module).map_err(|error| StampError::Run(error.to_string()))?)?;
+    let description =
+        Description::from_json(&describe(module).map_err(|error| StampError::Run(error.to_string()))?)?;
     append(&mut kept, &serde_json::to_vec(&description).map_err(PackageError::section)?);
     Ok(kept)
 }
@@ -77,7 +80,10 @@ fn describe(module: &[u8]) -> Result<Vec<u8>, wasmi::Error> {
     let mut linker = Linker::new(&engine);
     for import in module.imports() {
         let ExternType::Func(kind) = import.ty() else {
-            return Err(wasmi::Error::new(format!("it imports \"{}\", which is not a function", import.name())));
+            return Err(wasmi::Error::new(format!(
+                "it imports \"{}\", which is not a function",
+                import.name()
+            )));
         };
         let zeros: Vec<Val> = kind.results().iter().map(|kind| Val::default_for_ty(*kind)).collect();
         let stub = Func::new(&mut store, kind.clone(), move |_, _, results| {
@@ -94,8 +100,14 @@ fn describe(module: &[u8]) -> Result<Vec<u8>, wasmi::Error> {
     text_at(&store, &instance, (place >> 32) as usize, (place & u64::from(u32::MAX)) as usize)
 }
 
-fn text_at(store: &Store<()>, instance: &Instance, at: usize, length: usize) -> Result<Vec<u8>, wasmi::Error> {
-    let memory = instance.get_memory(store, "memory").ok_or_else(|| wasmi::Error::new("it exports no memory"))?;
+fn text_at(
+    store: &Store<()>,
+    instance: &Instance,
+    at: usize,
+    length: usize,
+) -> Result<Vec<u8>, wasmi::Error> {
+    let memory =
+        instance.get_memory(store, "memory").ok_or_else(|| wasmi::Error::new("it exports no memory"))?;
     let bytes = at.checked_add(length).and_then(|end| memory.data(store).get(at..end));
     bytes.map(<[u8]>::to_vec).ok_or_else(|| wasmi::Error::new("its answer lies outside its memory"))
 }

@@ -1,7 +1,5 @@
 //! One pass over the sections of a component and everything nested in it, without reading function bodies.
 
-use std::ops::Range;
-
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
 use crate::PackageError;
@@ -13,7 +11,7 @@ pub(crate) struct Piece<'a> {
     /// Its bytes, header included, counted from the start of the component. Of a nested component or module, the
     /// header alone.
     #[cfg(feature = "stamp")]
-    pub(crate) span: Range<usize>,
+    pub(crate) span: std::ops::Range<usize>,
     pub(crate) payload: Payload<'a>,
 }
 

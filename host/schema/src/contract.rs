@@ -31,6 +31,9 @@ struct Parts {
     made: Mutex<HashMap<String, Option<Arc<Validator>>>>,
 }
 
+/// The most parts that are kept; each may take as much memory as the whole.
+const PARTS: usize = 256;
+
 /// Under what name the parts refer to the whole schema.
 const WHOLE: &str = "urn:packhost:schema";
 
@@ -88,7 +91,8 @@ impl Contract {
         bounds(schema, 0, &mut 0)?;
         dialect(schema)?;
         let validator = compiler().build(schema).map_err(|error| SchemaError::from_library(&error))?;
-        let inner = Inner { validator, schema: schema.clone(), examples: Vec::new(), parts: Parts::default() };
+        let inner =
+            Inner { validator, schema: schema.clone(), examples: Vec::new(), parts: Parts::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -106,7 +110,8 @@ impl Contract {
         let inner = match Arc::try_unwrap(self.inner) {
             Ok(inner) => Inner { examples, ..inner },
             Err(shared) => {
-                let validator = compiler().build(&shared.schema).map_err(|e| SchemaError::from_library(&e))?;
+                let validator =
+                    compiler().build(&shared.schema).map_err(|e| SchemaError::from_library(&e))?;
                 Inner { validator, schema: shared.schema.clone(), examples, parts: Parts::default() }
             }
         };
@@ -125,6 +130,9 @@ impl Inner {
         let mut made = self.parts.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = made.get(pointer) {
             return known.clone();
+        }
+        if made.len() >= PARTS {
+            return None;
         }
         let registry = self.parts.registry.get_or_init(|| whole(&self.schema)).as_ref()?;
         let reference = json!({ "$ref": format!("{WHOLE}#{}", fragment(pointer)) });
@@ -170,7 +178,10 @@ impl fmt::Debug for Contract {
 /// Bounded in time and memory: no fetching, and patterns with a small backtracking and size limit.
 pub(crate) fn compiler<'i>() -> jsonschema::ValidationOptions<'i> {
     let patterns = PatternOptions::fancy_regex().backtrack_limit(100_000).size_limit(1 << 20);
-    jsonschema::options().with_draft(Draft::Draft202012).with_retriever(Nowhere).with_pattern_options(patterns)
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .with_retriever(Nowhere)
+        .with_pattern_options(patterns)
 }
 
 impl SchemaError {
@@ -203,5 +214,88 @@ fn dialect(schema: &Value) -> Result<(), SchemaError> {
             Err(SchemaError::Dialect(dialect.clone()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(schema: Value) -> SchemaError {
+        Contract::compile(&schema).expect_err(&format!("{schema} was compiled"))
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        for reference in [
+            "https://example.com/a.json",
+            "http://127.0.0.1:9/",
+            "file:///etc/passwd",
+            "other.json",
+            "#/$defs/none",
+        ] {
+            let error = refused(json!({"properties": {"a": {"$ref": reference}}}));
+            assert!(matches!(error, SchemaError::Reference(_)), "{reference}: {error}");
+        }
+        let with_id = json!({"$id": "https://example.com/root", "properties": {"a": {"$ref": "other"}}});
+        assert!(matches!(refused(with_id), SchemaError::Reference(_)));
+    }
+
+    #[test]
+    fn only_the_one_dialect() {
+        let draft7 = refused(json!({"$schema": "http://json-schema.org/draft-07/schema#"}));
+        assert_eq!(draft7, SchemaError::Dialect("http://json-schema.org/draft-07/schema#".into()));
+        assert!(
+            Contract::compile(&json!({"$schema": DIALECT, "prefixItems": [{"type": "integer"}]})).is_ok()
+        );
+        assert_eq!(refused(json!("schema")), SchemaError::NotASchema);
+        let invalid = refused(json!({"properties": {"a": {"type": "int"}}}));
+        assert!(
+            matches!(&invalid, SchemaError::Invalid { pointer, .. } if pointer == "/properties/a/type"),
+            "{invalid}"
+        );
+    }
+
+    #[test]
+    fn schemas_have_bounds() {
+        let deep = (0..40).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}));
+        assert_eq!(refused(deep), SchemaError::TooDeep);
+        assert_eq!(refused(json!({"enum": vec![0; 20_000]})), SchemaError::TooLarge);
+        let pattern = json!({"pattern": "(a{1000}){1000}"});
+        assert!(Contract::compile(&pattern).is_err(), "a pattern that compiles to gigabytes");
+    }
+
+    #[test]
+    fn references_may_go_in_circles() {
+        for schema in [
+            json!({"$ref": "#"}),
+            json!({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+        ] {
+            let contract = Contract::compile(&schema).expect("a schema");
+            assert!(contract.accept(json!({"a": 1})).is_ok());
+        }
+        let node = json!({"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}, "required": ["left", "right"]});
+        let contract = Contract::compile(&node).expect("a schema that nothing matches");
+        let failure = contract.accept(json!({"left": {}})).expect_err("no finite input matches");
+        assert_eq!(failure.advice.example, None);
+    }
+
+    #[test]
+    fn examples_must_match() {
+        let schema = json!({"type": "object", "required": ["a"]});
+        let contract = Contract::compile(&schema).expect("a schema");
+        let error =
+            contract.clone().with_examples(vec![json!({"a": 1}), json!({})]).expect_err("a wrong example");
+        assert!(matches!(error, SchemaError::Example { index: 1, .. }), "{error}");
+        let shared = contract.clone();
+        let with = contract.with_examples(vec![json!({"a": 1})]).expect("a right example");
+        assert_eq!(with.accept(json!({})).expect_err("a is missing").advice.example, Some(json!({"a": 1})));
+        assert_ne!(shared.accept(json!({})).expect_err("a is missing").advice.example, Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn shared_between_threads() {
+        fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<Contract>();
     }
 }

@@ -7,8 +7,15 @@
 
 mod accept;
 mod contract;
+mod example;
+mod explain;
+mod invent;
 mod mend;
 mod parse;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod slips;
 mod wording;
 
 pub use accept::Accepted;

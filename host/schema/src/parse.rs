@@ -32,18 +32,23 @@ impl Default for Limits {
 pub fn parse(text: &[u8], limits: Limits) -> Result<Value, Failure> {
     if text.len() > limits.bytes {
         let (got, most) = (text.len(), limits.bytes);
-        let mut failure =
-            refusal(format!("The JSON text has {got} bytes; at most {most} are taken."), "Send less in one call.");
+        let mut failure = refusal(
+            format!("The JSON text has {got} bytes; at most {most} are taken."),
+            "Send less in one call.",
+        );
         failure.advice.expected = Some(format!("at most {most} bytes"));
         failure.advice.got = Some(format!("{got} bytes"));
         return Err(failure);
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    Bounded(limits.depth).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| {
-        let mut failure = refusal(format!("This is not usable JSON: {error}."), "Send one valid JSON text.");
-        failure.advice.expected = Some("one JSON text".into());
-        failure
-    })
+    Bounded(limits.depth).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(
+        |error| {
+            let mut failure =
+                refusal(format!("This is not usable JSON: {error}."), "Send one valid JSON text.");
+            failure.advice.expected = Some("one JSON text".into());
+            failure
+        },
+    )
 }
 
 fn refusal(message: String, fix: &str) -> Failure {
@@ -117,7 +122,10 @@ impl<'de> Visitor<'de> for Bounded {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key {} is there twice", wording::quote(&key))));
+                return Err(A::Error::custom(format_args!(
+                    "the key {} is there twice",
+                    wording::quote(&key)
+                )));
             }
             let value = map.next_value_seed(inside)?;
             object.insert(key, value);
@@ -174,7 +182,10 @@ mod tests {
         );
         let folder = corpora.join("json/test_parsing");
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("json_parsing_test_suite: not run, {} is not there (PACKHOST_CORPORA)", folder.display());
+            eprintln!(
+                "json_parsing_test_suite: not run, {} is not there (PACKHOST_CORPORA)",
+                folder.display()
+            );
             return;
         };
         let mut seen = 0;

@@ -62,9 +62,14 @@ pub(crate) fn any_of(words: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// The text, at most [`TEXT`] characters of it; a cut is marked by an ellipsis.
-pub(crate) fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT) {
+/// The text, at most [`TEXT`] characters of it.
+fn cut(text: &str) -> String {
+    cut_to(text, TEXT)
+}
+
+/// The text, at most this many characters of it; a cut is marked by an ellipsis.
+pub(crate) fn cut_to(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }

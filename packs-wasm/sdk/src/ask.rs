@@ -22,9 +22,9 @@ pub fn user<T: DeserializeOwned + JsonSchema>(id: &str, message: &str) -> Result
         schema: schemars::schema_for!(T).to_value().to_string(),
     };
     match ask::user(&question).map_err(refusal)? {
-        Answer::Accepted(json) => serde_json::from_str(&json)
-            .map(Some)
-            .map_err(|error| Error::failed(format!("The person's answer does not fit the question: {error}."))),
+        Answer::Accepted(json) => serde_json::from_str(&json).map(Some).map_err(|error| {
+            Error::failed(format!("The person's answer does not fit the question: {error}."))
+        }),
         Answer::Declined | Answer::Cancelled => Ok(None),
     }
 }

@@ -53,17 +53,20 @@ struct Description {
     #[serde(flatten)]
     pack: Pack,
     input_schema: Schema,
-    output_schema: Schema,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_schema: Option<Schema>,
 }
 
 /// The description as JSON, in memory that stays: its address in the upper 32 bits, its length in bytes in the lower.
 /// `_run` only names the types.
 pub fn describe<I: JsonSchema, R: Reply>(pack: Pack, _run: impl Fn(I) -> Result<R, Error>) -> u64 {
+    let output_schema = schema::<R::Data>(SchemaSettings::draft2020_12().for_serialize());
+    let says_nothing = output_schema.get("type").is_some_and(|kind| kind == "null");
     let description = Description {
         contract: CONTRACT,
         pack,
         input_schema: schema::<I>(SchemaSettings::draft2020_12().for_deserialize()),
-        output_schema: schema::<R::Data>(SchemaSettings::draft2020_12().for_serialize()),
+        output_schema: (!says_nothing).then_some(output_schema),
     };
     let json = serde_json::to_vec(&description).unwrap_or_default().leak();
     (json.as_ptr().addr() as u64) << 32 | json.len() as u64
@@ -75,7 +78,8 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
         s.inline_subschemas = true;
         s.meta_schema = None;
     });
-    let mut schema = settings.with_transform(RecursiveTransform(tidy)).into_generator().into_root_schema_for::<T>();
+    let mut schema =
+        settings.with_transform(RecursiveTransform(tidy)).into_generator().into_root_schema_for::<T>();
     schema.remove("title");
     schema
 }

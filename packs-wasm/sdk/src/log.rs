@@ -1,7 +1,7 @@
 //! Messages for the operator's log. The agent does not see them.
 
-pub use crate::bindings::wasi::logging::logging::Level;
 use crate::bindings::wasi::logging::logging;
+pub use crate::bindings::wasi::logging::logging::Level;
 
 /// Writes a message; bounded by the host.
 pub fn write(level: Level, message: &str) {

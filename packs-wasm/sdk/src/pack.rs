@@ -19,14 +19,17 @@ pub fn run<I: DeserializeOwned, R: Reply>(
     let answer = run(input)?.into_answer();
     let structured = serde_json::to_string(&answer.data)
         .map_err(|error| Error::failed(format!("The answer could not be written as JSON: {error}.")))?;
-    Ok(Output { structured: Some(structured), content: answer.blocks.into_iter().map(Into::into).collect() })
+    // As in `describe`: what can only be null promises nothing and says nothing.
+    let structured = (size_of::<R::Data>() > 0 || structured != "null").then_some(structured);
+    Ok(Output { structured, content: answer.blocks.into_iter().map(Into::into).collect() })
 }
 
 /// Declares the pack that this crate is: who it is, what it wants, and the function that is called.
 ///
 /// `effects` is any of `read_only`, `destructive`, `idempotent`. `wants` names capabilities (`http`, `fs`, `ask`,
 /// `env`), each with a sentence that tells an operator why. `run` is a `fn(Input) -> Result<Output, Error>`, or one
-/// that returns an [`Answer`](crate::Answer). The version is the crate's.
+/// that returns an [`Answer`](crate::Answer); with `Answer<()>` a pack answers in content blocks alone. The version is
+/// the crate's.
 #[macro_export]
 macro_rules! pack {
     (

@@ -81,7 +81,11 @@ fn stats(input: Input) -> Result<Output, Error> {
         paragraphs: paragraphs(text),
         characters: text.chars().count(),
         bytes: text.len(),
-        average_word_length: if words == 0 { 0.0 } else { (letters as f64 / words as f64 * 100.0).round() / 100.0 },
+        average_word_length: if words == 0 {
+            0.0
+        } else {
+            (letters as f64 / words as f64 * 100.0).round() / 100.0
+        },
         reading_time_seconds: (words as f64 * 60.0 / READING_SPEED).ceil() as u64,
         top_words: most_frequent(counts, input.top.into()),
     })

@@ -1,6 +1,5 @@
 //! `packhost demo`: a host, a real MCP client, and calls that are answered, mended and denied.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -164,7 +163,7 @@ async fn connect(policy: &Policy) -> Result<Client, Error> {
     ().serve(transport).await.map_err(|error| Error::failed(format!("no MCP connection: {error}")))
 }
 
-/// The operator's file of the demo: the shipped rules, and this machine's own page for `web.scrape`. Gone with the
+/// The directory with the operator's file of the demo: the shipped rules, and this machine's own page for `web.scrape`. Gone with the
 /// demo.
 struct Policy(PathBuf);
 
@@ -174,22 +173,19 @@ impl Policy {
             "version: 1\nextends: shipped\npacks:\n  web.scrape:\n    http:\n      - {{url: \"${{input.url}}\", methods: [GET], addresses: [\"{}/32\"]}}\n",
             page.ip()
         );
-        let path = std::env::temp_dir().join(format!("packhost-demo-{}.yaml", std::process::id()));
-        let policy = Self(path);
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&policy.0)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|source| Error::file(&policy.0, source))?;
+        let dir = std::env::temp_dir().join(format!("packhost-demo-{}", std::process::id()));
+        std::fs::create_dir(&dir).map_err(|source| Error::file(&dir, source))?;
+        let policy = Self(dir);
+        let file = policy.0.join("demo.yaml");
+        std::fs::write(&file, text).map_err(|source| Error::file(&file, source))?;
         Ok(policy)
     }
 }
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        // Nothing can be done about a temporary file that does not go away.
-        let _ = std::fs::remove_file(&self.0);
+        // Nothing can be done about a temporary directory that does not go away.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -66,8 +66,9 @@ async fn serve(
     let loaded = pack.loaded(runtimes, cache).await.map_err(|failure| failure.cause.unwrap_or(failure.message))?;
     let found = wit_json::signatures(loaded.pre.component());
     let mut served = Served::default();
-    for skipped in found.skipped {
-        served.refused.push(Refused { name: format!("{}.{}", pack.name, skipped.name), reason: skipped.reason });
+    for left_out in found.left_out {
+        let name = format!("{} {}", pack.name, left_out.export);
+        served.refused.push(Refused { name, reason: left_out.reason.to_string() });
     }
     for signature in found.signatures {
         let name = signature.name.clone();
@@ -112,7 +113,7 @@ fn plain(pack: &Arc<Pack>, entry: &Arc<Entry>, signature: wit_json::Signature) -
     Ok(Tool {
         tool: name.tool(),
         title: name.as_str().replace(['.', '-', '_'], " "),
-        description: signature.summary(&pack.name),
+        description: format!("Calls the function {} of the component {}.", signature.name, pack.name),
         input: Contract::compile(&input_schema).map_err(|error| format!("its input schema: {error}"))?,
         output: compile_output(output_schema.as_ref())?,
         input_schema: Arc::new(input_schema),

@@ -7,7 +7,7 @@ use super::Signature;
 
 impl Signature {
     /// Calls the function. An export that is lifted as async runs on an engine with concurrency support only; a store
-    /// of such an engine takes both kinds. Dropping the future leaves the instance unfit for another call.
+    /// of such an engine takes both kinds.
     ///
     /// # Errors
     /// When the instance is not of the component that this signature was read from, when the values do not fit, or

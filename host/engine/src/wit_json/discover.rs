@@ -69,7 +69,8 @@ pub(crate) enum Unsupported {
 
 /// Reads the exported functions of a component: those at its root and those in its exported interfaces. Nothing is run.
 pub(crate) fn signatures(component: &Component) -> Discovered {
-    let mut walk = Walk { component, engine: component.engine(), found: BTreeMap::new(), left_out: Vec::new() };
+    let mut walk =
+        Walk { component, engine: component.engine(), found: BTreeMap::new(), left_out: Vec::new() };
     if let Err(full) = walk.root() {
         walk.left_out.push(full);
     }
@@ -145,7 +146,8 @@ impl Walk<'_> {
         let mut budget = Budget::new();
         let mut params = Vec::new();
         for (name, ty) in func.params() {
-            let shape = Shape::read(&ty, &mut budget).map_err(|why| Unsupported::Parameter(name.into(), why))?;
+            let shape =
+                Shape::read(&ty, &mut budget).map_err(|why| Unsupported::Parameter(name.into(), why))?;
             params.push(Member { name: name.into(), shape });
         }
         let result = func.results().next().map(|ty| Shape::read(&ty, &mut budget)).transpose();
@@ -177,8 +179,9 @@ impl Walk<'_> {
             }
             let all: Vec<_> = named.iter().map(|(export, _)| export.as_str()).collect();
             let all = all.join(" and ");
-            left_out.extend(named.into_iter().map(|(export, _)| {
-                LeftOut { export, reason: Unsupported::Collision(all.clone(), name.clone()) }
+            left_out.extend(named.into_iter().map(|(export, _)| LeftOut {
+                export,
+                reason: Unsupported::Collision(all.clone(), name.clone()),
             }));
         }
         Discovered { signatures, left_out }
@@ -204,7 +207,10 @@ fn tool_name(interface: Option<&str>, function: &str) -> Result<String, Unsuppor
         }
         None => function.to_owned(),
     };
-    let name: PackName = name.to_ascii_lowercase().parse().map_err(|why: packhost_core::NameError| Unsupported::Name(why.to_string()))?;
+    let name: PackName = name
+        .to_ascii_lowercase()
+        .parse()
+        .map_err(|why: packhost_core::NameError| Unsupported::Name(why.to_string()))?;
     Ok(name.into())
 }
 

@@ -28,7 +28,8 @@ impl Signature {
     /// # Errors
     /// [`ErrorCode::InvalidInput`] with the place, what was expected there and what was found.
     pub(crate) fn lower(&self, input: &Value) -> Result<Vec<Val>, Failure> {
-        let values = members(&self.params, input, "an object", &At::ROOT).map_err(|misfit| misfit.failure())?;
+        let values =
+            members(&self.params, input, "an object", &At::ROOT).map_err(|misfit| misfit.failure())?;
         Ok(values.into_iter().map(|(_, value)| value).collect())
     }
 }
@@ -87,7 +88,8 @@ impl Misfit {
     fn failure(self: Box<Self>) -> Failure {
         let Misfit { pointer, expected, got } = *self;
         let place = if pointer.is_empty() { "the input" } else { &pointer };
-        let mut failure = Failure::new(ErrorCode::InvalidInput, format!("{place}: expected {expected}, got {got}."));
+        let mut failure =
+            Failure::new(ErrorCode::InvalidInput, format!("{place}: expected {expected}, got {got}."));
         failure.advice.pointer = Some(pointer);
         failure.advice.expected = Some(expected);
         failure.advice.got = Some(got);
@@ -142,7 +144,9 @@ fn place(shape: &Shape, value: &Value, at: &At<'_>) -> Lowered {
         (Shape::Record(fields), value) => Ok(Val::Record(members(fields, value, shape, at)?)),
         (Shape::Tuple(shapes), Value::Array(items)) if shapes.len() == items.len() => {
             let items = shapes.iter().zip(items).enumerate();
-            items.map(|(index, (shape, value))| place(shape, value, &at.index(index))).collect::<Lowered<_>>()
+            items
+                .map(|(index, (shape, value))| place(shape, value, &at.index(index)))
+                .collect::<Lowered<_>>()
                 .map(Val::Tuple)
         }
         (Shape::Variant(cases), value) => {
@@ -157,7 +161,11 @@ fn place(shape: &Shape, value: &Value, at: &At<'_>) -> Lowered {
         (Shape::Flags(names), Value::Array(items)) => flags(shape, names, items, at),
         (Shape::Option(_), Value::Null) => Ok(Val::Option(None)),
         (Shape::Option(some), value) => {
-            let some = if some.needs_some() { wrapped(some, value, at).unwrap_or_else(|| Err(misfit()))? } else { place(some, value, at)? };
+            let some = if some.needs_some() {
+                wrapped(some, value, at).unwrap_or_else(|| Err(misfit()))?
+            } else {
+                place(some, value, at)?
+            };
             Ok(Val::Option(Some(Box::new(some))))
         }
         _ => Err(misfit()),
@@ -246,7 +254,8 @@ fn only(
         None => Ok(()),
         Some((key, value)) => {
             let names = names.to_string();
-            let expected = if names.is_empty() { "no members".into() } else { format!("only the members {names}") };
+            let expected =
+                if names.is_empty() { "no members".into() } else { format!("only the members {names}") };
             Err(at.key(key).misfit(expected, Got(value)))
         }
     }

@@ -44,8 +44,9 @@ pub(crate) fn schema(shape: &Shape) -> Value {
         Shape::String => json!({"type": "string"}),
         Shape::Bytes(None) => json!({"type": "string", "contentEncoding": "base64"}),
         Shape::Bytes(Some(len)) => {
-            let len = u64::from(*len).div_ceil(3) * 4;
-            json!({"type": "string", "contentEncoding": "base64", "minLength": len, "maxLength": len})
+            let len = u64::from(*len);
+            let (bare, padded) = ((len * 4).div_ceil(3), len.div_ceil(3) * 4);
+            json!({"type": "string", "contentEncoding": "base64", "minLength": bare, "maxLength": padded})
         }
         Shape::List(item, None) => json!({"type": "array", "items": schema(item)}),
         Shape::List(item, Some(len)) => {
@@ -77,7 +78,8 @@ fn integer(int: Int) -> Value {
     let mut schema = json!({"type": "integer", "minimum": bound(min), "maximum": bound(max)});
     if int.wide() {
         schema["type"] = json!(["integer", "string"]);
-        schema["pattern"] = if min == 0 { "^(0|[1-9][0-9]{0,19})$" } else { "^(0|-?[1-9][0-9]{0,18})$" }.into();
+        schema["pattern"] =
+            if min == 0 { "^(0|[1-9][0-9]{0,19})$" } else { "^(0|-?[1-9][0-9]{0,18})$" }.into();
     }
     schema
 }
@@ -107,7 +109,8 @@ fn case(case: &Case) -> Value {
 
 /// An object with these properties and no other.
 fn closed<'a>(properties: impl IntoIterator<Item = (&'a str, Value)>, required: &[&str]) -> Value {
-    let properties: Map<_, _> = properties.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let properties: Map<_, _> =
+        properties.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     let mut object = json!({"type": "object", "properties": properties});
     if !required.is_empty() {
         object["required"] = json!(required);

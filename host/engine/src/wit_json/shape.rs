@@ -160,7 +160,8 @@ impl Shape {
                 Self::Tuple(tuple.types().map(|ty| Self::read(&ty, budget)).collect::<Result<_, _>>()?)
             }
             Type::Variant(variant) => {
-                let read = |case: wasmtime::component::types::Case<'_>| Case::read(case.name, case.ty, budget);
+                let read =
+                    |case: wasmtime::component::types::Case<'_>| Case::read(case.name, case.ty, budget);
                 Self::Variant(variant.cases().map(read).collect::<Result<_, _>>()?)
             }
             Type::Enum(names) => Self::Enum(Self::names(names.names(), budget)?),

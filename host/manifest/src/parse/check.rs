@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
             }
             (Shape::Choice(_) | Shape::Text(_), Value::Text(_)) | (Shape::Integer(..), Value::Integer(_)) => {}
             (Shape::True, Value::Bool(true)) => {}
-            (Shape::Limit, Value::Text(_) | Value::Integer(_)) => {}
+            (Shape::Limit, Value::Text(_) | Value::Integer(_)) | (Shape::Json, _) => {}
             _ => self.mismatch(name, node, shape),
         }
     }
@@ -70,6 +70,11 @@ impl<'a> Reader<'a> {
         }
         for key in object.keys.iter().filter(|key| key.required && node.get(key.name).is_none()) {
             self.error(node.at, format!("\"{}\" is missing from this {}", key.name, object.name));
+        }
+        let present: Vec<&&str> = object.one_of.iter().filter(|name| node.get(name).is_some()).collect();
+        if present.len() != 1 && !object.one_of.is_empty() {
+            let found = if present.is_empty() { "none" } else { "more than one" };
+            self.hint(node.at, format!("this {} has {found} of {}", object.name, object.one_of.join(", ")), "it has exactly one");
         }
     }
 
@@ -102,13 +107,14 @@ impl<'a> Reader<'a> {
             Shape::Integer(..) => "a whole number".to_owned(),
             Shape::True => "true: leave the key out for the opposite".to_owned(),
             Shape::Limit => Limit::named(name).map_or("a limit", Limit::grammar).to_owned(),
+            Shape::Json => return,
             Shape::OrNothing(inner) => return self.mismatch(name, node, inner),
         };
         let message = format!("\"{}\" is {}, not {}", cut(name), expected, node.kind());
         match (shape, &node.value) {
             (Shape::List(_), Value::Text(_) | Value::Map(_)) => self.hint(node.at, message, "write it as [ … ]"),
             (Shape::List(_), Value::Nothing) => self.hint(node.at, message, "[] is the empty list"),
-            (Shape::Text(_), Value::Bool(_) | Value::Integer(_) | Value::Float) => {
+            (Shape::Text(_), Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => {
                 self.hint(node.at, message, "put it in quotes to make it a text");
             }
             _ => self.error(node.at, message),

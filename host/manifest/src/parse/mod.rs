@@ -16,8 +16,9 @@ mod rules;
 
 pub(crate) use check::{Reader, cut};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub(crate) use file::File;
-pub(crate) use node::{Node, Span, Value, read};
+use file::File;
+use node::Span;
+pub(crate) use node::{Node, read};
 
 /// One file of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub enum Origin {
     Operator,
 }
 
-/// A whole set of entries, in force together. Two manifests that allow the same have the same revision, whatever their
-/// files look like.
+/// A whole set of entries, in force together. Comments, places and the order of things are not in it: manifests whose
+/// entries say the same have the same revision.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     revision: String,

@@ -22,13 +22,13 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-/// A value of YAML. Numbers that are no whole ones have no use in a manifest and keep no value.
+/// A value of YAML.
 #[derive(Debug)]
 pub(crate) enum Value {
     Nothing,
     Bool(bool),
     Integer(i128),
-    Float,
+    Float(f64),
     Text(String),
     List(Vec<Node>),
     /// Keys may repeat; who reads the map refuses that.
@@ -66,7 +66,7 @@ impl Node {
         match self.value {
             Value::Nothing => "nothing",
             Value::Bool(_) => "true or false",
-            Value::Integer(_) | Value::Float => "a number",
+            Value::Integer(_) | Value::Float(_) => "a number",
             Value::Text(_) => "a text",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
@@ -86,6 +86,19 @@ impl Node {
     /// The text, where it is one.
     pub(crate) fn text(&self) -> Option<&str> {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
+    }
+
+    /// The value as JSON. Numbers beyond what JSON's have are cut to it; what is no number becomes null.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Nothing => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Integer(n) => i64::try_from(*n).map_or_else(|_| u64::try_from(*n).unwrap_or(u64::MAX).into(), Into::into),
+            Value::Float(n) => (*n).into(),
+            Value::Text(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => entries.iter().map(|(key, item)| (key.value.clone(), item.to_json())).collect(),
+        }
     }
 
     /// The value of a key.
@@ -148,8 +161,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Integer(i128::try_from(value).unwrap_or(i128::MAX)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Float)
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

@@ -26,7 +26,7 @@ enum For {
 }
 
 impl Reader<'_> {
-    fn place(&self, at: Span) -> Place {
+    pub(crate) fn place(&self, at: Span) -> Place {
         Place { file: self.file.clone(), line: at.line }
     }
 
@@ -106,15 +106,7 @@ impl Reader<'_> {
 
     fn target(&mut self, node: &Node, of: For, scheme: Option<Scheme>, ports: Option<Vec<u16>>) -> Option<Target> {
         match (node.get("host"), node.get("url")) {
-            (Some(_), Some(url)) => {
-                self.hint(url.at, "a rule has either \"host\" or \"url\"", "make it two rules");
-                None
-            }
-            (None, None) if matches!(node.value, Value::Map(_)) => {
-                self.hint(node.at, "the rule does not say where to", "add \"host\" or \"url\"");
-                None
-            }
-            (None, None) => None,
+            (Some(_), Some(_)) | (None, None) => None,
             (Some(item), None) => {
                 let host: HostPattern = self.parsed(item, "host")?;
                 let scheme = scheme.unwrap_or(Scheme::Https);

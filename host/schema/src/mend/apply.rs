@@ -39,7 +39,8 @@ pub(super) fn apply(value: &mut Value, mend: &Mend) {
 pub(super) fn compatible(answers: Vec<Vec<Mend>>) -> Vec<Mend> {
     let contested = |answer: &[Mend]| {
         answers.iter().any(|other| {
-            other != answer && answer.iter().any(|mend| other.iter().any(|o| o.pointer == mend.pointer && o != mend))
+            other != answer
+                && answer.iter().any(|mend| other.iter().any(|o| o.pointer == mend.pointer && o != mend))
         })
     };
     let mut taken: Vec<&[Mend]> = Vec::new();
@@ -53,6 +54,9 @@ pub(super) fn compatible(answers: Vec<Vec<Mend>>) -> Vec<Mend> {
 }
 
 fn overlap(these: &[Mend], those: &[Mend]) -> bool {
-    let inside = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    these.iter().any(|a| those.iter().any(|b| inside(&a.pointer, &b.pointer) || inside(&b.pointer, &a.pointer)))
+    let inside =
+        |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    these
+        .iter()
+        .any(|a| those.iter().any(|b| inside(&a.pointer, &b.pointer) || inside(&b.pointer, &a.pointer)))
 }

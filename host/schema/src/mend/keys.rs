@@ -1,17 +1,19 @@
 //! The names of properties: what a schema knows, and what a near miss meant.
 
-use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
 
 /// How many schemas are looked at to find the properties of one object.
 const REACH: usize = 64;
 
 /// The properties that the schema at `node` names for an object, through local references and combining keywords.
-pub(crate) fn properties<'s>(root: &'s Value, node: &'s Value) -> Map<String, Value> {
-    let mut found = Map::new();
+pub(crate) fn properties<'s>(root: &'s Value, node: &'s Value) -> Vec<(&'s str, &'s Value)> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     each_part(root, node, &mut |part| {
-        if let Some(Value::Object(named)) = part.get("properties") {
-            for (name, schema) in named {
-                found.entry(name.clone()).or_insert_with(|| schema.clone());
+        for (name, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if seen.insert(name.as_str()) {
+                found.push((name.as_str(), schema));
             }
         }
     });
@@ -37,7 +39,8 @@ fn each_part<'s>(root: &'s Value, node: &'s Value, visit: &mut impl FnMut(&'s Va
         next += 1;
         visit(part);
         let target = part.get("$ref").and_then(Value::as_str).and_then(|reference| follow(root, reference));
-        let combined = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| part.get(keyword)?.as_array());
+        let combined =
+            ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| part.get(keyword)?.as_array());
         let conditional = ["if", "then", "else"].into_iter().filter_map(|keyword| part.get(keyword));
         for found in target.into_iter().chain(combined.flatten()).chain(conditional) {
             if seen.len() < REACH && !seen.iter().any(|known| std::ptr::eq(*known, found)) {
@@ -52,14 +55,14 @@ pub(crate) fn follow<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> 
     root.pointer(reference.strip_prefix('#')?)
 }
 
-/// The one name of `known` that differs from `name` in case and separators only.
-pub(super) fn respelled<'k>(name: &str, known: impl Iterator<Item = &'k String>) -> Option<&'k String> {
-    let folded = fold(name);
-    let mut same = known.filter(|other| fold(other) == folded);
-    match (same.next(), same.next()) {
-        (Some(only), None) if !folded.is_empty() => Some(only),
-        _ => None,
+/// Names by how they look without case and separators; one that is there in two spellings has no meaning.
+pub(super) fn spellings<'k>(names: impl Iterator<Item = &'k str>) -> HashMap<String, Option<&'k str>> {
+    let mut found = HashMap::new();
+    for name in names {
+        found.entry(fold(name)).and_modify(|only| *only = None).or_insert(Some(name));
     }
+    found.remove("");
+    found
 }
 
 /// A name without case and separators: `maxBytes`, `max_bytes` and `Max-Bytes` are one.
@@ -85,13 +88,12 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_and_separators_are_one() {
-        let known = ["max_bytes".to_owned(), "url".to_owned(), "a_b".to_owned(), "ab".to_owned()];
+        let known = spellings(["max_bytes", "url", "a_b", "ab", "_"].into_iter());
         for name in ["maxBytes", "MaxBytes", "max-bytes", "MAX_BYTES", "max bytes"] {
-            assert_eq!(respelled(name, known.iter()).map(String::as_str), Some("max_bytes"), "{name}");
+            assert_eq!(known.get(&fold(name)), Some(&Some("max_bytes")), "{name}");
         }
-        for name in ["maxByte", "bytes_max", "A-B", "", "_"] {
-            assert_eq!(respelled(name, known.iter()), None, "{name}");
-        }
+        assert_eq!(known.get("ab"), Some(&None), "two properties of one spelling");
+        assert!(!known.contains_key(&fold("maxByte")) && !known.contains_key(&fold("-")));
     }
 
     #[test]

@@ -70,6 +70,8 @@ impl Mend {
 impl fmt::Display for Mend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match wording::split(&self.pointer) {
+            // An entry of a list has no name of its own.
+            Some((_, last)) if last.bytes().all(|b| b.is_ascii_digit()) => wording::quote(&self.pointer),
             Some((_, last)) => wording::quote(&last),
             None => "the input".into(),
         };
@@ -140,10 +142,18 @@ impl Work<'_> {
     }
 
     /// What would settle one objection: nothing where that is not clear.
-    fn answer(&mut self, validator: &Validator, value: &Value, error: &ValidationError<'_>, deep: usize) -> Vec<Mend> {
+    fn answer(
+        &mut self,
+        validator: &Validator,
+        value: &Value,
+        error: &ValidationError<'_>,
+        deep: usize,
+    ) -> Vec<Mend> {
         let (pointer, place) = (error.instance_path().as_str(), error.schema_path().as_str());
         let Some(found) = value.pointer(pointer) else { return Vec::new() };
         if found.is_null() && wants_another_value(error.kind()) {
+            let Some(left) = self.trials.checked_sub(1) else { return Vec::new() };
+            self.trials = left;
             return shape::drop_null(validator, value, pointer).into_iter().collect();
         }
         match error.kind() {
@@ -169,7 +179,9 @@ impl Work<'_> {
                 shape::rename_unexpected(&self.inner.schema, found, unexpected, pointer, place)
             }
             ValidationErrorKind::Required { property: Value::String(property) } => {
-                shape::rename_missing(&self.inner.schema, found, property, pointer, place).into_iter().collect()
+                shape::rename_missing(&self.inner.schema, found, property, pointer, place)
+                    .into_iter()
+                    .collect()
             }
             _ => Vec::new(),
         }
@@ -186,7 +198,12 @@ impl Work<'_> {
         }
         readings.dedup_by(|a, b| a.1 == b.1);
         match readings.as_slice() {
-            [_] => readings.pop().map(|(kind, to)| Mend { pointer: pointer.into(), kind, from: found.clone(), to }),
+            [_] => readings.pop().map(|(kind, to)| Mend {
+                pointer: pointer.into(),
+                kind,
+                from: found.clone(),
+                to,
+            }),
             _ => None,
         }
     }
@@ -198,7 +215,9 @@ impl Work<'_> {
         for branch in 0..branches {
             let Some(left) = self.trials.checked_sub(1).filter(|_| deep > 0) else { return Vec::new() };
             self.trials = left;
-            let Some(validator) = self.inner.alternative(&format!("{place}/{branch}")) else { return Vec::new() };
+            let Some(validator) = self.inner.alternative(&format!("{place}/{branch}")) else {
+                return Vec::new();
+            };
             let mut value = found.clone();
             let mends = self.settle(&validator, &mut value, deep - 1);
             if !validator.is_valid(&value) {
@@ -217,7 +236,10 @@ impl Work<'_> {
 
 fn wants_another_value(kind: &ValidationErrorKind) -> bool {
     use ValidationErrorKind as K;
-    matches!(kind, K::Type { .. } | K::Enum { .. } | K::Constant { .. } | K::AnyOf { .. } | K::OneOfNotValid { .. })
+    matches!(
+        kind,
+        K::Type { .. } | K::Enum { .. } | K::Constant { .. } | K::AnyOf { .. } | K::OneOfNotValid { .. }
+    )
 }
 
 /// The only one of some fixed values that the found one spells in another type.

@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_number_only_as_json_spells_it() {
-        for (text, value) in [("5", json!(5)), ("-12", json!(-12)), ("0", json!(0)), ("18446744073709551615", json!(u64::MAX))] {
+        for (text, value) in
+            [("5", json!(5)), ("-12", json!(-12)), ("0", json!(0)), ("18446744073709551615", json!(u64::MAX))]
+        {
             assert_eq!(as_type(text.into(), JsonType::Integer), [value.clone()], "{text}");
             assert_eq!(as_type(text.into(), JsonType::Number), [value], "{text}");
         }
@@ -110,8 +112,30 @@ mod tests {
             assert_eq!(as_type(text.into(), JsonType::Number), [value], "{text}");
             assert!(as_type(text.into(), JsonType::Integer).is_empty(), "{text} was taken for an integer");
         }
-        let not = ["", " ", "5 ", " 5", "007", "+5", "0x10", "1_000", "1,000", "five", "5 MB", "NaN", "1.", ".5", "--1",
-            "18446744073709551616", "0.12345678901234567", "1e400", "1e-320", "-0", "5\n", "٥"];
+        let not = [
+            "",
+            " ",
+            "5 ",
+            " 5",
+            "007",
+            "+5",
+            "0x10",
+            "1_000",
+            "1,000",
+            "five",
+            "5 MB",
+            "NaN",
+            "1.",
+            ".5",
+            "--1",
+            "18446744073709551616",
+            "0.12345678901234567",
+            "1e400",
+            "1e-320",
+            "-0",
+            "5\n",
+            "٥",
+        ];
         for text in not {
             assert!(as_type(text.into(), JsonType::Number).is_empty(), "{text:?} was taken for a number");
         }

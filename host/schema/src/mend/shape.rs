@@ -18,7 +18,7 @@ pub(super) fn unwrap(inner: &Inner, value: &mut Value) -> Vec<Mend> {
     let (Some((name, inside)), None) = (entries.next(), entries.next()) else { return Vec::new() };
     let root = &inner.schema;
     if !WRAPPERS.contains(&name.as_str())
-        || keys::properties(root, root).contains_key(name)
+        || keys::properties(root, root).iter().any(|(known, _)| known == name)
         || keys::open_ended(root, root)
     {
         return Vec::new();
@@ -78,23 +78,32 @@ pub(super) fn rename_unexpected(
     place: &str,
 ) -> Vec<Mend> {
     let (Some(object), Some(known)) = (found.as_object(), known(root, place)) else { return Vec::new() };
+    let meanings = keys::spellings(known.iter().map(|(name, _)| *name));
+    let sent = keys::spellings(object.keys().map(String::as_str));
     let mend = |name: &String| {
-        let meant = keys::respelled(name, known.keys())?;
-        let only = object.keys().filter(|other| keys::fold(other) == keys::fold(meant)).count() == 1;
-        only.then(|| renamed(pointer, name, meant))
+        let folded = keys::fold(name);
+        let (meant, only) = (meanings.get(&folded)?.as_ref()?, sent.get(&folded)?.as_ref()?);
+        (meant != only).then(|| renamed(pointer, only, meant))
     };
-    unexpected.iter().filter(|name| !known.contains_key(*name)).filter_map(mend).collect()
+    unexpected.iter().filter_map(mend).collect()
 }
 
 /// The one property that a missing one was meant by.
-pub(super) fn rename_missing(root: &Value, found: &Value, missing: &str, pointer: &str, place: &str) -> Option<Mend> {
-    let (object, known) = (found.as_object()?, known(root, place)?);
-    let meant = keys::respelled(missing, object.keys())?;
-    let taken = known.contains_key(meant) || known.keys().filter(|k| keys::fold(k) == keys::fold(missing)).count() > 1;
-    (!taken).then(|| renamed(pointer, meant, missing))
+pub(super) fn rename_missing(
+    root: &Value,
+    found: &Value,
+    missing: &str,
+    pointer: &str,
+    place: &str,
+) -> Option<Mend> {
+    let (object, known, folded) = (found.as_object()?, known(root, place)?, keys::fold(missing));
+    let sent = *keys::spellings(object.keys().map(String::as_str)).get(&folded)?;
+    let rivals = known.iter().filter(|(name, _)| *name != missing && keys::fold(name) == folded).count();
+    sent.filter(|sent| rivals == 0 && *sent != missing).map(|sent| renamed(pointer, sent, missing))
 }
 
-fn known(root: &Value, place: &str) -> Option<serde_json::Map<String, Value>> {
+/// The properties that the schema knows at the place of a rule.
+fn known<'s>(root: &'s Value, place: &str) -> Option<Vec<(&'s str, &'s Value)>> {
     let (node, _) = wording::split(place)?;
     Some(keys::properties(root, root.pointer(node)?))
 }

@@ -1,0 +1,10 @@
+//! The way out, against real sockets on loopback.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod decisions;
+mod exchange;
+mod hostile;
+mod limits;
+mod literals;
+mod support;
+mod tls;

@@ -1,0 +1,163 @@
+//! What every request for `/mcp` passes before the protocol sees it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use packhost_core::Caller;
+use rmcp::ErrorData;
+use rmcp::model::{JsonRpcError, ProtocolVersion};
+use serde::de::IgnoredAny;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::sessions::Sessions;
+use crate::token::{self, Stranger, Token};
+
+const SESSION: &str = "mcp-session-id";
+const VERSION: &str = "mcp-protocol-version";
+
+/// What the guard knows.
+pub(crate) struct Guard {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) sessions: Sessions,
+    pub(crate) max_body: usize,
+    pub(crate) body_timeout: Duration,
+    /// Requests that have not been answered to the end.
+    pub(crate) unanswered: TaskTracker,
+}
+
+/// Lets a request through to the protocol as its caller's, with its whole body; or says why not.
+pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = match token::caller(&guard.tokens, &parts.headers) {
+        Ok(caller) => caller,
+        Err(stranger) => return who_are_you(stranger),
+    };
+    // Nothing behind this point needs the token.
+    parts.headers.remove(AUTHORIZATION);
+    if let Err(refused) = guard.session(&parts, &caller).await {
+        return refused;
+    }
+    parts.extensions.insert(caller.clone());
+    if parts.method != Method::POST {
+        return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
+    let unanswered = guard.unanswered.token();
+    let body = match guard.body(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let is_json = is_json(&parts.headers);
+    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+        return no_message(&body);
+    }
+    if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
+        guard.sessions.own(id, &caller).await;
+    }
+    response.map(|body| Body::new(Answer { body, _unanswered: unanswered }))
+}
+
+/// The body of a response, unanswered until the last of it is read.
+struct Answer {
+    body: Body,
+    _unanswered: TaskTrackerToken,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    // Without it a body of known length would go out in chunks.
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Guard {
+    async fn session(&self, parts: &Parts, caller: &Caller) -> Result<(), Response> {
+        let id = parts.headers.get(SESSION).map(|id| String::from_utf8_lossy(id.as_bytes()));
+        match id {
+            Some(id) if self.sessions.open_to(&id, caller).await => Ok(()),
+            Some(_) => Err((StatusCode::NOT_FOUND, "there is no such session\n").into_response()),
+            None if opens_session(parts) && !self.sessions.room().await => {
+                let later = [(RETRY_AFTER, "60")];
+                Err((StatusCode::SERVICE_UNAVAILABLE, later, "too many sessions are open\n").into_response())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn body(&self, body: Body) -> Result<Bytes, Response> {
+        let whole = Limited::new(body, self.max_body).collect();
+        match tokio::time::timeout(self.body_timeout, whole).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let said = format!("a request may have {} bytes\n", self.max_body);
+                Err((StatusCode::PAYLOAD_TOO_LARGE, said).into_response())
+            }
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body did not arrive whole\n").into_response()),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response()),
+        }
+    }
+}
+
+/// Whether rmcp would start a session for this request: `initialize` comes without an id, and only from clients of
+/// the protocol versions that have sessions.
+fn opens_session(parts: &Parts) -> bool {
+    let version = parts.headers.get(VERSION).map(|version| version.as_bytes());
+    parts.method == Method::POST
+        && version.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str().as_bytes())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type
+        .split(';')
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// JSON-RPC's own words for a body that is no message (JSON-RPC 2.0 section 5.1).
+fn no_message(body: &[u8]) -> Response {
+    let error = match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => ErrorData::invalid_request("the body is not a message of the protocol", None),
+        Err(error) => ErrorData::parse_error(format!("the body is not JSON: {error}"), None),
+    };
+    let error = serde_json::to_vec(&JsonRpcError::new(None, error)).unwrap_or_default();
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error).into_response()
+}
+
+fn who_are_you(stranger: Stranger) -> Response {
+    let (challenge, said) = match stranger {
+        Stranger::NoToken => {
+            ("Bearer realm=\"packhost\"", "a bearer token is needed: Authorization: Bearer TOKEN\n")
+        }
+        Stranger::UnknownToken => {
+            ("Bearer realm=\"packhost\", error=\"invalid_token\"", "the bearer token is not known here\n")
+        }
+    };
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], said).into_response()
+}

@@ -1,0 +1,183 @@
+//! An entry in sentences, each with the line that it comes from.
+
+use std::fmt;
+
+use packhost_core::PackName;
+use serde::Serialize;
+
+use crate::entry::{Callers, Entry};
+use crate::fs::{FsMode, FsRule};
+use crate::http::{HttpRule, Target};
+use crate::limits::{Limit, Limits};
+use crate::parse::Manifest;
+use crate::place::Place;
+
+/// What a pack may do, in words. Displays as a block of lines; serializes for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The pack.
+    pub pack: PackName,
+    /// What it may do, a rule each. Empty where it may do nothing but compute, or may not be called at all.
+    pub may: Vec<Sentence>,
+    /// What it may not do, and why nobody may call it where that is so.
+    pub may_not: Vec<Sentence>,
+    /// How the entry stands to the ceiling, where there is one.
+    pub ceiling: Option<Sentence>,
+}
+
+/// A few words, and the line that says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sentence {
+    /// The words; they continue "may" or "may not".
+    pub text: String,
+    /// Where it is written; `None` where it follows from what is not written.
+    pub place: Option<Place>,
+}
+
+/// What a manifest lets a pack do.
+pub fn explain(manifest: &Manifest, pack: &PackName) -> Explanation {
+    let mut explanation =
+        Explanation { pack: pack.clone(), may: Vec::new(), may_not: Vec::new(), ceiling: None };
+    let Some(entry) = manifest.entry(pack) else {
+        explanation.may_not.push(said("be called: the manifest has no entry for it", None));
+        return explanation;
+    };
+    if entry.denied {
+        explanation.may_not.push(said("be called: deny is true", Some(entry.place_of("deny"))));
+        return explanation;
+    }
+    explanation.may = may(entry);
+    explanation.may_not = may_not(entry);
+    explanation.ceiling = manifest.ceiling().map(|ceiling| {
+        let text = "within the ceiling (proved: whatever the input, it allows nothing that the ceiling does not)";
+        said(text, Some(&ceiling.place))
+    });
+    explanation
+}
+
+fn said(text: impl Into<String>, place: Option<&Place>) -> Sentence {
+    Sentence { text: text.into(), place: place.cloned() }
+}
+
+fn may(entry: &Entry) -> Vec<Sentence> {
+    let mut may: Vec<Sentence> = entry.http.iter().map(|rule| said(request(rule), Some(&rule.place))).collect();
+    may.extend(entry.fs.iter().map(|rule| said(directory(rule), Some(&rule.place))));
+    if !entry.env.is_empty() {
+        let names: Vec<&str> = entry.env.keys().map(String::as_str).collect();
+        may.push(said(format!("see {} in its environment", list(&names)), Some(entry.place_of("env"))));
+    }
+    if !entry.config.is_empty() {
+        let names: Vec<&str> = entry.config.keys().map(String::as_str).collect();
+        may.push(said(format!("read {} from its config", list(&names)), Some(entry.place_of("config"))));
+    }
+    for words in entry.ask.facts() {
+        may.push(said(words, Some(entry.place_of("ask"))));
+    }
+    match &entry.callers {
+        Callers::Every => {}
+        Callers::Only(names) if names.is_empty() => {}
+        Callers::Only(names) => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            may.push(said(format!("be called by {} alone", list(&names)), Some(entry.place_of("callers"))));
+        }
+    }
+    may.push(said(use_of(entry), entry.keys.get("limits")));
+    may
+}
+
+fn use_of(entry: &Entry) -> String {
+    let relevant = |limit: &&Limit| match limit.name {
+        "requests" | "transfer" => !entry.http.is_empty(),
+        "time" | "memory" | "output" => true,
+        name => entry.keys.contains_key(&format!("limits.{name}")),
+    };
+    let shown = |limit: &Limit| {
+        let value = limit.show(entry.limits.value(limit.name).unwrap_or(limit.default));
+        match limit.name {
+            "time" => format!("{value} a call"),
+            "memory" => format!("{value} of memory"),
+            name => format!("{value} {name}"),
+        }
+    };
+    let parts: Vec<String> = Limits::TABLE.iter().filter(relevant).map(shown).collect();
+    format!("use at most {}", list(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+fn may_not(entry: &Entry) -> Vec<Sentence> {
+    let mut none = Vec::new();
+    if matches!(&entry.callers, Callers::Only(names) if names.is_empty()) {
+        none.push(said("be called: callers is an empty list", Some(entry.place_of("callers"))));
+    }
+    let absent = [
+        (entry.http.is_empty(), "requests"),
+        (entry.fs.is_empty(), "files"),
+        (entry.env.is_empty(), "environment"),
+        (entry.config.is_empty(), "config"),
+        (!entry.ask.user && !entry.ask.model, "questions"),
+    ];
+    let absent = absent.into_iter().filter(|(is, _)| *is).map(|(_, name)| format!("no {name}"));
+    // These are not in version 1 of the manifest, so that no entry can grant them.
+    let absent: Vec<String> = absent.chain(["no credentials".to_owned(), "no sessions".to_owned()]).collect();
+    none.push(said(format!("do anything else: {}", absent.join(", ")), None));
+    none
+}
+
+fn request(rule: &HttpRule) -> String {
+    let methods: Vec<&str> = rule.methods.iter().map(String::as_str).collect();
+    let mut text = match &rule.target {
+        Target::Origin { url, .. } => {
+            format!("send {} to the origin given in \"{}\", only", list(&methods), url.path())
+        }
+        target => format!("send {} to {target}", list(&methods)),
+    };
+    if let Target::Origin { scheme: Some(scheme), .. } = &rule.target {
+        text.push_str(&format!(", over {} only", scheme.as_str()));
+    }
+    if let Target::Origin { ports, .. } = &rule.target
+        && !ports.is_empty()
+    {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        text.push_str(&format!(", on port {} only", ports.join(" or ")));
+    }
+    if let Some(paths) = &rule.paths {
+        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(", path {}", paths.join(" or ")));
+    }
+    if !rule.addresses.is_empty() {
+        let nets: Vec<String> = rule.addresses.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(", also at addresses in {}", nets.join(" and ")));
+    }
+    text
+}
+
+fn directory(rule: &FsRule) -> String {
+    let verb = if rule.mode == FsMode::ReadWrite { "read and write" } else { "read" };
+    format!("{verb} {}, which it sees as {}", rule.host, rule.guest)
+}
+
+fn list(words: &[&str]) -> String {
+    match words {
+        [] => "nothing".into(),
+        [one] => (*one).into(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {}", self.pack)?;
+        let all = [("may", &self.may[..]), ("may not", &self.may_not[..]), ("ceiling", self.ceiling.as_slice())];
+        let placed = all.iter().flat_map(|(_, sentences)| sentences.iter()).filter(|s| s.place.is_some());
+        let width = placed.map(|s| s.text.chars().count()).max().unwrap_or(0).min(96);
+        for (head, sentences) in all {
+            for (index, sentence) in sentences.iter().enumerate() {
+                let head = if index == 0 { head } else { "" };
+                match &sentence.place {
+                    Some(place) => writeln!(f, "  {head:<10} {:<width$}  {place}", sentence.text)?,
+                    None => writeln!(f, "  {head:<10} {}", sentence.text)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

