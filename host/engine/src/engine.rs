@@ -225,5 +225,5 @@ fn read(sources: &[PackSource], limit: u64) -> (Vec<Arc<Pack>>, Vec<Refused>) {
 /// The packs that may do less under `new` than under `old`.
 fn packs_that_lost(old: &Manifest, new: &Manifest) -> Vec<PackName> {
     let lost = packhost_manifest::diff(old, new).packs.into_iter().filter(|pack| !pack.lost.is_empty());
-    lost.map(|pack| pack.name).collect()
+    lost.map(|pack| pack.pack).collect()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Bounds and places of an engine.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// What `${state}` in a manifest means. Made with mode 0700 where it is missing.
     pub state: PathBuf,

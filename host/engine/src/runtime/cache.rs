@@ -81,7 +81,7 @@ impl Cache {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         file.read_to_end(&mut bytes).map_err(failed)?;
         let mut expected = Vec::with_capacity(32);
-        mac.by_ref().take(64).read_to_end(&mut expected).map_err(failed)?;
+        Read::take(&mut mac, 64).read_to_end(&mut expected).map_err(failed)?;
         match self.mac(name, &bytes).verify_slice(&expected) {
             Ok(()) => Ok(Some(file)),
             Err(_) => Err(CacheError::Forged(path)),
@@ -89,7 +89,7 @@ impl Cache {
     }
 
     fn mac(&self, name: &str, bytes: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new((&self.key).into());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         mac.update(&(name.len() as u64).to_le_bytes());
         mac.update(name.as_bytes());
         mac.update(bytes);

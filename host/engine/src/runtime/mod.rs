@@ -11,14 +11,14 @@ mod threads;
 mod ticker;
 
 pub(crate) use cache::Cache;
-pub(crate) use compile::{LoadError, Loaded, load};
+pub(crate) use compile::{Loaded, load};
 pub(crate) use config::{Demand, Flavour};
 pub(crate) use guest::{Guest, GuestParts};
 pub(crate) use limiter::{Exhausted, Limiter};
 pub(crate) use logs::{LogStream, Logs};
 pub(crate) use stop::{Stop, StopReason};
 pub(crate) use threads::GuestThreads;
-pub(crate) use ticker::{Ticker, Ticking};
+pub(crate) use ticker::Ticker;
 
 use std::sync::OnceLock;
 

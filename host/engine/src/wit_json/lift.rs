@@ -45,11 +45,11 @@ impl Signature {
 fn outcome(shape: &Shape, value: Val) -> Result<Lifted, NotOfShape> {
     let (shape, value) = match (shape, value) {
         (Shape::Result([_, Case { payload, .. }]), Val::Result(Err(error))) => {
-            return Ok(Lifted::Err(lift_payload(payload.as_ref(), error)?.unwrap_or(Value::Null)));
+            return Ok(Lifted::Err(lift_payload(payload.as_deref(), error)?.unwrap_or(Value::Null)));
         }
         (Shape::Result([Case { payload, .. }, _]), Val::Result(Ok(value))) => match (payload, value) {
             (None, None) => return Ok(Lifted::Ok(None)),
-            (Some(shape), Some(value)) => (shape, *value),
+            (Some(shape), Some(value)) => (&**shape, *value),
             _ => return Err(NotOfShape),
         },
         (shape, value) => (shape, value),
@@ -152,7 +152,7 @@ fn tagged(case: &Case, payload: Option<Box<Val>>) -> Result<Value, NotOfShape> {
     let none = matches!(payload.as_deref(), Some(Val::Option(None)));
     let mut object = Map::new();
     object.insert("tag".into(), case.tag.as_str().into());
-    if let Some(value) = lift_payload(case.payload.as_ref(), payload)?.filter(|_| !none) {
+    if let Some(value) = lift_payload(case.payload.as_deref(), payload)?.filter(|_| !none) {
         object.insert("val".into(), value);
     }
     Ok(object.into())

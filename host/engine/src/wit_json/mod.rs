@@ -30,7 +30,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use discover::{Discovered, LeftOut, Unsupported, signatures};
+pub(crate) use discover::signatures;
 pub(crate) use lift::Lifted;
 
 use shape::{Member, Shape};
@@ -50,7 +50,7 @@ impl Signature {
     /// What the function gives when it does not fail.
     fn answer(&self) -> Option<&Shape> {
         match self.result.as_ref()? {
-            Shape::Result([ok, _]) => ok.payload.as_ref(),
+            Shape::Result([ok, _]) => ok.payload.as_deref(),
             shape => Some(shape),
         }
     }

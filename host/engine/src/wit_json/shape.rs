@@ -46,7 +46,7 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) tag: String,
-    pub(crate) payload: Option<Shape>,
+    pub(crate) payload: Option<Box<Shape>>,
 }
 
 /// An integer type.
@@ -206,7 +206,7 @@ impl Case {
     fn read(tag: &str, payload: Option<Type>, budget: &mut Budget) -> Result<Self, NoShape> {
         budget.spend(1)?;
         let payload = payload.map(|ty| Shape::read(&ty, budget)).transpose()?;
-        Ok(Self { tag: tag.into(), payload })
+        Ok(Self { tag: tag.into(), payload: payload.map(Box::new) })
     }
 }
 
