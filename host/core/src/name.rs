@@ -20,7 +20,9 @@ pub enum NameError {
     #[error("a pack name is at most {max} bytes; this one has {0}", max = PackName::MAX)]
     TooLong(usize),
     /// A segment that does not match `[a-z][a-z0-9_-]*`.
-    #[error("\"{0}\" is not a pack name: dot-separated words of a-z, 0-9, _ and -, each starting with a letter")]
+    #[error(
+        "\"{0}\" is not a pack name: dot-separated words of a-z, 0-9, _ and -, each starting with a letter"
+    )]
     Grammar(String),
 }
 

@@ -65,7 +65,11 @@ impl Engine {
     /// Starts with these packs under this manifest. What cannot be served is in the catalog's
     /// [`refused`](Catalog::refused), not an error. Components that are not compiled yet are compiled in the
     /// background; a call of one waits for that.
-    pub async fn start(settings: Settings, sources: Vec<PackSource>, manifest: Manifest) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: Settings,
+        sources: Vec<PackSource>,
+        manifest: Manifest,
+    ) -> Result<Self, StartError> {
         let threads = GuestThreads::start(settings.threads())?;
         let (packs, refused) = read(&sources, settings.component);
         let wasmtime = |error: wasmtime::Error| StartError::Wasmtime(format!("{error:#}"));
@@ -76,7 +80,9 @@ impl Engine {
         let (lean, concurrent) = (demand(Flavour::Lean), demand(Flavour::Concurrent));
         let runtimes = Arc::new(Runtimes::new(lean, concurrent, settings.calls).map_err(wasmtime)?);
         let cache = Cache::open(&settings.cache, &settings.state)
-            .inspect_err(|error| tracing::warn!(%error, "no cache of compiled components; every start compiles"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "no cache of compiled components; every start compiles"),
+            )
             .ok()
             .map(Arc::new);
         let catalog = catalog::build(&packs, &refused, &manifest, &runtimes, cache.as_ref(), 0).await;
@@ -85,7 +91,10 @@ impl Engine {
             egress: Egress::new(settings.egress.clone())?,
             admission: Admission::new(settings.calls, settings.queue, settings.calls_per_caller),
             live: LiveCalls::default(),
-            serving: ArcSwap::from_pointee(Serving { manifest: Arc::new(manifest), catalog: Arc::new(catalog) }),
+            serving: ArcSwap::from_pointee(Serving {
+                manifest: Arc::new(manifest),
+                catalog: Arc::new(catalog),
+            }),
             settings,
             runtimes,
             cache,
@@ -107,7 +116,10 @@ impl Engine {
         std::mem::forget(guard);
         done.unwrap_or_else(|panic| {
             tracing::error!(%run, %panic, "a call panicked in the host");
-            let failure = Failure::new(ErrorCode::Internal, "Something broke in the host. The operator's log says what.");
+            let failure = Failure::new(
+                ErrorCode::Internal,
+                "Something broke in the host. The operator's log says what.",
+            );
             Outcome {
                 run,
                 pack: None,
@@ -148,7 +160,8 @@ impl Engine {
         let lost = packs_that_lost(&old.manifest, &manifest);
         let generation = old.catalog.generation + 1;
         let (runtimes, cache) = (&inner.runtimes, inner.cache.as_ref());
-        let catalog = catalog::build(&inner.packs, &inner.refused, &manifest, runtimes, cache, generation).await;
+        let catalog =
+            catalog::build(&inner.packs, &inner.refused, &manifest, runtimes, cache, generation).await;
         inner.serving.store(Arc::new(Serving { manifest: Arc::new(manifest), catalog: Arc::new(catalog) }));
         inner.live.revoke(&lost);
         inner.runtimes.tick();
@@ -189,8 +202,11 @@ impl Engine {
         let old = inner.serving.load_full();
         let generation = old.catalog.generation + 1;
         let (runtimes, cache) = (&inner.runtimes, inner.cache.as_ref());
-        let catalog = catalog::build(&inner.packs, &inner.refused, &old.manifest, runtimes, cache, generation).await;
-        inner.serving.store(Arc::new(Serving { manifest: Arc::clone(&old.manifest), catalog: Arc::new(catalog) }));
+        let catalog =
+            catalog::build(&inner.packs, &inner.refused, &old.manifest, runtimes, cache, generation).await;
+        inner
+            .serving
+            .store(Arc::new(Serving { manifest: Arc::clone(&old.manifest), catalog: Arc::new(catalog) }));
         self.0.generations.send_replace(generation);
     }
 }
@@ -216,7 +232,9 @@ fn read(sources: &[PackSource], limit: u64) -> (Vec<Arc<Pack>>, Vec<Refused>) {
     for source in sources {
         match Pack::read(source, limit) {
             Ok(pack) => packs.push(Arc::new(pack)),
-            Err(reason) => refused.push(Refused { name: format!("{} ({})", source.name, source.origin), reason }),
+            Err(reason) => {
+                refused.push(Refused { name: format!("{} ({})", source.name, source.origin), reason })
+            }
         }
     }
     (packs, refused)

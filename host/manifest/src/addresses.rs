@@ -43,8 +43,10 @@ static GLOBAL_V6: LazyLock<Option<Ipv6Net>> =
     LazyLock::new(|| Ipv6Net::new(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3).ok());
 
 static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
-    let v4 = V4.iter().filter_map(|(bits, len)| Ipv4Net::new(Ipv4Addr::from(*bits), *len).ok().map(IpNet::V4));
-    let v6 = V6.iter().filter_map(|(bits, len)| Ipv6Net::new(Ipv6Addr::from(*bits), *len).ok().map(IpNet::V6));
+    let v4 =
+        V4.iter().filter_map(|(bits, len)| Ipv4Net::new(Ipv4Addr::from(*bits), *len).ok().map(IpNet::V4));
+    let v6 =
+        V6.iter().filter_map(|(bits, len)| Ipv6Net::new(Ipv6Addr::from(*bits), *len).ok().map(IpNet::V6));
     v4.chain(v6).collect()
 });
 
@@ -59,8 +61,16 @@ pub fn is_public(ip: IpAddr) -> bool {
 }
 
 /// Blocks that no rule can open: link-local, where cloud metadata services live, multicast and "this network".
-const NEVER: &[&str] =
-    &["0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::/32"];
+const NEVER: &[&str] = &[
+    "0.0.0.0/8",
+    "169.254.0.0/16",
+    "224.0.0.0/4",
+    "255.255.255.255/32",
+    "::/128",
+    "fe80::/10",
+    "ff00::/8",
+    "fd00:ec2::/32",
+];
 
 /// The block that no rule can open and that holds the whole network.
 pub(crate) fn never(net: &IpNet) -> Option<&'static str> {
@@ -95,9 +105,28 @@ mod tests {
             assert!(is_public(public.parse().expect("an address")), "{public}");
         }
         for special in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.255.255", "192.168.0.1",
-            "198.18.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1",
-            "64:ff9b:1::1", "fc00::1", "fe80::1", "ff02::1", "2001:db8::1", "2002:7f00:1::", "2001::1", "3fff::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.31.255.255",
+            "192.168.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "64:ff9b:1::1",
+            "fc00::1",
+            "fe80::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2001::1",
+            "3fff::1",
         ] {
             assert!(!is_public(special.parse().expect("an address")), "{special}");
         }

@@ -146,7 +146,11 @@ fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
 fn request(reader: &mut Reader<'_>, node: &Node, text: &str) -> Option<Access> {
     let parsed = text.split_once(' ').and_then(|(method, url)| Some((method, Url::parse(url).ok()?)));
     let Some((method, url)) = parsed else {
-        reader.hint(node.at, format!("\"{}\" is not a request", cut(text)), "such as \"GET https://example.com/\"");
+        reader.hint(
+            node.at,
+            format!("\"{}\" is not a request", cut(text)),
+            "such as \"GET https://example.com/\"",
+        );
         return None;
     };
     let address = match node.get("address").and_then(Node::text).map(str::parse) {
@@ -184,7 +188,9 @@ impl Case {
             Access::Request { method, url, address } => match grants.http.decide(method, url) {
                 Decision::Denied(denial) => Err(denial.to_string()),
                 Decision::Allowed(allowed) => match address.filter(|ip| !allowed.reaches(*ip)) {
-                    Some(ip) => Err(format!("{ip} is neither public nor among the addresses of {}", allowed.place)),
+                    Some(ip) => {
+                        Err(format!("{ip} is neither public nor among the addresses of {}", allowed.place))
+                    }
                     None => Ok(format!("allowed by {}", allowed.place)),
                 },
             },
@@ -203,8 +209,10 @@ fn file(grants: &Grants, path: &str, mode: FsMode) -> Result<String, String> {
     if !path.starts_with('/') || path.split('/').any(|part| part == ".." || part == ".") {
         return Err(format!("{path} is not a plain absolute path"));
     }
-    let within = |guest: &str| path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let innermost = grants.fs.iter().filter(|grant| within(&grant.guest)).max_by_key(|grant| grant.guest.len());
+    let within =
+        |guest: &str| path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let innermost =
+        grants.fs.iter().filter(|grant| within(&grant.guest)).max_by_key(|grant| grant.guest.len());
     match innermost {
         None => Err(format!("no granted directory holds {path}")),
         Some(grant) if grant.mode < mode => Err(format!("{} is read-only: {}", grant.guest, grant.place)),

@@ -64,7 +64,11 @@ impl Ceiling {
             return Ok(());
         }
         let beyond = |place: &Place, what: String| {
-            Err(Counterexample { what: format!("{} may {what}", entry.pack), place: place.clone(), ceiling: self.place.clone() })
+            Err(Counterexample {
+                what: format!("{} may {what}", entry.pack),
+                place: place.clone(),
+                ceiling: self.place.clone(),
+            })
         };
         for rule in &entry.http {
             if let Some(request) = self.request_beyond(rule) {
@@ -83,7 +87,9 @@ impl Ceiling {
         if let Some(name) = entry.env.keys().find(|name| !self.env.contains(name)) {
             return beyond(entry.place_of("env"), format!("have the environment variable {name}"));
         }
-        for (asks, own, whom) in [(entry.ask.user, self.ask.user, "user"), (entry.ask.model, self.ask.model, "model")] {
+        for (asks, own, whom) in
+            [(entry.ask.user, self.ask.user, "user"), (entry.ask.model, self.ask.model, "model")]
+        {
             if asks && !own {
                 return beyond(entry.place_of("ask"), format!("ask the {whom}"));
             }
@@ -111,7 +117,8 @@ impl Ceiling {
 
     /// A request that the rule allows and the ceiling does not.
     fn request_beyond(&self, rule: &HttpRule) -> Option<String> {
-        let all: Vec<&PathPattern> = self.http.iter().filter_map(|own| own.paths.as_ref()).flatten().collect();
+        let all: Vec<&PathPattern> =
+            self.http.iter().filter_map(|own| own.paths.as_ref()).flatten().collect();
         let paths = match &rule.paths {
             None => Probe::of_any(&all),
             Some(patterns) => patterns.iter().flat_map(|pattern| probes(pattern, &all)).collect(),
@@ -120,11 +127,15 @@ impl Ceiling {
         let addresses = self.hardest_addresses(rule);
         for (scheme, port) in self.hardest_ports(&rule.target) {
             let origin = RequestOrigin { scheme, host: as_ref(&host), port };
-            for (method, path) in rule.methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path))) {
+            for (method, path) in
+                rule.methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path)))
+            {
                 for address in &addresses {
                     if !self.http.iter().any(|own| allows(own, method, &origin, path, *address)) {
-                        let port = if port == scheme.default_port() { String::new() } else { format!(":{port}") };
-                        let at = address.map_or_else(String::new, |net| format!(" at the address {}", net.addr()));
+                        let port =
+                            if port == scheme.default_port() { String::new() } else { format!(":{port}") };
+                        let at =
+                            address.map_or_else(String::new, |net| format!(" at the address {}", net.addr()));
                         return Some(format!("send {method} {}://{host}{port}{path}{at}", scheme.as_str()));
                     }
                 }
@@ -161,7 +172,8 @@ impl Ceiling {
         // A port of the input's choice comes with a host of its choice, which only "url: any" matches.
         let open = self.http.iter().filter(|rule| matches!(rule.target, Target::Any { .. }));
         let named: Vec<u16> = open.flat_map(|rule| rule.target.ports().iter().copied()).collect();
-        let fresh = [443, 80].into_iter().chain(8443..=u16::MAX).chain(1..8443).find(|port| !named.contains(port));
+        let fresh =
+            [443, 80].into_iter().chain(8443..=u16::MAX).chain(1..8443).find(|port| !named.contains(port));
         let fresh: Vec<u16> = fresh.into_iter().collect();
         let ports = if ports.is_empty() { &fresh } else { ports };
         let schemes = Scheme::ALL.into_iter().filter(|one| scheme.is_none_or(|only| only == *one));
@@ -174,7 +186,8 @@ impl Ceiling {
         if let Target::Host { host: HostPattern::Address(ip), .. } = &rule.target {
             return vec![(!is_public(*ip)).then(|| IpNet::from(*ip))];
         }
-        let special = rule.addresses.iter().flat_map(|net| parts(*net, &own)).filter(|net| !is_public(net.addr()));
+        let special =
+            rule.addresses.iter().flat_map(|net| parts(*net, &own)).filter(|net| !is_public(net.addr()));
         std::iter::once(None).chain(special.map(Some)).collect()
     }
 
@@ -195,7 +208,13 @@ impl Ceiling {
     }
 }
 
-fn allows(own: &HttpRule, method: &str, origin: &RequestOrigin<'_>, path: &Probe, address: Option<IpNet>) -> bool {
+fn allows(
+    own: &HttpRule,
+    method: &str,
+    origin: &RequestOrigin<'_>,
+    path: &Probe,
+    address: Option<IpNet>,
+) -> bool {
     own.methods.iter().any(|m| m == method)
         && own.target.matches(origin)
         && own.paths.as_ref().is_none_or(|paths| path.fits(paths))

@@ -80,7 +80,12 @@ fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (
             _ => {}
         }
     }
-    lost.extend(before.iter().filter(|(words, _)| !after.contains_key(*words)).map(|(words, fact)| sentence(words, *fact)));
+    lost.extend(
+        before
+            .iter()
+            .filter(|(words, _)| !after.contains_key(*words))
+            .map(|(words, fact)| sentence(words, *fact)),
+    );
     (gained, lost)
 }
 
@@ -121,7 +126,8 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
 /// An entry in lines that do not depend on how it is written.
 pub(crate) fn canonical(entry: &Entry) -> Vec<String> {
     let facts = facts(entry);
-    let lines = facts.iter().map(|(words, fact)| format!("{:?} may {}", entry.pack.as_str(), sentence(words, *fact)));
+    let lines =
+        facts.iter().map(|(words, fact)| format!("{:?} may {}", entry.pack.as_str(), sentence(words, *fact)));
     std::iter::once(format!("{:?}", entry.pack.as_str())).chain(lines).collect()
 }
 

@@ -49,7 +49,8 @@ pub fn explain(manifest: &Manifest, pack: &PackName) -> Explanation {
     explanation.may = may(entry);
     explanation.may_not = may_not(entry);
     explanation.ceiling = manifest.ceiling().map(|ceiling| {
-        let text = "within the ceiling (proved: whatever the input, it allows nothing that the ceiling does not)";
+        let text =
+            "within the ceiling (proved: whatever the input, it allows nothing that the ceiling does not)";
         said(text, Some(&ceiling.place))
     });
     explanation
@@ -60,7 +61,8 @@ fn said(text: impl Into<String>, place: Option<&Place>) -> Sentence {
 }
 
 fn may(entry: &Entry) -> Vec<Sentence> {
-    let mut may: Vec<Sentence> = entry.http.iter().map(|rule| said(request(rule), Some(&rule.place))).collect();
+    let mut may: Vec<Sentence> =
+        entry.http.iter().map(|rule| said(request(rule), Some(&rule.place))).collect();
     may.extend(entry.fs.iter().map(|rule| said(directory(rule), Some(&rule.place))));
     if !entry.env.is_empty() {
         let names: Vec<&str> = entry.env.keys().map(String::as_str).collect();
@@ -166,7 +168,8 @@ fn list(words: &[&str]) -> String {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {}", self.pack)?;
-        let all = [("may", &self.may[..]), ("may not", &self.may_not[..]), ("ceiling", self.ceiling.as_slice())];
+        let all =
+            [("may", &self.may[..]), ("may not", &self.may_not[..]), ("ceiling", self.ceiling.as_slice())];
         let placed = all.iter().flat_map(|(_, sentences)| sentences.iter()).filter(|s| s.place.is_some());
         let width = placed.map(|s| s.text.chars().count()).max().unwrap_or(0).min(96);
         for (head, sentences) in all {

@@ -164,9 +164,17 @@ pub(crate) fn guest_path(text: &str) -> Result<String, &'static str> {
     let body = text.strip_prefix('/').ok_or("starts with \"/\"")?;
     let body = body.strip_suffix('/').unwrap_or(body);
     let plain = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '$']) && !part.chars().any(char::is_control)
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.contains(['\\', '$'])
+            && !part.chars().any(char::is_control)
     };
-    if body.split('/').all(plain) { Ok(format!("/{body}")) } else { Err("is a plain absolute path, such as /files") }
+    if body.split('/').all(plain) {
+        Ok(format!("/{body}"))
+    } else {
+        Err("is a plain absolute path, such as /files")
+    }
 }
 
 impl fmt::Display for FsHost {

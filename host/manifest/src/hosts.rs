@@ -55,7 +55,9 @@ pub enum HostError {
     #[error("a host has no scheme, port, path or user: those have keys of their own")]
     MoreThanHost,
     /// A template in one of the last two labels.
-    #[error("a template does not stand in the last two labels; url: \"${{input.url}}\" grants the origin asked for")]
+    #[error(
+        "a template does not stand in the last two labels; url: \"${{input.url}}\" grants the origin asked for"
+    )]
     TemplateTooBroad,
     /// Not a name at all.
     #[error("\"{0}\" is not a host name")]
@@ -102,7 +104,9 @@ impl HostPattern {
             (Self::Address(IpAddr::V4(a)), Host::Ipv4(b)) => a == b,
             (Self::Address(IpAddr::V6(a)), Host::Ipv6(b)) => a == b,
             (Self::Name(name), Host::Domain(host)) => request_name(host).is_some_and(|host| host == name),
-            (Self::Below(name), Host::Domain(host)) => request_name(host).is_some_and(|host| is_below(host, name)),
+            (Self::Below(name), Host::Domain(host)) => {
+                request_name(host).is_some_and(|host| is_below(host, name))
+            }
             _ => false,
         }
     }

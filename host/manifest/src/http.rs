@@ -132,7 +132,8 @@ impl Target {
                 *scheme == origin.scheme && ports.contains(&origin.port) && host.matches(&origin.host)
             }
             Self::Any { scheme, ports } => {
-                scheme.is_none_or(|s| s == origin.scheme) && (ports.is_empty() || ports.contains(&origin.port))
+                scheme.is_none_or(|s| s == origin.scheme)
+                    && (ports.is_empty() || ports.contains(&origin.port))
             }
             Self::Origin { .. } => false,
         }
@@ -169,7 +170,8 @@ impl<'a> RequestOrigin<'a> {
 /// The literal target that a URL of the input means.
 fn origin_of(at: &Reference, input: &Value, scheme: Option<Scheme>, ports: &[u16]) -> Result<Target, String> {
     let name = at.path();
-    let url = Url::parse(&at.text(input)?).map_err(|why| format!("\"{name}\" of the input is not a URL: {why}"))?;
+    let url =
+        Url::parse(&at.text(input)?).map_err(|why| format!("\"{name}\" of the input is not a URL: {why}"))?;
     let origin = RequestOrigin::of(&url).map_err(|why| format!("\"{name}\" of the input {why}"))?;
     if scheme.is_some_and(|only| only != origin.scheme) {
         return Err(format!("\"{name}\" of the input is not an {} URL", scheme.map_or("", Scheme::as_str)));
@@ -241,7 +243,8 @@ impl Allowed {
     /// Whether the request may be sent to this address: a public one, or one of [`Allowed::addresses`], and never one
     /// of a block that no rule can open (link-local, where cloud metadata lives, and multicast).
     pub fn reaches(&self, ip: IpAddr) -> bool {
-        never(&IpNet::from(ip)).is_none() && (is_public(ip) || self.addresses.iter().any(|net| net.contains(&ip)))
+        never(&IpNet::from(ip)).is_none()
+            && (is_public(ip) || self.addresses.iter().any(|net| net.contains(&ip)))
     }
 }
 
@@ -254,7 +257,8 @@ impl fmt::Display for Denial {
 impl HttpGrants {
     /// The rules of a pack narrowed by one call's input.
     pub(crate) fn narrow(pack: &PackName, rules: &[HttpRule], input: &Value) -> Self {
-        let mut grants = Self { pack: pack.clone(), rules: Vec::with_capacity(rules.len()), notes: Vec::new() };
+        let mut grants =
+            Self { pack: pack.clone(), rules: Vec::with_capacity(rules.len()), notes: Vec::new() };
         for rule in rules {
             match rule.narrow(input) {
                 Ok(rule) => grants.rules.push(rule),
@@ -287,7 +291,8 @@ impl HttpGrants {
             Ok(origin) => origin,
             Err(why) => return Decision::Denied(self.malformed(method, url, why)),
         };
-        let mut matching = self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path())).peekable();
+        let mut matching =
+            self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path())).peekable();
         let Some(first) = matching.peek() else { return Decision::Denied(self.denial(method, url, &origin)) };
         let (place, rule) = (first.place.clone(), first.to_string());
         let addresses: Vec<IpNet> = matching.flat_map(|rule| rule.addresses.iter().copied()).collect();
@@ -299,10 +304,15 @@ impl HttpGrants {
     }
 
     fn closed(&self, method: &str, url: &Url, ip: IpAddr) -> Denial {
-        let what = format!("{} may not send {method} {}: {ip} is not a public address.", self.pack, show_url(url));
+        let what =
+            format!("{} may not send {method} {}: {ip} is not a public address.", self.pack, show_url(url));
         let missing = match never(&IpNet::from(ip)) {
-            Some(block) => format!("It is in {block} (link-local, metadata or multicast), which no rule can open."),
-            None => format!("The operator would have to add a rule with {} among its addresses.", IpNet::from(ip)),
+            Some(block) => {
+                format!("It is in {block} (link-local, metadata or multicast), which no rule can open.")
+            }
+            None => {
+                format!("The operator would have to add a rule with {} among its addresses.", IpNet::from(ip))
+            }
         };
         Denial { what, missing }
     }
@@ -329,9 +339,13 @@ impl HttpGrants {
                 origin.port
             )
         } else if same_origin.iter().any(|rule| rule.methods.contains(&method)) {
-            format!("The host and the method are granted; the operator would have to add the path {}.", show_path(url))
+            format!(
+                "The host and the method are granted; the operator would have to add the path {}.",
+                show_path(url)
+            )
         } else {
-            let granted: Vec<&str> = same_origin.iter().flat_map(|r| r.methods.iter().map(String::as_str)).collect();
+            let granted: Vec<&str> =
+                same_origin.iter().flat_map(|r| r.methods.iter().map(String::as_str)).collect();
             let granted = granted.join(", ");
             format!("The host is granted for {granted}; the operator would have to add the method {method}.")
         };
@@ -357,7 +371,11 @@ impl fmt::Display for Target {
         let (scheme, ports) = match self {
             Self::Host { host, scheme, ports } => {
                 write!(f, "{}://{host}", scheme.as_str())?;
-                return if ports.as_slice() == [scheme.default_port()] { Ok(()) } else { write_ports(f, ports) };
+                return if ports.as_slice() == [scheme.default_port()] {
+                    Ok(())
+                } else {
+                    write_ports(f, ports)
+                };
             }
             Self::Origin { url, scheme, ports } => {
                 write!(f, "the origin of ${{input.{}}}", url.path())?;

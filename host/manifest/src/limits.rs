@@ -153,7 +153,8 @@ impl Limit {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let unit = unit.trim_start_matches(' ');
-        let scale = units.iter().find(|(name, _)| *name == unit && !number.is_empty()).map(|(_, scale)| *scale);
+        let scale =
+            units.iter().find(|(name, _)| *name == unit && !number.is_empty()).map(|(_, scale)| *scale);
         let scale = scale.ok_or_else(|| format!("\"{}\" is not {}", shorten(text), self.grammar()))?;
         let value = number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).unwrap_or(u64::MAX);
         if (self.min..=self.max).contains(&value) {

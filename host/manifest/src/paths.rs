@@ -86,7 +86,9 @@ impl FromStr for PathPattern {
         let segments = parts
             .iter()
             .enumerate()
-            .map(|(index, part)| if part.is_empty() && (rest || index != last) { Err(PathError::Empty) } else { segment(part) })
+            .map(|(index, part)| {
+                if part.is_empty() && (rest || index != last) { Err(PathError::Empty) } else { segment(part) }
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { segments, rest })
     }
@@ -116,7 +118,9 @@ fn segment(text: &str) -> Result<Segment, PathError> {
 /// The decoded segments of a request's path; `None` where no pattern may match it.
 pub(crate) fn request_segments(path: &str) -> Option<Vec<Vec<u8>>> {
     let body = path.strip_prefix('/')?;
-    body.split('/').map(|part| Some(percent_decode_str(part).collect()).filter(|bytes: &Vec<u8>| is_harmless(bytes))).collect()
+    body.split('/')
+        .map(|part| Some(percent_decode_str(part).collect()).filter(|bytes: &Vec<u8>| is_harmless(bytes)))
+        .collect()
 }
 
 fn is_harmless(segment: &[u8]) -> bool {
@@ -141,7 +145,8 @@ impl PathPattern {
     }
 
     pub(crate) fn matches_segments(&self, path: &[Vec<u8>]) -> bool {
-        let long_enough = if self.rest { path.len() >= self.segments.len() } else { path.len() == self.segments.len() };
+        let long_enough =
+            if self.rest { path.len() >= self.segments.len() } else { path.len() == self.segments.len() };
         long_enough
             && self.segments.iter().zip(path).all(|(pattern, segment)| match pattern {
                 Segment::Text(text) => text.as_bytes() == segment,
@@ -216,7 +221,11 @@ impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Segments(segments) => segments.iter().try_for_each(|text| {
-                write!(f, "/{}", percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC))
+                write!(
+                    f,
+                    "/{}",
+                    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                )
             }),
             Self::Ambiguous => f.write_str("/any%2Fpath"),
         }
@@ -230,7 +239,10 @@ impl fmt::Display for Probe {
 /// own `**` starts there or before matches the last one.
 pub(crate) fn probes(inner: &PathPattern, outer: &[&PathPattern]) -> Vec<Probe> {
     let named = |text: &str| {
-        outer.iter().flat_map(|pattern| &pattern.segments).any(|s| matches!(s, Segment::Text(known) if known == text))
+        outer
+            .iter()
+            .flat_map(|pattern| &pattern.segments)
+            .any(|s| matches!(s, Segment::Text(known) if known == text))
     };
     let fill = |fresh: &str| -> Vec<String> {
         let fill = |segment: &Segment| match segment {
@@ -249,7 +261,8 @@ pub(crate) fn probes(inner: &PathPattern, outer: &[&PathPattern]) -> Vec<Probe> 
         fresh.push('x');
     }
     let base = fill(&fresh);
-    let with = |more: &[&str]| base.iter().cloned().chain(more.iter().map(|s| (*s).to_owned())).collect::<Vec<_>>();
+    let with =
+        |more: &[&str]| base.iter().cloned().chain(more.iter().map(|s| (*s).to_owned())).collect::<Vec<_>>();
     let mut paths = vec![base.clone()];
     if inner.rest {
         paths.extend([with(&[&fresh]), with(&[&fresh, &fresh]), with(&[""]), with(&["", &fresh])]);

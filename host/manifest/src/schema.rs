@@ -62,7 +62,9 @@ fn shape(name: &str, of: &Shape, definitions: &mut Map<String, Value>) -> Value 
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::Text(kind) => word(kind),
         Shape::Integer(min, max) if min == max => json!({ "const": *min as i64 }),
-        Shape::Integer(min, max) => json!({ "type": "integer", "minimum": *min as i64, "maximum": *max as i64 }),
+        Shape::Integer(min, max) => {
+            json!({ "type": "integer", "minimum": *min as i64, "maximum": *max as i64 })
+        }
         Shape::True => json!({ "const": true }),
         Shape::Limit => Limit::named(name).map_or_else(|| json!({}), limit),
         Shape::Json => json!({}),
@@ -81,8 +83,12 @@ fn word(word: &Word) -> Value {
 fn limit(limit: &Limit) -> Value {
     let example = limit.show(limit.default);
     match limit.kind {
-        LimitKind::Time => json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m)$", "examples": [example] }),
-        LimitKind::Size => json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$", "examples": [example] }),
+        LimitKind::Time => {
+            json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m)$", "examples": [example] })
+        }
+        LimitKind::Size => {
+            json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$", "examples": [example] })
+        }
         LimitKind::Count => {
             json!({ "type": "integer", "minimum": limit.min, "maximum": limit.max, "examples": [limit.default] })
         }
@@ -129,7 +135,11 @@ pub fn reference_markdown() -> String {
 }
 
 fn table(text: &mut String, object: &Object) {
-    let _ = writeln!(text, "\n## The {}\n\n{}\n\n| key | value | meaning |\n|---|---|---|", object.name, object.doc);
+    let _ = writeln!(
+        text,
+        "\n## The {}\n\n{}\n\n| key | value | meaning |\n|---|---|---|",
+        object.name, object.doc
+    );
     for key in object.keys {
         let required = if key.required { ", required" } else { "" };
         let doc = words(key).replace('|', "\\|");

@@ -114,7 +114,8 @@ const ASKED: Shape = Shape::Choice(&["user", "model"]);
 const SCHEME: Shape = Shape::Choice(&["http", "https"]);
 const MODE: Shape = Shape::Choice(&["read-only", "read-write"]);
 
-const METHODS_DOC: &str = "Methods, in upper case. Without the key: GET and HEAD. CONNECT and TRACE cannot be granted.";
+const METHODS_DOC: &str =
+    "Methods, in upper case. Without the key: GET and HEAD. CONNECT and TRACE cannot be granted.";
 const SCHEME_DOC: &str = "With `host`: the scheme, https where absent. With a URL of the input: grants nothing unless it \
                           has this scheme.";
 const PORTS_DOC: &str = "With `host`: the ports, the scheme's own where absent. With a URL of the input: grants nothing \
@@ -160,7 +161,11 @@ const CEILING_HTTP_RULE: Object = Object {
     keys: &[
         key("host", Shape::Text(&HOST), "A host pattern, as in an entry, without templates."),
         key("url", Shape::Text(&CEILING_URL), "`any`: every origin. Or an origin as it stands."),
-        key("scheme", SCHEME, "With `host`: the scheme, https where absent. With `url: any`: only this scheme."),
+        key(
+            "scheme",
+            SCHEME,
+            "With `host`: the scheme, https where absent. With `url: any`: only this scheme.",
+        ),
         key(
             "ports",
             Shape::List(&Shape::Integer(1, 65_535)),
@@ -280,7 +285,11 @@ const CEILING: Object = Object {
     keys: &[
         key("http", Shape::List(&Shape::Object(&CEILING_HTTP_RULE)), "Requests that entries may grant."),
         key("fs", Shape::List(&Shape::Object(&CEILING_FS_RULE)), "Directories that entries may grant."),
-        key("env", Shape::List(&Shape::Text(&VARIABLE)), "Names of environment variables that entries may set."),
+        key(
+            "env",
+            Shape::List(&Shape::Text(&VARIABLE)),
+            "Names of environment variables that entries may set.",
+        ),
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
     ],
@@ -307,10 +316,7 @@ pub(crate) const FILE: Object = Object {
         ),
         key(
             "packs",
-            Shape::OrNothing(&Shape::Map {
-                key: &PACK,
-                value: &Shape::OrNothing(&Shape::Object(&ENTRY)),
-            }),
+            Shape::OrNothing(&Shape::Map { key: &PACK, value: &Shape::OrNothing(&Shape::Object(&ENTRY)) }),
             "One entry per pack, by its name. An operator's entry replaces the shipped one as a whole.",
         ),
         key("ceiling", Shape::Object(&CEILING), "The most that any entry of the set may grant."),

@@ -14,7 +14,10 @@ const FILES: &[(&str, &str)] = &[
 
 /// The files of `policies/`, as they were when the host was built.
 pub fn shipped() -> Vec<Source> {
-    let source =
-        |(name, text): &(&str, &str)| Source { name: (*name).into(), text: (*text).into(), origin: Origin::Shipped };
+    let source = |(name, text): &(&str, &str)| Source {
+        name: (*name).into(),
+        text: (*text).into(),
+        origin: Origin::Shipped,
+    };
     FILES.iter().map(source).collect()
 }

@@ -81,7 +81,11 @@ impl Template {
 
     /// The text with the input's values in place, each of which `fits` must accept. The error says what is wrong with
     /// which value.
-    pub(crate) fn fill(&self, input: &Value, fits: impl Fn(&str) -> Result<(), &'static str>) -> Result<String, String> {
+    pub(crate) fn fill(
+        &self,
+        input: &Value,
+        fits: impl Fn(&str) -> Result<(), &'static str>,
+    ) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -177,7 +181,17 @@ mod tests {
 
     #[test]
     fn what_is_not_an_input_is_refused() {
-        for bad in ["${", "${}", "${input}", "${input.}", "${input..a}", "${env.HOME}", "${vault:x}", "${input.a b}", "${input.*}"] {
+        for bad in [
+            "${",
+            "${}",
+            "${input}",
+            "${input.}",
+            "${input..a}",
+            "${env.HOME}",
+            "${vault:x}",
+            "${input.a b}",
+            "${input.*}",
+        ] {
             assert!(Template::parse(bad).is_err(), "{bad} was taken for a template");
         }
         assert!(Template::parse("$input.x {} $").expect("a text").is_literal());

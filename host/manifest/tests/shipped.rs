@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use packhost_core::{Caller, PackName};
-use packhost_manifest::{Cases, Entry, Manifest, Origin, Source, explain, reference_markdown, schema, shipped};
+use packhost_manifest::{
+    Cases, Entry, Manifest, Origin, Source, explain, reference_markdown, schema, shipped,
+};
 
 fn operator(name: &str, text: &str) -> Source {
     Source { name: name.into(), text: text.into(), origin: Origin::Operator }
@@ -16,7 +18,8 @@ fn pack(name: &str) -> PackName {
 fn the_shipped_cases_hold() {
     let manifest = Manifest::parse(&shipped()).unwrap_or_else(|errors| panic!("{errors}"));
     let text = include_str!("../../../policies/cases.yaml");
-    let cases = Cases::parse(&operator("policies/cases.yaml", text)).unwrap_or_else(|errors| panic!("{errors}"));
+    let cases =
+        Cases::parse(&operator("policies/cases.yaml", text)).unwrap_or_else(|errors| panic!("{errors}"));
     let failed: Vec<_> = cases.run(&manifest).into_iter().filter(|outcome| !outcome.passed()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(cases.0.len() > 30);
@@ -28,8 +31,18 @@ fn a_case_that_does_not_hold_says_why() {
     let text = "- {pack: web.scrape, input: {url: 'https://a.example/'}, request: 'GET https://b.example/', expect: allow}";
     let outcomes = Cases::parse(&operator("cases.yaml", text)).unwrap().run(&manifest);
     assert!(!outcomes[0].passed());
-    assert!(outcomes[0].why.starts_with("No rule of web.scrape allows GET https://b.example/."), "{}", outcomes[0].why);
-    for bad in ["- {pack: a, expect: allow}", "- {pack: a, read: /x, env: A, expect: deny}", "- {pack: a, read: /x}", "a: b", "- {pack: a, request: x, expect: deny}"] {
+    assert!(
+        outcomes[0].why.starts_with("No rule of web.scrape allows GET https://b.example/."),
+        "{}",
+        outcomes[0].why
+    );
+    for bad in [
+        "- {pack: a, expect: allow}",
+        "- {pack: a, read: /x, env: A, expect: deny}",
+        "- {pack: a, read: /x}",
+        "a: b",
+        "- {pack: a, request: x, expect: deny}",
+    ] {
         assert!(Cases::parse(&operator("cases.yaml", bad)).is_err(), "{bad}");
     }
 }
@@ -70,7 +83,8 @@ fn the_operator_replaces_or_extends_what_is_shipped() {
         Manifest::parse(&sources).unwrap_or_else(|errors| panic!("{errors}"))
     };
     let all = Manifest::parse(&shipped()).unwrap().entries().count();
-    let names = |manifest: &Manifest| manifest.entries().map(|entry| entry.pack.to_string()).collect::<Vec<_>>();
+    let names =
+        |manifest: &Manifest| manifest.entries().map(|entry| entry.pack.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&with(&["version: 1\npacks: {text.stats: {}}"])), ["text.stats"]);
     assert_eq!(names(&with(&["version: 1"])), Vec::<String>::new());
     let extended = with(&["version: 1\nextends: shipped\npacks: {http.fetch: }"]);
@@ -103,7 +117,12 @@ fn the_schema_takes_what_is_shipped_and_refuses_what_the_parser_refuses() {
         assert!(Manifest::parse(&[operator("a.yaml", bad)]).is_err(), "the parser takes {bad}");
     }
     let reference = reference_markdown();
-    for word in ["## The http rule", "`addresses`", "| `memory` | 64MiB | 64KiB | 4GiB |", "Refused in this version: `session`"] {
+    for word in [
+        "## The http rule",
+        "`addresses`",
+        "| `memory` | 64MiB | 64KiB | 4GiB |",
+        "Refused in this version: `session`",
+    ] {
         assert!(reference.contains(word), "{word} is not in the reference");
     }
 }

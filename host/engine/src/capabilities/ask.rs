@@ -81,7 +81,9 @@ impl Ask {
 impl Host for Guest {
     async fn user(&mut self, question: ask::Question) -> wasmtime::Result<Result<Answer, AskError>> {
         let bytes = question.message.len() + question.schema.len();
-        let Ok(schema) = serde_json::from_str::<Value>(&question.schema) else { return Ok(Err(AskError::Failed)) };
+        let Ok(schema) = serde_json::from_str::<Value>(&question.schema) else {
+            return Ok(Err(AskError::Failed));
+        };
         let body = Asked::User { message: question.message, schema };
         let reply = self.ask.put(Question { id: question.id, body }, bytes).await?;
         Ok(reply.and_then(|reply| match reply {

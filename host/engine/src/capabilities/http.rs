@@ -111,7 +111,9 @@ fn waits(options: Option<RequestOptions>) -> Waits {
 /// What the guest is told: the kind of failure, in the words that `wasi:http` has.
 fn to_wasi(error: EgressError) -> Error {
     match error {
-        EgressError::Denied { .. } | EgressError::Revoked | EgressError::Budget { .. } => Error::HttpRequestDenied,
+        EgressError::Denied { .. } | EgressError::Revoked | EgressError::Budget { .. } => {
+            Error::HttpRequestDenied
+        }
         EgressError::Address { .. } => Error::DestinationIpProhibited,
         EgressError::Url(_) => Error::HttpRequestUriInvalid,
         EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },

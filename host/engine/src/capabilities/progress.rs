@@ -22,7 +22,12 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 pub(super) fn build(granted: &Granted<'_>) -> Reporter {
-    Reporter { client: Arc::clone(granted.client), tokens: BURST, refilled: Instant::now(), done: f64::NEG_INFINITY }
+    Reporter {
+        client: Arc::clone(granted.client),
+        tokens: BURST,
+        refilled: Instant::now(),
+        done: f64::NEG_INFINITY,
+    }
 }
 
 /// Hands progress to the client: only what grows, and no more often than the rate allows.
@@ -56,7 +61,12 @@ impl Reporter {
 }
 
 impl Host for Guest {
-    async fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
+    async fn report(
+        &mut self,
+        done: f64,
+        total: Option<f64>,
+        message: Option<String>,
+    ) -> wasmtime::Result<()> {
         let message = message.map(|text| text.chars().take(MESSAGE).collect());
         self.progress.report(Progress { done, total, message });
         Ok(())

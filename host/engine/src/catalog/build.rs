@@ -63,7 +63,8 @@ async fn serve(
         let tool = described(pack, &entry)?;
         return Ok(Served { tools: vec![tool], refused: Vec::new() });
     }
-    let loaded = pack.loaded(runtimes, cache).await.map_err(|failure| failure.cause.unwrap_or(failure.message))?;
+    let loaded =
+        pack.loaded(runtimes, cache).await.map_err(|failure| failure.cause.unwrap_or(failure.message))?;
     let found = wit_json::signatures(loaded.pre.component());
     let mut served = Served::default();
     for left_out in found.left_out {
@@ -137,7 +138,8 @@ fn without_collisions(tools: Vec<Tool>, mut refused: Vec<Refused>, generation: u
     for tool in &tools {
         *seen.entry(tool.tool.as_str()).or_default() += 1;
     }
-    let twice: HashSet<String> = seen.into_iter().filter(|(_, n)| *n > 1).map(|(name, _)| name.to_owned()).collect();
+    let twice: HashSet<String> =
+        seen.into_iter().filter(|(_, n)| *n > 1).map(|(name, _)| name.to_owned()).collect();
     let mut catalog = Catalog { generation, ..Catalog::default() };
     let mut kept: BTreeMap<PackName, Arc<Tool>> = BTreeMap::new();
     for tool in tools {

@@ -62,7 +62,10 @@ impl Pack {
         }
         let name = match &description {
             Some(description) => description.name.clone(),
-            None => source.name.parse().map_err(|error| format!("its file name does not make a pack name: {error}"))?,
+            None => source
+                .name
+                .parse()
+                .map_err(|error| format!("its file name does not make a pack name: {error}"))?,
         };
         Ok(Self {
             name,

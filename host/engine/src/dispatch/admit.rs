@@ -74,8 +74,11 @@ impl Admission {
             return Err(Failure::new(ErrorCode::Cancelled, "The host is shutting down."));
         }
         // The narrowest first: a call that waits for its pack must not hold a place that others could use.
-        let places =
-            [self.pack(&tool.pack.name, tool.entry.limits.concurrency), self.caller(caller), Arc::clone(&self.all)];
+        let places = [
+            self.pack(&tool.pack.name, tool.entry.limits.concurrency),
+            self.caller(caller),
+            Arc::clone(&self.all),
+        ];
         let mut now = places.iter().map(|place| Arc::clone(place).try_acquire_owned());
         if let (Some(Ok(pack)), Some(Ok(caller)), Some(Ok(all))) = (now.next(), now.next(), now.next()) {
             return Ok(Place([pack, caller, all]));
@@ -108,7 +111,10 @@ impl Drop for Waiting<'_> {
 
 async fn acquire(places: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
     // Never closed: shutting down is said by `closed`.
-    places.acquire_owned().await.map_err(|error| Failure::new(ErrorCode::Internal, "No place to run.").cause(error))
+    places
+        .acquire_owned()
+        .await
+        .map_err(|error| Failure::new(ErrorCode::Internal, "No place to run.").cause(error))
 }
 
 /// Waits for a place, at most as long as the call itself may take.

@@ -24,7 +24,8 @@ pub(super) fn check(tool: &Tool, raw: Raw) -> Result<Answer, Failure> {
         (Some(contract), Some(value)) => contract.check(value)?,
         (Some(_), None) => {
             let message = format!("{} answered without the data that it promises.", tool.name);
-            return Err(Failure::new(ErrorCode::InvalidOutput, message).fix("Tell the operator: the pack is at fault."));
+            return Err(Failure::new(ErrorCode::InvalidOutput, message)
+                .fix("Tell the operator: the pack is at fault."));
         }
         (None, _) => {}
     }
@@ -48,7 +49,9 @@ fn structured(tool: &Tool, text: Option<String>) -> Result<Option<Value>, Failur
     let Some(text) = text else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| {
         let message = format!("{} answered something that is not JSON.", tool.name);
-        Failure::new(ErrorCode::InvalidOutput, message).fix("Tell the operator: the pack is at fault.").cause(error)
+        Failure::new(ErrorCode::InvalidOutput, message)
+            .fix("Tell the operator: the pack is at fault.")
+            .cause(error)
     })
 }
 

@@ -70,7 +70,9 @@ fn identify(engine: &Inner, call: &Call, so_far: &mut Progressed) -> Result<Arc<
     let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
     let Some(tool) = found else {
         let message = format!("There is no tool \"{}\".", call.pack.chars().take(100).collect::<String>());
-        return Err(Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list."));
+        return Err(
+            Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list.")
+        );
     };
     so_far.tool = Some(Arc::clone(tool));
     Ok(Arc::clone(tool))

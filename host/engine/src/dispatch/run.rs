@@ -122,7 +122,9 @@ async fn function(
     let results = signature.call(&instance, &mut *store, &params).await?;
     Ok(match signature.lift(results) {
         Ok(Lifted::Ok(value)) => Ok(Raw::Function(value)),
-        Ok(Lifted::Err(value)) => Err(Failure::new(ErrorCode::HandlerFailed, format!("The function failed: {value}"))),
+        Ok(Lifted::Err(value)) => {
+            Err(Failure::new(ErrorCode::HandlerFailed, format!("The function failed: {value}")))
+        }
         Err(failure) => Err(failure),
     })
 }

@@ -29,7 +29,8 @@ pub(super) fn stopped(reason: Option<StopReason>, tool: &Tool) -> Failure {
         }
         Some(StopReason::Revoked) => {
             let message = format!("The operator changed what {} may do while it was running.", tool.name);
-            Failure::new(ErrorCode::CapabilityDenied, message).fix("Make the call again to run under the new rules.")
+            Failure::new(ErrorCode::CapabilityDenied, message)
+                .fix("Make the call again to run under the new rules.")
         }
         Some(StopReason::Shutdown) => Failure::new(ErrorCode::Cancelled, "The host is shutting down."),
         Some(StopReason::Cancelled) | None => Failure::new(ErrorCode::Cancelled, "The call was cancelled."),
@@ -49,7 +50,11 @@ pub(super) fn explain(failure: Failure, guest: &Guest) -> Failure {
 fn exhausted(what: Option<Exhausted>, tool: &Tool) -> Option<Failure> {
     let message = match what? {
         Exhausted::Memory => {
-            format!("{} needed more than the {} MiB of memory it may use.", tool.name, tool.entry.limits.memory >> 20)
+            format!(
+                "{} needed more than the {} MiB of memory it may use.",
+                tool.name,
+                tool.entry.limits.memory >> 20
+            )
         }
         Exhausted::Table => format!("{} needed a larger table than it may use.", tool.name),
     };
@@ -65,7 +70,10 @@ fn trapped(error: &wasmtime::Error, tool: &Tool) -> Failure {
             let message = format!("{} ran out of stack.", tool.name);
             Failure::new(ErrorCode::ResourceExhausted, message).fix("Send a smaller or less nested input.")
         }
-        Some(_) => Failure::new(ErrorCode::HandlerFailed, format!("{} crashed. The operator's log says where.", tool.name)),
+        Some(_) => Failure::new(
+            ErrorCode::HandlerFailed,
+            format!("{} crashed. The operator's log says where.", tool.name),
+        ),
         None if error.is::<wasmtime_wasi::I32Exit>() => {
             Failure::new(ErrorCode::HandlerFailed, format!("{} ended without an answer.", tool.name))
         }
@@ -76,7 +84,8 @@ fn trapped(error: &wasmtime::Error, tool: &Tool) -> Failure {
 /// wasmtime reports the limits on handles and on bytes per host call as plain errors.
 fn limit_or_internal(error: &wasmtime::Error, tool: &Tool) -> Failure {
     let text = format!("{error:#}");
-    let limit = ["fuel", "resource table has no free keys", "handles"].iter().any(|known| text.contains(known));
+    let limit =
+        ["fuel", "resource table has no free keys", "handles"].iter().any(|known| text.contains(known));
     if limit {
         let message = format!("{} used more handles or larger messages than it may.", tool.name);
         Failure::new(ErrorCode::ResourceExhausted, message).fix("Ask for less in one call.")

@@ -52,7 +52,9 @@ impl Cache {
         let name = name(engine, flavour, digest);
         match self.verified(&name) {
             Ok(None) => None,
-            Ok(Some(file)) => map(engine, &file).inspect_err(|error| tracing::warn!(%error, %name, "rebuilding")).ok(),
+            Ok(Some(file)) => {
+                map(engine, &file).inspect_err(|error| tracing::warn!(%error, %name, "rebuilding")).ok()
+            }
             Err(error) => {
                 tracing::warn!(%error, "compiled component not used; compiling it again");
                 None
@@ -61,7 +63,12 @@ impl Cache {
     }
 
     /// Keeps a compiled component. Readers see all of it or nothing.
-    pub(crate) fn put(&self, component: &Component, flavour: Flavour, digest: Digest) -> wasmtime::Result<()> {
+    pub(crate) fn put(
+        &self,
+        component: &Component,
+        flavour: Flavour,
+        digest: Digest,
+    ) -> wasmtime::Result<()> {
         let name = name(component.engine(), flavour, digest);
         let bytes = component.serialize()?;
         let mac = self.mac(&name, &bytes).finalize().into_bytes();
@@ -89,7 +96,8 @@ impl Cache {
     }
 
     fn mac(&self, name: &str, bytes: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         mac.update(&(name.len() as u64).to_le_bytes());
         mac.update(name.as_bytes());
         mac.update(bytes);

@@ -39,8 +39,8 @@ pub(crate) fn load(
     let component = match cache.and_then(|cache| cache.get(engine, flavour, digest)) {
         Some(component) => component,
         None => {
-            let component =
-                Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+            let component = Component::from_binary(engine, bytes)
+                .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
             if let Some(Err(error)) = cache.map(|cache| cache.put(&component, flavour, digest)) {
                 tracing::warn!(%error, "compiled component not kept; the next start compiles it again");
             }

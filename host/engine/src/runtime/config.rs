@@ -123,7 +123,9 @@ fn pool(demand: Demand, calls: u32) -> PoolingAllocationConfig {
 fn scan_is_safe() -> bool {
     let swapless = std::fs::read_to_string("/proc/meminfo").is_ok_and(|text| no_swap(&text));
     if !swapless {
-        tracing::info!("this machine can swap: instances are reset page by page instead of by page map (slower)");
+        tracing::info!(
+            "this machine can swap: instances are reset page by page instead of by page map (slower)"
+        );
     }
     swapless
 }

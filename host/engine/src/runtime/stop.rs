@@ -59,7 +59,8 @@ impl Stop {
 
     /// The same, after a look at the clock.
     pub(crate) fn check(&self) -> Option<StopReason> {
-        if self.reason().is_none() && self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline) {
+        if self.reason().is_none() && self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline)
+        {
             self.stop(StopReason::Deadline);
         }
         self.reason()

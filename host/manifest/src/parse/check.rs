@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Source;
 use super::diagnostic::Diagnostic;
 use super::node::{Node, Span, Value};
-use super::Source;
 use crate::limits::{Limit, LimitKind};
 use crate::shape::{Object, Shape};
 
@@ -43,16 +43,20 @@ impl<'a> Reader<'a> {
                     self.check(&key.value, child, value);
                 }
             }
-            (Shape::List(item), Value::List(items)) => items.iter().for_each(|child| self.check(name, child, item)),
+            (Shape::List(item), Value::List(items)) => {
+                items.iter().for_each(|child| self.check(name, child, item))
+            }
             (Shape::Choice(words), Value::Text(text)) if !words.contains(&text.as_str()) => {
-                let suggestion = nearest(text, words).map_or_else(|| one_of(words), |word| format!("did you mean \"{word}\"?"));
+                let suggestion = nearest(text, words)
+                    .map_or_else(|| one_of(words), |word| format!("did you mean \"{word}\"?"));
                 self.hint(node.at, format!("\"{}\" is no value of {name}", cut(text)), suggestion);
             }
             (Shape::Integer(min, max), Value::Integer(n)) if n < min || n > max => {
                 let range = if min == max { format!("{min}") } else { format!("between {min} and {max}") };
                 self.error(node.at, format!("{name} is {range}, not {n}"));
             }
-            (Shape::Choice(_) | Shape::Text(_), Value::Text(_)) | (Shape::Integer(..), Value::Integer(_)) => {}
+            (Shape::Choice(_) | Shape::Text(_), Value::Text(_)) | (Shape::Integer(..), Value::Integer(_)) => {
+            }
             (Shape::True, Value::Bool(true)) => {}
             (Shape::Limit, Value::Text(_) | Value::Integer(_)) | (Shape::Json, _) => {}
             _ => self.mismatch(name, node, shape),
@@ -74,7 +78,11 @@ impl<'a> Reader<'a> {
         let present: Vec<&&str> = object.one_of.iter().filter(|name| node.get(name).is_some()).collect();
         if present.len() != 1 && !object.one_of.is_empty() {
             let found = if present.is_empty() { "none" } else { "more than one" };
-            self.hint(node.at, format!("this {} has {found} of {}", object.name, object.one_of.join(", ")), "it has exactly one");
+            self.hint(
+                node.at,
+                format!("this {} has {found} of {}", object.name, object.one_of.join(", ")),
+                "it has exactly one",
+            );
         }
     }
 
@@ -84,7 +92,8 @@ impl<'a> Reader<'a> {
             let message = format!("\"{name}\" is not in version 1 of the manifest");
             return self.hint(at, message, "a later version has it; nothing enforces it here");
         }
-        let suggestion = nearest(name, &names).map_or_else(|| one_of(&names), |known| format!("did you mean \"{known}\"?"));
+        let suggestion = nearest(name, &names)
+            .map_or_else(|| one_of(&names), |known| format!("did you mean \"{known}\"?"));
         self.hint(at, format!("unknown key \"{}\"", cut(name)), suggestion);
     }
 
@@ -92,7 +101,11 @@ impl<'a> Reader<'a> {
         for (index, (key, _)) in node.entries().iter().enumerate() {
             let first = node.entries()[..index].iter().find(|(earlier, _)| earlier.value == key.value);
             if let Some((first, _)) = first {
-                let message = format!("\"{}\" is here twice; first on line {}", cut(&key.value), first.referenced.line());
+                let message = format!(
+                    "\"{}\" is here twice; first on line {}",
+                    cut(&key.value),
+                    first.referenced.line()
+                );
                 self.error(Span::of(&key.referenced), message);
             }
         }
@@ -112,7 +125,9 @@ impl<'a> Reader<'a> {
         };
         let message = format!("\"{}\" is {}, not {}", cut(name), expected, node.kind());
         match (shape, &node.value) {
-            (Shape::List(_), Value::Text(_) | Value::Map(_)) => self.hint(node.at, message, "write it as [ … ]"),
+            (Shape::List(_), Value::Text(_) | Value::Map(_)) => {
+                self.hint(node.at, message, "write it as [ … ]")
+            }
             (Shape::List(_), Value::Nothing) => self.hint(node.at, message, "[] is the empty list"),
             (Shape::Text(_), Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => {
                 self.hint(node.at, message, "put it in quotes to make it a text");
@@ -126,7 +141,9 @@ impl<'a> Reader<'a> {
         let read = match (&node.value, limit.kind) {
             (Value::Integer(n), LimitKind::Count) => limit.read(&n.to_string()),
             (Value::Integer(n), _) => Err(format!("\"{n}\" is not {}", limit.grammar())),
-            (Value::Text(_), LimitKind::Count) => Err(format!("{} is a whole number, without quotes or unit", limit.name)),
+            (Value::Text(_), LimitKind::Count) => {
+                Err(format!("{} is a whole number, without quotes or unit", limit.name))
+            }
             (Value::Text(text), _) => limit.read(text),
             _ => return None,
         };

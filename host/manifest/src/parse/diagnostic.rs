@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::node::Span;
 use super::Source;
+use super::node::Span;
 
 /// One error of a manifest, with the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,18 +35,41 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 const WIDTH: usize = 120;
 
 impl Diagnostic {
-    pub(crate) fn new(source: &Source, at: Span, message: impl Into<String>, suggestion: Option<String>) -> Self {
+    pub(crate) fn new(
+        source: &Source,
+        at: Span,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) -> Self {
         let line = source.text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
         let column = at.column.saturating_sub(1) as usize;
         let length = line.chars().count();
         let start = column.min(length);
         let from = if start + 20 > WIDTH { start.saturating_sub(WIDTH / 2) } else { 0 };
         let shown = line.chars().skip(from).take(WIDTH);
-        let snippet: String = shown.map(|c| if c == '\t' { ' ' } else if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let snippet: String = shown
+            .map(|c| {
+                if c == '\t' {
+                    ' '
+                } else if c.is_control() {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect();
         let room = snippet.chars().count().saturating_sub(start - from);
         let caret = (start - from, (at.len as usize).min(room).max(1));
         let snippet = snippet.trim_end().to_owned();
-        Self { file: source.name.clone(), line: at.line, column: at.column, message: message.into(), snippet, caret, suggestion }
+        Self {
+            file: source.name.clone(),
+            line: at.line,
+            column: at.column,
+            message: message.into(),
+            snippet,
+            caret,
+            suggestion,
+        }
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) struct File<'s> {
 impl<'s> File<'s> {
     /// Reads a file. Never fails: what is wrong is in `errors`.
     pub(crate) fn read(source: &'s Source) -> Self {
-        let mut file = Self { source, extends: false, entries: Vec::new(), ceiling: None, errors: Vec::new() };
+        let mut file =
+            Self { source, extends: false, entries: Vec::new(), ceiling: None, errors: Vec::new() };
         let mut reader = Reader::new(source);
         let start = Span { line: 1, column: 1, len: 1 };
         if source.text.len() > MAX {
@@ -83,11 +84,25 @@ impl<'s> File<'s> {
         let at = if beyond.place.line == entry.line {
             entry
         } else {
-            let line = self.source.text.lines().nth(beyond.place.line.saturating_sub(1) as usize).unwrap_or_default();
+            let line = self
+                .source
+                .text
+                .lines()
+                .nth(beyond.place.line.saturating_sub(1) as usize)
+                .unwrap_or_default();
             let indent = line.chars().take_while(|c| c.is_whitespace() || *c == '-').count();
             let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            Span { line: beyond.place.line, column: number(indent + 1), len: number(line.trim().chars().count()) }
+            Span {
+                line: beyond.place.line,
+                column: number(indent + 1),
+                len: number(line.trim().chars().count()),
+            }
         };
-        Diagnostic::new(self.source, at, beyond.to_string(), Some(format!("the ceiling is at {}", beyond.ceiling)))
+        Diagnostic::new(
+            self.source,
+            at,
+            beyond.to_string(),
+            Some(format!("the ceiling is at {}", beyond.ceiling)),
+        )
     }
 }

@@ -84,11 +84,14 @@ impl Manifest {
             }
         }
         if !errors.is_empty() {
-            errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+            errors.sort_by(|a, b| {
+                (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message))
+            });
             errors.dedup();
             return Err(Diagnostics(errors));
         }
-        let entries: BTreeMap<PackName, Entry> = entries.into_iter().map(|(pack, (_, _, entry))| (pack, entry)).collect();
+        let entries: BTreeMap<PackName, Entry> =
+            entries.into_iter().map(|(pack, (_, _, entry))| (pack, entry)).collect();
         Ok(Self { revision: revision(&entries, ceiling.as_ref()), entries, ceiling })
     }
 
@@ -136,7 +139,11 @@ impl<'f> Set<'f> {
             // A second file may deny what another grants: the quickest way to switch a pack off must not be an error.
             if let Some((_, _, first)) = found.iter().find(|(_, _, first)| !first.denied && !entry.denied) {
                 let message = format!("{} has an entry already, at {}", entry.pack, first.place);
-                self.errors.push(file.error(*at, message, "one pack has one entry; only deny: true may stand beside it"));
+                self.errors.push(file.error(
+                    *at,
+                    message,
+                    "one pack has one entry; only deny: true may stand beside it",
+                ));
             }
             found.push((file, *at, entry));
         }

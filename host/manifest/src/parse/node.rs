@@ -93,11 +93,15 @@ impl Node {
         match &self.value {
             Value::Nothing => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),
-            Value::Integer(n) => i64::try_from(*n).map_or_else(|_| u64::try_from(*n).unwrap_or(u64::MAX).into(), Into::into),
+            Value::Integer(n) => {
+                i64::try_from(*n).map_or_else(|_| u64::try_from(*n).unwrap_or(u64::MAX).into(), Into::into)
+            }
             Value::Float(n) => (*n).into(),
             Value::Text(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => entries.iter().map(|(key, item)| (key.value.clone(), item.to_json())).collect(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, item)| (key.value.clone(), item.to_json())).collect()
+            }
         }
     }
 

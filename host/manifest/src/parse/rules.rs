@@ -48,7 +48,11 @@ impl Reader<'_> {
             http,
             fs,
             env: self.values(node.get("env"), variable, "the name of a variable: letters, digits and _"),
-            config: self.values(node.get("config"), config_key, "the name of a config value: letters, digits and _ . / -"),
+            config: self.values(
+                node.get("config"),
+                config_key,
+                "the name of a config value: letters, digits and _ . / -",
+            ),
             ask: self.ask(node),
             callers: self.callers(node),
             limits: self.limits(node),
@@ -91,7 +95,8 @@ impl Reader<'_> {
             let pattern = reader.parsed(item, "paths")?;
             reader.no_template(item, of).then_some(pattern)
         });
-        let mut addresses = self.list(node, "addresses", |reader, item| reader.network(item)).unwrap_or_default();
+        let mut addresses =
+            self.list(node, "addresses", |reader, item| reader.network(item)).unwrap_or_default();
         let target = self.target(node, of, scheme, ports)?;
         if let Target::Host { host: HostPattern::Address(ip), .. } = &target {
             let net = IpNet::from(*ip);
@@ -104,7 +109,13 @@ impl Reader<'_> {
         Some(HttpRule { target, methods, paths, addresses, place: self.place(node.at) })
     }
 
-    fn target(&mut self, node: &Node, of: For, scheme: Option<Scheme>, ports: Option<Vec<u16>>) -> Option<Target> {
+    fn target(
+        &mut self,
+        node: &Node,
+        of: For,
+        scheme: Option<Scheme>,
+        ports: Option<Vec<u16>>,
+    ) -> Option<Target> {
         match (node.get("host"), node.get("url")) {
             (Some(_), Some(_)) | (None, None) => None,
             (Some(item), None) => {
@@ -128,17 +139,29 @@ impl Reader<'_> {
         let text = item.text()?;
         if text == "any" {
             if of == For::Entry {
-                self.hint(item.at, "\"url: any\" belongs in a ceiling", "name hosts, or take the origin from the input");
+                self.hint(
+                    item.at,
+                    "\"url: any\" belongs in a ceiling",
+                    "name hosts, or take the origin from the input",
+                );
             }
             return (of == For::Ceiling).then_some(Target::Any { scheme, ports: ports.unwrap_or_default() });
         }
         if text.contains("${") {
             let template = self.parsed::<Template>(item, "url")?;
             let Some(url) = template.sole_reference().cloned() else {
-                self.hint(item.at, "a URL is taken from the input as a whole", "write host, scheme and ports instead");
+                self.hint(
+                    item.at,
+                    "a URL is taken from the input as a whole",
+                    "write host, scheme and ports instead",
+                );
                 return None;
             };
-            return self.no_template(item, of).then_some(Target::Origin { url, scheme, ports: ports.unwrap_or_default() });
+            return self.no_template(item, of).then_some(Target::Origin {
+                url,
+                scheme,
+                ports: ports.unwrap_or_default(),
+            });
         }
         for key in ["scheme", "ports"] {
             if let Some(extra) = node.get(key) {
@@ -157,7 +180,11 @@ impl Reader<'_> {
     ) -> Option<Vec<T>> {
         let list = node.get(key)?;
         if matches!(&list.value, Value::List(items) if items.is_empty()) {
-            self.hint(list.at, format!("with no {key} the rule allows nothing"), "name some, or delete the rule");
+            self.hint(
+                list.at,
+                format!("with no {key} the rule allows nothing"),
+                "name some, or delete the rule",
+            );
         }
         let mut items: Vec<T> = list.items().iter().filter_map(|item| read(self, item)).collect();
         items.sort();
@@ -185,11 +212,18 @@ impl Reader<'_> {
             && text.starts_with(|c: char| c.is_ascii_uppercase());
         if !token {
             let upper = text.to_ascii_uppercase();
-            self.hint(item.at, format!("\"{}\" is not a method in upper case", cut(text)), format!("such as \"{}\"", cut(&upper)));
+            self.hint(
+                item.at,
+                format!("\"{}\" is not a method in upper case", cut(text)),
+                format!("such as \"{}\"", cut(&upper)),
+            );
             return None;
         }
         if matches!(text, "CONNECT" | "TRACE") {
-            self.error(item.at, format!("{text} cannot be granted: it is not a request to the host that it names"));
+            self.error(
+                item.at,
+                format!("{text} cannot be granted: it is not a request to the host that it names"),
+            );
             return None;
         }
         Some(text.to_owned())
@@ -198,11 +232,19 @@ impl Reader<'_> {
     fn network(&mut self, item: &Node) -> Option<IpNet> {
         let text = item.text()?;
         let Ok(net) = text.parse::<IpNet>() else {
-            self.hint(item.at, format!("\"{}\" is not a network", cut(text)), "such as \"10.0.0.0/8\" or \"fd00::/8\"");
+            self.hint(
+                item.at,
+                format!("\"{}\" is not a network", cut(text)),
+                "such as \"10.0.0.0/8\" or \"fd00::/8\"",
+            );
             return None;
         };
         if net != net.trunc() {
-            self.hint(item.at, format!("{net} has bits beyond its prefix"), format!("did you mean \"{}\"?", net.trunc()));
+            self.hint(
+                item.at,
+                format!("{net} has bits beyond its prefix"),
+                format!("did you mean \"{}\"?", net.trunc()),
+            );
             return None;
         }
         if let Some(block) = never(&net) {
@@ -218,7 +260,8 @@ impl Reader<'_> {
             let Some(rule) = self.fs_rule(item, of) else { continue };
             let same = rules.iter().find(|other| of == For::Entry && other.guest == rule.guest);
             if let Some(first) = same {
-                let message = format!("guest path {} is here twice; first on line {}", rule.guest, first.place.line);
+                let message =
+                    format!("guest path {} is here twice; first on line {}", rule.guest, first.place.line);
                 self.error(item.at, message);
             }
             rules.push(rule);
@@ -242,7 +285,9 @@ impl Reader<'_> {
         };
         let item = node.get("host")?;
         let text = item.text()?;
-        let host = FsHost::parse(text).map_err(|why| self.error(item.at, format!("host: \"{}\" {why}", cut(text)))).ok()?;
+        let host = FsHost::parse(text)
+            .map_err(|why| self.error(item.at, format!("host: \"{}\" {why}", cut(text))))
+            .ok()?;
         if of == For::Entry && host.is_everything() {
             self.error(item.at, "the whole file system cannot be granted");
             return None;
@@ -254,7 +299,12 @@ impl Reader<'_> {
         Some(FsRule { host, guest, mode, place: self.place(node.at) })
     }
 
-    fn values(&mut self, node: Option<&Node>, named: fn(&str) -> bool, what: &str) -> BTreeMap<String, String> {
+    fn values(
+        &mut self,
+        node: Option<&Node>,
+        named: fn(&str) -> bool,
+        what: &str,
+    ) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         for (key, item) in node.map_or(&[][..], Node::entries) {
             if !named(&key.value) {
@@ -262,7 +312,10 @@ impl Reader<'_> {
             }
             let Some(text) = item.text() else { continue };
             if text.contains("${") {
-                self.error(item.at, "values are taken as they stand: \"${\" is not in version 1 of the manifest");
+                self.error(
+                    item.at,
+                    "values are taken as they stand: \"${\" is not in version 1 of the manifest",
+                );
             } else if text.contains('\0') || text.len() > 32 << 10 {
                 self.error(item.at, "a value is at most 32 KiB and holds no NUL");
             } else {
@@ -285,12 +338,17 @@ impl Reader<'_> {
         for item in list.items() {
             let Some(text) = item.text() else { continue };
             let token = |name: &str| {
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                !name.is_empty()
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
             };
             if text == "local" || text.strip_prefix("token:").is_some_and(token) {
                 names.push(text.to_owned());
             } else {
-                self.hint(item.at, format!("\"{}\" is not a caller", cut(text)), "local, or \"token:\" and the token's name");
+                self.hint(
+                    item.at,
+                    format!("\"{}\" is not a caller", cut(text)),
+                    "local, or \"token:\" and the token's name",
+                );
             }
         }
         names.sort();

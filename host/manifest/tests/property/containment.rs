@@ -34,7 +34,10 @@ fn each_counterexample_is_shown() {
         ("http: [{host: api.x.test, methods: [GET, POST]}]", "may send POST https://api.x.test/"),
         ("http: [{host: x.test}]", "may send GET https://x.test/"),
         ("http: [{host: '*.test.test'}]", "may send GET https://any.test.test/"),
-        ("http: [{host: '${input.a}.${input.b}.x.test'}, {host: '${input.a}.y.test'}]", "may send GET https://any.y.test/"),
+        (
+            "http: [{host: '${input.a}.${input.b}.x.test'}, {host: '${input.a}.y.test'}]",
+            "may send GET https://any.y.test/",
+        ),
         ("http: [{host: api.x.test, addresses: ['10.0.0.0/7']}]", "at the address 11.0.0.0"),
         ("http: [{host: 10.0.0.1}]", "may send GET https://10.0.0.1/"),
         ("http: [{host: p.test, paths: ['/v1/**']}]", "may send GET https://p.test/v1"),
@@ -70,6 +73,7 @@ fn each_counterexample_is_shown() {
     let manifest = parse("{}").unwrap();
     assert_eq!(manifest.entries().next().unwrap().limits.time.as_secs(), 10);
     let text = "version: 1\npacks: {a: {}}\nceiling: {limits: {time: 3s}}";
-    let lowered = Manifest::parse(&[Source { name: "a".into(), text: text.into(), origin: Origin::Operator }]).unwrap();
+    let lowered =
+        Manifest::parse(&[Source { name: "a".into(), text: text.into(), origin: Origin::Operator }]).unwrap();
     assert_eq!(lowered.entries().next().unwrap().limits.time.as_secs(), 3);
 }

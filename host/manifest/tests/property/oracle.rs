@@ -33,13 +33,15 @@ fn rule(hosts: Vec<&'static str>, paths: Vec<&'static str>) -> impl Strategy<Val
     let ports = prop::sample::select(vec![vec![], vec![9], vec![9, 443], vec![80, 443]]);
     let methods = prop::sample::subsequence(vec!["GET", "POST"], 1..=2);
     let paths = prop::option::of(prop::sample::subsequence(paths, 1..=3));
-    (prop::sample::select(hosts), scheme, ports, methods, paths).prop_map(|(host, scheme, ports, methods, paths)| Rule {
-        host: host.into(),
-        scheme,
-        ports,
-        methods,
-        paths: paths.map(|paths| paths.into_iter().map(String::from).collect()),
-    })
+    (prop::sample::select(hosts), scheme, ports, methods, paths).prop_map(
+        |(host, scheme, ports, methods, paths)| Rule {
+            host: host.into(),
+            scheme,
+            ports,
+            methods,
+            paths: paths.map(|paths| paths.into_iter().map(String::from).collect()),
+        },
+    )
 }
 
 /// A rule as an entry has it.
@@ -90,7 +92,9 @@ impl Rule {
             "any" => port_fits && scheme_fits,
             "input" => {
                 let asked = input["url"].as_str().unwrap_or_default();
-                port_fits && scheme_fits && asked == format!("{}://{}:{}", request.scheme, request.host, request.port)
+                port_fits
+                    && scheme_fits
+                    && asked == format!("{}://{}:{}", request.scheme, request.host, request.port)
             }
             host => {
                 let scheme = self.scheme.unwrap_or("https");
@@ -130,13 +134,23 @@ impl Request {
 /// Every request of the universe. The label `q`, the segment `q`, the host `other.test` and the port 7 are in no pattern.
 pub(crate) fn requests() -> Vec<Request> {
     let hosts = [
-        "x.test", "a.x.test", "q.x.test", "a.a.x.test", "q.a.x.test", "q.q.x.test", "p-a.x.test", "p-q.x.test", "other.test",
+        "x.test",
+        "a.x.test",
+        "q.x.test",
+        "a.a.x.test",
+        "q.a.x.test",
+        "q.q.x.test",
+        "p-a.x.test",
+        "p-q.x.test",
+        "other.test",
     ];
     let words = ["", "a", "q", "pq"];
     let mut paths: Vec<Vec<&'static str>> = words.iter().map(|word| vec![*word]).collect();
     for first in words {
         paths.extend(words.iter().map(|second| vec![first, *second]));
-        paths.extend(words.iter().flat_map(|second| words.iter().map(move |third| vec![first, *second, *third])));
+        paths.extend(
+            words.iter().flat_map(|second| words.iter().map(move |third| vec![first, *second, *third])),
+        );
     }
     paths.push(vec!["a%2Fq"]);
     let mut all = Vec::new();
@@ -144,7 +158,13 @@ pub(crate) fn requests() -> Vec<Request> {
         for scheme in ["https", "http"] {
             for port in [443, 80, 9, 7] {
                 for method in ["GET", "POST"] {
-                    all.extend(paths.iter().map(|path| Request { scheme, host, port, method, path: path.clone() }));
+                    all.extend(paths.iter().map(|path| Request {
+                        scheme,
+                        host,
+                        port,
+                        method,
+                        path: path.clone(),
+                    }));
                 }
             }
         }
@@ -154,7 +174,16 @@ pub(crate) fn requests() -> Vec<Request> {
 
 /// Inputs: values that patterns name and values that they do not.
 pub(crate) fn inputs() -> Vec<Value> {
-    let urls = ["https://other.test:443", "http://other.test:80", "https://other.test:7", "http://other.test:9", "https://other.test:80", "http://other.test:443", "https://other.test:9", "http://other.test:7"];
+    let urls = [
+        "https://other.test:443",
+        "http://other.test:80",
+        "https://other.test:7",
+        "http://other.test:9",
+        "https://other.test:80",
+        "http://other.test:443",
+        "https://other.test:9",
+        "http://other.test:7",
+    ];
     let mut inputs: Vec<Value> = urls.iter().map(|url| json!({ "v": "q", "url": url })).collect();
     inputs.push(json!({ "v": "a", "url": "https://a.x.test:443" }));
     inputs

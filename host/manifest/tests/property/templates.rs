@@ -75,17 +75,34 @@ proptest! {
 fn what_does_not_fit_grants_nothing_and_says_why() {
     for (input, why) in [
         (json!({ "u": "https://a.test" }), "the input has no \"h\""),
-        (json!({ "h": "a.b", "p": "x", "d": "x", "u": 1 }), "\"h\" of the input is not one label of a host name"),
-        (json!({ "h": "a", "p": "x/y", "d": "..", "u": "" }), "\"p\" of the input is not one segment of a path"),
-        (json!({ "h": "a", "p": "x", "d": ["x"], "u": "http://a.test" }), "\"d\" of the input is neither a text nor a number"),
-        (json!({ "h": "a", "p": "x", "d": 7, "u": "https://me:pw@a.test" }), "\"u\" of the input carries a user name or password"),
+        (
+            json!({ "h": "a.b", "p": "x", "d": "x", "u": 1 }),
+            "\"h\" of the input is not one label of a host name",
+        ),
+        (
+            json!({ "h": "a", "p": "x/y", "d": "..", "u": "" }),
+            "\"p\" of the input is not one segment of a path",
+        ),
+        (
+            json!({ "h": "a", "p": "x", "d": ["x"], "u": "http://a.test" }),
+            "\"d\" of the input is neither a text nor a number",
+        ),
+        (
+            json!({ "h": "a", "p": "x", "d": 7, "u": "https://me:pw@a.test" }),
+            "\"u\" of the input carries a user name or password",
+        ),
     ] {
         let notes = grants(&input).notes.join("\n");
-        assert!(notes.contains(why) && notes.contains("The rule at a.yaml:1 grants nothing"), "{input}: {notes}");
+        assert!(
+            notes.contains(why) && notes.contains("The rule at a.yaml:1 grants nothing"),
+            "{input}: {notes}"
+        );
     }
     let whole = grants(&json!({ "h": "API", "p": 12, "d": 7, "u": "https://B\u{fc}cher.example:444/x?y" }));
     assert!(whole.notes.is_empty(), "{:?}", whole.notes);
-    for url in ["https://api.x.test/r/12/i?q", "https://api.x.test./r/%312/i", "https://xn--bcher-kva.example:444/z"] {
+    for url in
+        ["https://api.x.test/r/12/i?q", "https://api.x.test./r/%312/i", "https://xn--bcher-kva.example:444/z"]
+    {
         assert!(allowed(&whole, url), "{url}");
     }
     assert_eq!(whole.fs[0].host, Path::new("/state/files/7"));
