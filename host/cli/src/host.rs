@@ -24,7 +24,11 @@ pub(crate) struct Prepared {
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
 /// `listener` is where this host itself can be reached: no pack may.
-pub(crate) fn prepare(global: &Global, bounds: Option<&Bounds>, listener: Option<SocketAddr>) -> Result<Prepared, Error> {
+pub(crate) fn prepare(
+    global: &Global,
+    bounds: Option<&Bounds>,
+    listener: Option<SocketAddr>,
+) -> Result<Prepared, Error> {
     let dirs = Dirs::of(global)?;
     walls::make_dirs(&dirs)?;
     let mut settings = Settings::new(dirs.state.clone(), dirs.cache.clone());

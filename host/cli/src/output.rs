@@ -68,7 +68,10 @@ impl Output {
 
     pub(crate) fn diagnostics(self, diagnostics: &Diagnostics) {
         if self.json {
-            println!("{}", json!({ "error": { "message": "the manifest has errors", "diagnostics": diagnostics } }));
+            println!(
+                "{}",
+                json!({ "error": { "message": "the manifest has errors", "diagnostics": diagnostics } })
+            );
         } else {
             eprintln!("{diagnostics}");
         }

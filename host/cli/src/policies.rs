@@ -41,7 +41,9 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Source>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root).map_err(|source| Error::file(root, source))? {
         let path = entry.map_err(|source| Error::file(root, source))?.path();
-        if path.is_file() && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        if path.is_file()
+            && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        {
             files.push(path);
         }
     }

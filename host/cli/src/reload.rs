@@ -35,7 +35,9 @@ async fn reload(global: &Global, dirs: &Dirs, engine: &Engine) {
             engine.reload(manifest).await;
             tracing::warn!(target: "packhost", "manifest revision {revision} is in force (was {in_force})");
         }
-        Err(error) => tracing::error!(target: "packhost", "{error}\nkept revision {in_force}; nothing changed"),
+        Err(error) => {
+            tracing::error!(target: "packhost", "{error}\nkept revision {in_force}; nothing changed")
+        }
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn make_dirs(dirs: &Dirs) -> Result<(), Error> {
 fn plan(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Plan {
     let mut read: Vec<_> = policies::roots(global, dirs);
     // An editor replaces a file by another one of the same name: the directory is what must stay readable.
-    let parents: Vec<_> = read.iter().filter(|p| p.is_file()).filter_map(|p| p.parent()).map(Into::into).collect();
+    let parents: Vec<_> =
+        read.iter().filter(|p| p.is_file()).filter_map(|p| p.parent()).map(Into::into).collect();
     read.extend(parents);
     read.extend(packs::roots(global, dirs));
     let mut read_write = vec![dirs.state.clone(), dirs.cache.clone()];

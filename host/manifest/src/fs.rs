@@ -107,11 +107,7 @@ impl FsHost {
 
     /// The directory for one call; the error says which value does not fit.
     fn narrow(&self, input: &Value, vars: &HostVars) -> Result<PathBuf, String> {
-        let mut path = match self.root {
-            FsRoot::Slash => PathBuf::from("/"),
-            FsRoot::State => vars.state.clone(),
-            FsRoot::Home => vars.home.clone().ok_or("there is no home directory")?,
-        };
+        let mut path = self.root_path(vars).ok_or("there is no home directory")?;
         for segment in &self.segments {
             let name = segment.fill(input, fits_segment)?;
             if name == "." || name == ".." {
@@ -120,6 +116,21 @@ impl FsHost {
             path.push(name);
         }
         Ok(path)
+    }
+
+    /// The deepest directory that holds all that it can become; `None` where it needs a home and there is none.
+    pub fn base(&self, vars: &HostVars) -> Option<PathBuf> {
+        let mut path = self.root_path(vars)?;
+        path.extend(self.segments.iter().take_while(|part| part.is_literal()).map(|part| part.with("")));
+        Some(path)
+    }
+
+    fn root_path(&self, vars: &HostVars) -> Option<PathBuf> {
+        match self.root {
+            FsRoot::Slash => Some("/".into()),
+            FsRoot::State => Some(vars.state.clone()),
+            FsRoot::Home => vars.home.clone(),
+        }
     }
 
     /// Whether everything below `inner`, whatever its templates become, is below this, which has no templates.

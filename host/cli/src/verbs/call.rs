@@ -7,8 +7,10 @@ use std::sync::Arc;
 use anstream::{eprintln, println};
 use async_trait::async_trait;
 use indicatif::ProgressBar;
-use packhost_core::{Caller, Failure, RunId};
-use packhost_engine::{Answer, Block, Call, Client, Door, Ended, LogLine, Outcome, Progress, Question, Reply};
+use packhost_core::{Caller, ErrorCode, Failure, RunId};
+use packhost_engine::{
+    Answer, Block, Call, Client, Door, Ended, LogLine, Outcome, Progress, Question, Reply,
+};
 use packhost_schema::Mend;
 use serde::Serialize;
 use serde_json::Value;
@@ -38,9 +40,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         };
         let outcome = tokio::select! {
             outcome = engine.dispatch(call) => Ok(outcome),
-            _ = tokio::signal::ctrl_c() => {
-                Err(Failure::new(packhost_core::ErrorCode::Cancelled, "Cancelled.").into())
-            }
+            _ = tokio::signal::ctrl_c() => Err(Error::Call(Failure::new(ErrorCode::Cancelled, "Cancelled."))),
         };
         client.bar.finish_and_clear();
         outcome
@@ -79,7 +79,9 @@ fn show(outcome: Outcome, output: Output) -> Result<(), Error> {
     let answer = match outcome.result {
         Ok(answer) => answer,
         Err(Ended::Failed(failure)) => return Err(failure.into()),
-        Err(Ended::Asks(question)) => return Err(Error::failed(format!("the pack asks \"{}\"", question.id))),
+        Err(Ended::Asks(question)) => {
+            return Err(Error::failed(format!("the pack asks \"{}\"", question.id)));
+        }
     };
     let shown = Shown {
         run: outcome.run.to_string(),

@@ -14,7 +14,8 @@ struct Way {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<(), Error> {
-    let binary = std::env::current_exe().map_err(|error| Error::failed(format!("where this binary is: {error}")))?;
+    let binary =
+        std::env::current_exe().map_err(|error| Error::failed(format!("where this binary is: {error}")))?;
     let binary = binary.to_string_lossy();
     let way = way(args.agent, &binary);
     let shown = json!({

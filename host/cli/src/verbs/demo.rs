@@ -32,7 +32,8 @@ pub(crate) fn run(_: &Args, output: Output) -> Result<(), Error> {
 }
 
 async fn demo(output: Output) -> Result<(), Error> {
-    let page = serve_article().await.map_err(|error| Error::failed(format!("the demo's own page: {error}")))?;
+    let page =
+        serve_article().await.map_err(|error| Error::failed(format!("the demo's own page: {error}")))?;
     let policy = Policy::write(page)?;
     let spinner = output.spinner("starting the host; the first start compiles the packs");
     let client = connect(&policy).await?;
@@ -61,10 +62,15 @@ async fn demo(output: Output) -> Result<(), Error> {
         output.answer(&steps, || {});
     } else {
         println!();
-        println!("  Connect an agent:    {BOLD}packhost connect claude-code{BOLD:#}   (or: cursor, vscode, codex, gemini, opencode)");
+        println!(
+            "  Connect an agent:    {BOLD}packhost connect claude-code{BOLD:#}   (or: cursor, vscode, codex, gemini, opencode)"
+        );
         println!("  See what may happen: {BOLD}packhost policy explain http.fetch{BOLD:#}");
         if let Ok(binary) = std::env::current_exe() {
-            println!("  {DIM}packhost is {}; copied alone to another machine it serves the same packs{DIM:#}", binary.display());
+            println!(
+                "  {DIM}packhost is {}; copied alone to another machine it serves the same packs{DIM:#}",
+                binary.display()
+            );
         }
     }
     Ok(())
@@ -72,7 +78,12 @@ async fn demo(output: Output) -> Result<(), Error> {
 
 /// The calls of the demo: tool, input, and the input as it is shown.
 fn calls(page: SocketAddr) -> Vec<(&'static str, Value, String)> {
-    let text = ARTICLE.split("<p>").skip(1).filter_map(|rest| rest.split("</p>").next()).collect::<Vec<_>>().join("\n\n");
+    let text = ARTICLE
+        .split("<p>")
+        .skip(1)
+        .filter_map(|rest| rest.split("</p>").next())
+        .collect::<Vec<_>>()
+        .join("\n\n");
     let url = format!("http://{page}/article");
     let metadata = "http://169.254.169.254/latest/meta-data";
     vec![
@@ -127,7 +138,10 @@ impl Step {
         }
         let answer = self.result.structured_content.clone().unwrap_or_default();
         match self.tool {
-            "text_stats" => format!("words {} · lines {} · characters {}", answer["words"], answer["lines"], answer["characters"]),
+            "text_stats" => format!(
+                "words {} · lines {} · characters {}",
+                answer["words"], answer["lines"], answer["characters"]
+            ),
             "web_scrape" => {
                 let markdown = answer["markdown"].as_str().map_or(0, |text| text.chars().count());
                 format!("title {} · {markdown} characters of Markdown", answer["title"])
@@ -146,14 +160,21 @@ impl Step {
 
 async fn greet(client: &Client) -> Result<(), Error> {
     let tools = client.list_all_tools().await.map_err(|error| Error::failed(error.to_string()))?;
-    println!("  {BOLD}packhost {}{BOLD:#} · {} tools · deny by default", env!("CARGO_PKG_VERSION"), tools.len());
-    println!("  {DIM}connected over stdio as an MCP client; `packhost doctor` shows the walls around the host{DIM:#}");
+    println!(
+        "  {BOLD}packhost {}{BOLD:#} · {} tools · deny by default",
+        env!("CARGO_PKG_VERSION"),
+        tools.len()
+    );
+    println!(
+        "  {DIM}connected over stdio as an MCP client; `packhost doctor` shows the walls around the host{DIM:#}"
+    );
     Ok(())
 }
 
 /// This binary as the host, connected as any MCP client would.
 async fn connect(policy: &Policy) -> Result<Client, Error> {
-    let binary = std::env::current_exe().map_err(|error| Error::failed(format!("where this binary is: {error}")))?;
+    let binary =
+        std::env::current_exe().map_err(|error| Error::failed(format!("where this binary is: {error}")))?;
     let mut command = tokio::process::Command::new(binary);
     command.arg("--policy").arg(&policy.0).arg("mcp");
     let (transport, _) = TokioChildProcess::builder(command)
@@ -198,7 +219,10 @@ async fn serve_article() -> std::io::Result<SocketAddr> {
             let mut head = [0; 4096];
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{ARTICLE}",
-                { stream.read(&mut head).await.ok(); ARTICLE.len() }
+                {
+                    stream.read(&mut head).await.ok();
+                    ARTICLE.len()
+                }
             );
             stream.write_all(head.as_bytes()).await.ok();
         }

@@ -40,7 +40,10 @@ pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
     let mut checks = vec![state_dir(&dirs), swap(), maps()];
     let manifest = policies::load(global, &dirs);
     checks.push(match &manifest {
-        Ok(manifest) => good("manifest", format!("revision {}, {} packs have an entry", manifest.revision(), manifest.entries().count())),
+        Ok(manifest) => good(
+            "manifest",
+            format!("revision {}, {} packs have an entry", manifest.revision(), manifest.entries().count()),
+        ),
         Err(error) => Check {
             what: "manifest",
             state: State::Bad,
@@ -104,13 +107,16 @@ fn state_dir(dirs: &Dirs) -> Check {
             found: format!("{found} is open to other users: compiled packs are not kept there"),
             fix: Some(format!("chmod 700 {}", dirs.state.display())),
         },
-        Err(error) => Check { what: "state", state: State::Bad, found: format!("{found}: {error}"), fix: None },
+        Err(error) => {
+            Check { what: "state", state: State::Bad, found: format!("{found}: {error}"), fix: None }
+        }
     }
 }
 
 fn swap() -> Check {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("SwapTotal:")).map(str::trim).unwrap_or("unknown");
+    let total =
+        text.lines().find_map(|line| line.strip_prefix("SwapTotal:")).map(str::trim).unwrap_or("unknown");
     if total == "0 kB" {
         return good("swap", "none: instances are reset by page map".into());
     }
@@ -118,7 +124,10 @@ fn swap() -> Check {
         what: "swap",
         state: State::Slow,
         found: format!("{total}: instances are reset without the page map"),
-        fix: Some("run the host where swap is off (for example `MemorySwapMax=0` and no swap on the machine)".into()),
+        fix: Some(
+            "run the host where swap is off (for example `MemorySwapMax=0` and no swap on the machine)"
+                .into(),
+        ),
     }
 }
 
@@ -128,6 +137,8 @@ fn maps() -> Check {
     let count = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
     match count {
         Some(count) => good("mappings", format!("{count}: room for about {} live instances", count / 6)),
-        None => Check { what: "mappings", state: State::Slow, found: format!("{path} cannot be read"), fix: None },
+        None => {
+            Check { what: "mappings", state: State::Slow, found: format!("{path} cannot be read"), fix: None }
+        }
     }
 }

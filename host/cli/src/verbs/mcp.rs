@@ -17,7 +17,12 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let served = runtime.block_on(async {
         let engine = prepared.start().await?;
         reload::watch(global.clone(), dirs, engine.clone());
-        let served = packhost_mcp::serve_stdio(engine.clone(), super::serve::shutdown()).await;
+        let served = packhost_mcp::serve_stdio(
+            engine.clone(),
+            packhost_mcp::StdioSettings::default(),
+            super::serve::shutdown(),
+        )
+        .await;
         engine.drain(DRAIN).await;
         served.map_err(|error| Error::failed(error.to_string()))
     });

@@ -86,9 +86,11 @@ struct Shown<'a> {
 
 fn show(engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
     let catalog = engine.catalog();
-    let tool = catalog.find(name).ok_or_else(|| match catalog.refused().iter().find(|refused| refused.name == name) {
-        Some(refused) => Error::failed(format!("{name} is not served: {}", refused.reason)),
-        None => Error::failed(format!("there is no pack {name}; `packhost packs list` has them all")),
+    let tool = catalog.find(name).ok_or_else(|| {
+        match catalog.refused().iter().find(|refused| refused.name == name) {
+            Some(refused) => Error::failed(format!("{name} is not served: {}", refused.reason)),
+            None => Error::failed(format!("there is no pack {name}; `packhost packs list` has them all")),
+        }
     })?;
     let shown = Shown {
         row: row(tool),
@@ -113,7 +115,9 @@ fn text(tool: &Tool) {
     println!("  clients see {BOLD}{}{BOLD:#}", tool.tool);
     if let Some(description) = &tool.pack.description {
         let wants = &description.wants;
-        for (what, why) in [("http", &wants.http), ("fs", &wants.fs), ("ask", &wants.ask), ("env", &wants.env)] {
+        for (what, why) in
+            [("http", &wants.http), ("fs", &wants.fs), ("ask", &wants.ask), ("env", &wants.env)]
+        {
             if let Some(why) = why {
                 println!("  asks for {what}: {why}");
             }

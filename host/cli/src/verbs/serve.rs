@@ -32,7 +32,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             anstream::println!("{started}");
         } else {
             let state = dirs.show(&dirs.state);
-            eprintln!("{BOLD}packhost {}{BOLD:#} · {tools} tools · deny by default · state in {state}", env!("CARGO_PKG_VERSION"));
+            eprintln!(
+                "{BOLD}packhost {}{BOLD:#} · {tools} tools · deny by default · state in {state}",
+                env!("CARGO_PKG_VERSION")
+            );
             eprintln!("{DIM}{in_force}{DIM:#}");
             eprintln!("listening on {BOLD}{url}{BOLD:#}");
         }
@@ -95,11 +98,13 @@ fn settings(args: &Args) -> Result<Settings, Error> {
 /// `name token` a line; empty lines and those that start with # are skipped.
 fn tokens(file: &Path) -> Result<Vec<Token>, Error> {
     let text = fs::read_to_string(file).map_err(|source| Error::file(file, source))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     lines
         .map(|(number, line)| {
             let wrong = |why: &str| Error::failed(format!("{}:{}: {why}", file.display(), number + 1));
-            let (name, token) = line.trim().split_once(char::is_whitespace).ok_or_else(|| wrong("expected `name token`"))?;
+            let (name, token) =
+                line.trim().split_once(char::is_whitespace).ok_or_else(|| wrong("expected `name token`"))?;
             Token::new(name, token.trim()).map_err(|error| wrong(&error.to_string()))
         })
         .collect()

@@ -1,0 +1,126 @@
+//! `packhost policy`: what packs may do, without running one.
+
+use std::path::{Path, PathBuf};
+
+use anstream::println;
+use packhost_core::PackName;
+use packhost_manifest::{
+    CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Source, diff, explain, schema, shipped,
+};
+use serde::Serialize;
+
+use crate::args::{Global, Policy as Args};
+use crate::exit::Error;
+use crate::host::look;
+use crate::output::{BAD, BOLD, DIM, GOOD, Output};
+use crate::policies;
+
+pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
+    match args {
+        Args::Check { paths } => check(global, paths, output),
+        Args::Explain { pack } => tell(global, pack, output),
+        Args::Diff { old, new } => compare(old, new, output),
+        Args::Test { cases } => test(global, cases, output),
+        Args::Schema => {
+            println!("{:#}", schema());
+            Ok(())
+        }
+    }
+}
+
+/// The manifest that a file or a directory makes together with what ships.
+fn manifest_of(paths: &[PathBuf]) -> Result<Manifest, Error> {
+    let mut sources = shipped();
+    for path in paths {
+        sources.extend(policies::read(path)?);
+    }
+    Ok(Manifest::parse(&sources)?)
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    revision: &'a str,
+    packs: usize,
+    ceiling: bool,
+}
+
+fn check(global: &Global, paths: &[PathBuf], output: Output) -> Result<(), Error> {
+    let manifest = if paths.is_empty() { look(global)?.1.as_ref().clone() } else { manifest_of(paths)? };
+    let checked = Checked {
+        revision: manifest.revision(),
+        packs: manifest.entries().count(),
+        ceiling: manifest.ceiling().is_some(),
+    };
+    output.answer(&checked, || {
+        let ceiling = if checked.ceiling { ", all within the ceiling" } else { "" };
+        println!("{GOOD}ok{GOOD:#}  {} packs{ceiling}, revision {}", checked.packs, checked.revision);
+    });
+    Ok(())
+}
+
+fn tell(global: &Global, pack: &str, output: Output) -> Result<(), Error> {
+    let (_, manifest) = look(global)?;
+    let name: PackName = pack.parse().map_err(|error| Error::failed(format!("\"{pack}\": {error}")))?;
+    let explanation = explain(&manifest, &name);
+    output.answer(&explanation, || print!("{explanation}"));
+    Ok(())
+}
+
+fn compare(old: &Path, new: &Path, output: Output) -> Result<(), Error> {
+    let changes = diff(&manifest_of(&[old.into()])?, &manifest_of(&[new.into()])?);
+    output.answer(&changes, || text(&changes));
+    Ok(())
+}
+
+fn text(changes: &Diff) {
+    if changes.packs.is_empty() && changes.ceiling_gained.is_empty() && changes.ceiling_lost.is_empty() {
+        println!("nothing changes");
+    }
+    let lines = |gained: &[String], lost: &[String], may: &str| {
+        lost.iter().for_each(|line| println!("  {GOOD}- {may}{line}{GOOD:#}"));
+        gained.iter().for_each(|line| println!("  {BAD}+ {may}{line}{BAD:#}"));
+    };
+    for pack in &changes.packs {
+        println!("{BOLD}{}{BOLD:#}", pack.pack);
+        lines(&pack.gained, &pack.lost, "may ");
+    }
+    if !changes.ceiling_gained.is_empty() || !changes.ceiling_lost.is_empty() {
+        println!("{BOLD}ceiling{BOLD:#}");
+        lines(&changes.ceiling_gained, &changes.ceiling_lost, "");
+    }
+    println!("{DIM}revision {} -> {}{DIM:#}", changes.from, changes.to);
+}
+
+#[derive(Serialize)]
+struct Tested<'a> {
+    passed: usize,
+    failed: usize,
+    cases: &'a [CaseOutcome],
+}
+
+fn test(global: &Global, file: &Path, output: Output) -> Result<(), Error> {
+    let (_, manifest) = look(global)?;
+    let text = std::fs::read_to_string(file).map_err(|source| Error::file(file, source))?;
+    let cases = Cases::parse(&Source { name: file.display().to_string(), text, origin: Origin::Operator })?;
+    let outcomes = cases.run(&manifest);
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+    let tested = Tested { passed: outcomes.len() - failed, failed, cases: &outcomes };
+    output.answer(&tested, || {
+        for outcome in &outcomes {
+            let (style, word) = if outcome.passed() { (GOOD, "ok") } else { (BAD, "FAILED") };
+            println!("{style}{word:>6}{style:#}  {} {}", said(outcome.expect), outcome.case);
+            if !outcome.passed() {
+                println!("        {}: it is {}: {}", outcome.place, said(outcome.got), outcome.why);
+            }
+        }
+        println!("{} passed, {failed} failed", tested.passed);
+    });
+    if failed == 0 { Ok(()) } else { Err(Error::Said) }
+}
+
+fn said(expect: Expect) -> &'static str {
+    match expect {
+        Expect::Allow => "allow",
+        Expect::Deny => "deny",
+    }
+}
