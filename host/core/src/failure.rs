@@ -130,8 +130,8 @@ pub struct Failure {
     pub message: String,
     /// Whether trying again can help.
     pub retry: Retry,
-    /// What to change.
-    pub advice: Advice,
+    /// What to change. Boxed: a failure travels in every `Result` of a call.
+    pub advice: Box<Advice>,
     /// The cause, for the operator's log and the record. Never shown to the agent; not serialized.
     pub cause: Option<String>,
 }
@@ -140,7 +140,7 @@ impl Failure {
     /// A failure with the code's usual retry hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let retry = if code.retry_can_help() { Retry::Later } else { Retry::No };
-        Self { code, message: message.into(), retry, advice: Advice::default(), cause: None }
+        Self { code, message: message.into(), retry, advice: Box::default(), cause: None }
     }
 
     /// Adds what to do about it.

@@ -177,7 +177,8 @@ const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000)];
 const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", KIB), ("MiB", MIB), ("GiB", GIB)];
 
 fn largest_unit(value: u64, units: &[(&str, u64)]) -> String {
-    let unit = units.iter().rev().find(|(_, scale)| value > 0 && value % scale == 0).or(units.first());
+    let unit =
+        units.iter().rev().find(|(_, scale)| value > 0 && value.is_multiple_of(*scale)).or(units.first());
     unit.map_or_else(|| value.to_string(), |(name, scale)| format!("{}{name}", value / scale))
 }
 

@@ -58,6 +58,7 @@ pub fn build(workspace: &Path, arguments: &[&str], cache: &str) -> Result<Vec<Bu
 }
 
 /// Tells cargo to build again when one of these changes.
+#[expect(clippy::print_stdout, reason = "stdout is how a build script talks to cargo")]
 pub fn watch(paths: impl IntoIterator<Item = PathBuf>) {
     for path in paths {
         println!("cargo::rerun-if-changed={}", path.display());

@@ -94,11 +94,11 @@ fn part() -> impl Strategy<Value = Value> {
         let parts = prop::collection::vec(inner.clone(), 1..4);
         prop_oneof![
             3 => object(inner.clone()),
-            inner.clone().prop_map(|items| json!({"type": "array", "items": items, "maxItems": 3})),
-            (inner.clone(), inner).prop_map(|(first, rest)| json!({"type": "array", "prefixItems": [first], "items": rest})),
-            parts.clone().prop_map(|parts| json!({"anyOf": parts})),
-            parts.clone().prop_map(|parts| json!({"oneOf": parts})),
-            parts.prop_map(|parts| json!({"allOf": parts})),
+            1 => inner.clone().prop_map(|items| json!({"type": "array", "items": items, "maxItems": 3})),
+            1 => (inner.clone(), inner).prop_map(|(first, rest)| json!({"type": "array", "prefixItems": [first], "items": rest})),
+            1 => parts.clone().prop_map(|parts| json!({"anyOf": parts})),
+            1 => parts.clone().prop_map(|parts| json!({"oneOf": parts})),
+            1 => parts.prop_map(|parts| json!({"allOf": parts})),
         ]
     })
 }

@@ -11,8 +11,8 @@ use rmcp::model::{CallToolRequestParams, CallToolResult};
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::args::Demo as Args;
 use crate::exit::Error;
@@ -215,17 +215,22 @@ async fn serve_article() -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4096];
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{ARTICLE}",
-                {
-                    stream.read(&mut head).await.ok();
-                    ARTICLE.len()
-                }
-            );
-            stream.write_all(head.as_bytes()).await.ok();
+        while let Ok((stream, _)) = listener.accept().await {
+            // Whoever asked went away; the next one is served.
+            let _ = answer_with_article(stream).await;
         }
     });
     Ok(address)
+}
+
+/// Reads the request's head, whatever it asks for, and answers.
+async fn answer_with_article(stream: TcpStream) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while (&mut stream).take(8192).read_line(&mut line).await? > 0 && line.trim() != "" {
+        line.clear();
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close";
+    let response = format!("{head}\r\ncontent-length: {}\r\n\r\n{ARTICLE}", ARTICLE.len());
+    stream.write_all(response.as_bytes()).await
 }

@@ -62,7 +62,7 @@ fn tell(global: &Global, pack: &str, output: Output) -> Result<(), Error> {
     let (_, manifest) = look(global)?;
     let name: PackName = pack.parse().map_err(|error| Error::failed(format!("\"{pack}\": {error}")))?;
     let explanation = explain(&manifest, &name);
-    output.answer(&explanation, || print!("{explanation}"));
+    output.answer(&explanation, || anstream::print!("{explanation}"));
     Ok(())
 }
 

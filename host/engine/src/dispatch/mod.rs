@@ -10,7 +10,7 @@ mod trap;
 
 use std::sync::Arc;
 
-use packhost_core::{Digest, ErrorCode, Failure};
+use packhost_core::{ErrorCode, Failure};
 use packhost_schema::Mend;
 
 pub(crate) use admit::Admission;
@@ -29,7 +29,6 @@ pub(crate) struct Progressed {
     revision: String,
     mends: Vec<Mend>,
     usage: Usage,
-    input: Option<Digest>,
     contacts: packhost_egress::Contacts,
 }
 

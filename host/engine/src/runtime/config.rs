@@ -71,16 +71,16 @@ impl Demand {
 const RESIDENT_WITH_SCAN: usize = 2 << 20;
 const RESIDENT_WITHOUT_SCAN: usize = 64 << 10;
 
-/// An engine, and whether its instances come from a pool.
-pub(super) fn engine(flavour: Flavour, demand: Demand, calls: u32) -> wasmtime::Result<(Engine, bool)> {
+/// An engine whose instances come from a pool where this machine has room for one, and are mapped one by one elsewhere.
+pub(super) fn engine(flavour: Flavour, demand: Demand, calls: u32) -> wasmtime::Result<Engine> {
     let mut config = base(flavour);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(demand, calls)));
     match Engine::new(&config) {
-        Ok(engine) => Ok((engine, true)),
+        Ok(engine) => Ok(engine),
         Err(error) => {
             tracing::warn!(%error, calls, "no pool for {calls} instances here; each call maps its own memory (slower)");
             config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-            Ok((Engine::new(&config)?, false))
+            Engine::new(&config)
         }
     }
 }

@@ -28,19 +28,16 @@ use crate::capabilities;
 
 /// One wasmtime engine with its linker. Built once, shared by every call.
 pub(crate) struct Runtime {
-    pub(crate) flavour: Flavour,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
-    /// Whether instances come from a pool.
-    pub(crate) pooled: bool,
 }
 
 impl Runtime {
     fn new(flavour: Flavour, demand: Demand, calls: u32) -> wasmtime::Result<Self> {
-        let (engine, pooled) = config::engine(flavour, demand, calls)?;
+        let engine = config::engine(flavour, demand, calls)?;
         let mut linker = Linker::new(&engine);
         capabilities::link(&mut linker, flavour)?;
-        Ok(Self { flavour, engine, linker, pooled })
+        Ok(Self { engine, linker })
     }
 }
 

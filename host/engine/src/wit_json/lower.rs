@@ -85,8 +85,8 @@ pub(crate) struct Misfit {
 }
 
 impl Misfit {
-    fn failure(self: Box<Self>) -> Failure {
-        let Misfit { pointer, expected, got } = *self;
+    fn failure(self) -> Failure {
+        let Misfit { pointer, expected, got } = self;
         let place = if pointer.is_empty() { "the input" } else { &pointer };
         let mut failure =
             Failure::new(ErrorCode::InvalidInput, format!("{place}: expected {expected}, got {got}."));

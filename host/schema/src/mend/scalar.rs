@@ -105,7 +105,7 @@ mod tests {
         for (text, value) in
             [("5", json!(5)), ("-12", json!(-12)), ("0", json!(0)), ("18446744073709551615", json!(u64::MAX))]
         {
-            assert_eq!(as_type(text.into(), JsonType::Integer), [value.clone()], "{text}");
+            assert_eq!(as_type(text.into(), JsonType::Integer), std::slice::from_ref(&value), "{text}");
             assert_eq!(as_type(text.into(), JsonType::Number), [value], "{text}");
         }
         for (text, value) in [("0.5", json!(0.5)), ("1e3", json!(1000.0)), ("-1.50", json!(-1.5))] {

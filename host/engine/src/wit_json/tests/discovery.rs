@@ -1,7 +1,7 @@
 //! Which exports become tools, and under which names.
 
 use super::discover;
-use crate::wit_json::Discovered;
+use crate::wit_json::discover::Discovered;
 
 fn names(discovered: &Discovered) -> Vec<&str> {
     discovered.signatures.iter().map(|signature| signature.name.as_str()).collect()

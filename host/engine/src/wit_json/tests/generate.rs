@@ -27,7 +27,7 @@ fn list(item: Shape, len: Option<u32>) -> Shape {
 }
 
 fn case(tag: &str, payload: Option<Shape>) -> Case {
-    Case { tag: tag.into(), payload }
+    Case { tag: tag.into(), payload: payload.map(Box::new) }
 }
 
 /// Any type that a component can have, a few levels deep.
@@ -114,15 +114,15 @@ pub(super) fn value(shape: &Shape) -> BoxedStrategy<Val> {
         Shape::Variant(cases) => {
             let one = |case: &Case| {
                 let tag = case.tag.clone();
-                payload(case.payload.as_ref())
+                payload(case.payload.as_deref())
                     .prop_map(move |payload| Val::Variant(tag.clone(), payload))
                     .boxed()
             };
             proptest::strategy::Union::new(cases.iter().map(one)).boxed()
         }
         Shape::Result([ok, err]) => prop_oneof![
-            payload(ok.payload.as_ref()).prop_map(|ok| Val::Result(Ok(ok))),
-            payload(err.payload.as_ref()).prop_map(|err| Val::Result(Err(err))),
+            payload(ok.payload.as_deref()).prop_map(|ok| Val::Result(Ok(ok))),
+            payload(err.payload.as_deref()).prop_map(|err| Val::Result(Err(err))),
         ]
         .boxed(),
         Shape::Enum(names) => proptest::sample::select(names.clone()).prop_map(Val::Enum).boxed(),

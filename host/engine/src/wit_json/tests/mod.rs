@@ -9,7 +9,8 @@ mod round_trip;
 use wasmtime::component::{Component, Instance, Linker};
 use wasmtime::{Config, Engine, Store};
 
-use super::{Discovered, Signature, signatures};
+use super::discover::Discovered;
+use super::{Signature, signatures};
 
 /// An engine with every kind of type that a component can have.
 fn engine() -> Engine {

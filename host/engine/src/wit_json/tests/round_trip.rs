@@ -97,7 +97,7 @@ proptest! {
         let mut json = lift(&shape, value).expect("a generated value is of its shape");
         let mut all = Vec::new();
         places(&json, "", &mut all);
-        let spot = json.pointer_mut(place.get(&all)).expect("the place was found in it");
+        let spot = json.pointer_mut(place.get(&all).as_str()).expect("the place was found in it");
         match spot {
             Value::Object(map) if add => drop(map.insert("more".into(), junk)),
             Value::Array(items) if add => items.push(junk),
