@@ -119,6 +119,9 @@ pub struct Advice {
     /// What to do, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// The pack's own error as data, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
 }
 
 /// A call that did not succeed: what the agent is told, and (apart) what only the operator's log may hold.

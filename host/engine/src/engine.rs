@@ -10,10 +10,14 @@ use packhost_manifest::Manifest;
 use tokio::sync::{Mutex, watch};
 
 use crate::call::{Call, Outcome, Usage};
+use crate::capabilities::make_missing;
 use crate::catalog::{self, Catalog, Pack, PackSource, Refused};
 use crate::dispatch::{self, Admission, LiveCalls};
 use crate::runtime::{Cache, Demand, Flavour, GuestThreads, Runtimes, Stop, StopReason, Ticker};
 use crate::settings::Settings;
+
+/// How long stopped calls get to be gone. A guest takes a tick; what may take longer is a blocked file operation.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Runs packs. Cheap to clone; the last clone that goes stops what still runs.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ impl Engine {
             )
             .ok()
             .map(Arc::new);
+        make_missing(&manifest, &settings.vars());
         let catalog = catalog::build(&packs, &refused, &manifest, &runtimes, cache.as_ref(), 0).await;
         let inner = Arc::new(Inner {
             ticker: Ticker::start(Arc::clone(&runtimes), settings.tick)?,
@@ -103,7 +108,9 @@ impl Engine {
         });
         let shared = Shared { inner, threads, reloading: Mutex::new(()), generations: watch::Sender::new(0) };
         let engine = Self(Arc::new(shared));
-        engine.warm_up();
+        if engine.0.inner.settings.warm_up {
+            engine.warm_up();
+        }
         Ok(engine)
     }
 
@@ -151,31 +158,33 @@ impl Engine {
         self.0.generations.subscribe()
     }
 
-    /// Puts another manifest into force. A call sees the old one or the new one, never a mix; a running call whose
-    /// pack lost something is stopped.
+    /// Puts another manifest into force. A call sees the old one or the new one, never a mix; a call whose pack lost
+    /// something is stopped, whether it runs or waits.
     pub async fn reload(&self, manifest: Manifest) {
         let _one = self.0.reloading.lock().await;
         let inner = &self.0.inner;
-        let old = inner.serving.load_full();
-        let lost = packs_that_lost(&old.manifest, &manifest);
-        let generation = old.catalog.generation + 1;
-        let (runtimes, cache) = (&inner.runtimes, inner.cache.as_ref());
-        let catalog =
-            catalog::build(&inner.packs, &inner.refused, &manifest, runtimes, cache, generation).await;
-        inner.serving.store(Arc::new(Serving { manifest: Arc::new(manifest), catalog: Arc::new(catalog) }));
-        inner.live.revoke(&lost);
-        inner.runtimes.tick();
-        self.0.generations.send_replace(generation);
+        make_missing(&manifest, &inner.settings.vars());
+        let lost = packs_that_lost(&inner.serving.load().manifest, &manifest);
+        // At once, and again when the old manifest is out of force: making the catalog may take a compilation.
+        inner.revoke(&lost);
+        self.serve(Arc::new(manifest)).await;
+        inner.revoke(&lost);
+        if inner.settings.warm_up {
+            self.warm_up();
+        }
     }
 
     /// Lets nobody in any more, waits for the calls that run, and stops those that are not done in time.
     pub async fn drain(&self, patience: Duration) {
         let inner = &self.0.inner;
         inner.admission.close();
-        if tokio::time::timeout(patience, inner.live.none()).await.is_err() {
-            inner.live.shut_down();
-            inner.runtimes.tick();
-            inner.live.none().await;
+        if tokio::time::timeout(patience, inner.live.none()).await.is_ok() {
+            return;
+        }
+        inner.live.shut_down();
+        inner.runtimes.tick();
+        if tokio::time::timeout(STUCK, inner.live.none()).await.is_err() {
+            tracing::warn!("some calls did not stop; they end with the process");
         }
     }
 
@@ -198,16 +207,26 @@ impl Engine {
     /// Makes the catalog anew under the same manifest.
     async fn refresh(&self) {
         let _one = self.0.reloading.lock().await;
+        let manifest = self.manifest();
+        self.serve(manifest).await;
+    }
+
+    /// Puts a manifest and the catalog made of it into force. Only one at a time.
+    async fn serve(&self, manifest: Arc<Manifest>) {
         let inner = &self.0.inner;
-        let old = inner.serving.load_full();
-        let generation = old.catalog.generation + 1;
+        let generation = inner.serving.load().catalog.generation + 1;
         let (runtimes, cache) = (&inner.runtimes, inner.cache.as_ref());
         let catalog =
-            catalog::build(&inner.packs, &inner.refused, &old.manifest, runtimes, cache, generation).await;
-        inner
-            .serving
-            .store(Arc::new(Serving { manifest: Arc::clone(&old.manifest), catalog: Arc::new(catalog) }));
+            catalog::build(&inner.packs, &inner.refused, &manifest, runtimes, cache, generation).await;
+        inner.serving.store(Arc::new(Serving { manifest, catalog: Arc::new(catalog) }));
         self.0.generations.send_replace(generation);
+    }
+}
+
+impl Inner {
+    fn revoke(&self, packs: &[PackName]) {
+        self.live.revoke(packs);
+        self.runtimes.tick();
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use packhost_manifest::HostVars;
+
 /// Bounds and places of an engine.
 #[derive(Clone)]
 pub struct Settings {
@@ -27,6 +29,9 @@ pub struct Settings {
     pub input: usize,
     /// How often a running guest is interrupted to look whether it should stop and to let others run.
     pub tick: Duration,
+    /// Whether every served pack is loaded in the background at once, so that no first call waits. Not worth it for a
+    /// process that makes one call.
+    pub warm_up: bool,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -45,8 +50,14 @@ impl Settings {
             component: 64 << 20,
             input: 4 << 20,
             tick: Duration::from_millis(2),
+            warm_up: true,
             egress: packhost_egress::Settings::default(),
         }
+    }
+
+    /// What the host's variables in a manifest mean.
+    pub(crate) fn vars(&self) -> HostVars {
+        HostVars { state: self.state.clone(), home: self.home.clone() }
     }
 
     pub(crate) fn threads(&self) -> usize {

@@ -1,6 +1,7 @@
 //! `packhost:pack/ask`: questions to the agent's user or model, for packs that the manifest lets ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use packhost_manifest::Entry;
 use packhost_package::Outline;
@@ -10,12 +11,14 @@ use wasmtime::component::{HasSelf, Linker};
 use super::Granted;
 use super::bindings::ask::{self, Answer, AskError, Host};
 use crate::call::{Asked, Client, Question, Reply};
-use crate::runtime::Guest;
+use crate::runtime::{Guest, Stop};
 
 /// Questions that one call may ask.
 const QUESTIONS: u32 = 16;
 /// Bytes of one question, with its schema.
 const QUESTION: usize = 16 << 10;
+/// How long an answer may take. A person is slow, so the call's own time stands still meanwhile.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     ask::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
@@ -34,6 +37,7 @@ pub(super) fn build(granted: &Granted<'_>) -> Ask {
         user: grants.user,
         model: grants.model,
         left: QUESTIONS,
+        stop: Arc::clone(granted.stop),
         suspended: None,
     }
 }
@@ -44,6 +48,7 @@ pub(crate) struct Ask {
     user: bool,
     model: bool,
     left: u32,
+    stop: Arc<Stop>,
     /// The question that the call waits for, if it ended because of one.
     pub(crate) suspended: Option<Box<Question>>,
 }
@@ -54,19 +59,24 @@ pub(crate) struct Ask {
 struct Suspended;
 
 impl Ask {
-    async fn put(&mut self, question: Question, bytes: usize) -> wasmtime::Result<Result<Reply, AskError>> {
-        let granted = match question.body {
-            Asked::User { .. } => self.user,
-            Asked::Model { .. } => self.model,
-        };
+    /// Whether one more question of this kind and size may be asked; nothing of it was looked at before this.
+    fn take(&mut self, granted: bool, id: &str, bytes: usize) -> Result<(), AskError> {
         if !granted {
-            return Ok(Err(AskError::Denied));
+            return Err(AskError::Denied);
         }
-        if self.left == 0 || bytes > QUESTION || question.id.is_empty() || question.id.len() > 64 {
-            return Ok(Err(AskError::Failed));
+        if self.left == 0 || bytes > QUESTION || id.is_empty() || id.len() > 64 {
+            return Err(AskError::Failed);
         }
         self.left -= 1;
-        match self.client.ask(question.clone()).await {
+        Ok(())
+    }
+
+    async fn put(&mut self, question: Question) -> wasmtime::Result<Result<Reply, AskError>> {
+        let reply = {
+            let _paused = self.stop.pause();
+            tokio::time::timeout(PATIENCE, self.client.ask(question.clone())).await
+        };
+        match reply.unwrap_or(Reply::Failed) {
             Reply::Suspend => {
                 self.suspended = Some(Box::new(question));
                 Err(Suspended.into())
@@ -81,11 +91,14 @@ impl Ask {
 impl Host for Guest {
     async fn user(&mut self, question: ask::Question) -> wasmtime::Result<Result<Answer, AskError>> {
         let bytes = question.message.len() + question.schema.len();
+        if let Err(error) = self.ask.take(self.ask.user, &question.id, bytes) {
+            return Ok(Err(error));
+        }
         let Ok(schema) = serde_json::from_str::<Value>(&question.schema) else {
             return Ok(Err(AskError::Failed));
         };
         let body = Asked::User { message: question.message, schema };
-        let reply = self.ask.put(Question { id: question.id, body }, bytes).await?;
+        let reply = self.ask.put(Question { id: question.id, body }).await?;
         Ok(reply.and_then(|reply| match reply {
             Reply::Accepted(value) => Ok(Answer::Accepted(value.to_string())),
             Reply::Declined => Ok(Answer::Declined),
@@ -95,9 +108,11 @@ impl Host for Guest {
     }
 
     async fn model(&mut self, prompt: ask::Prompt) -> wasmtime::Result<Result<String, AskError>> {
-        let bytes = prompt.text.len();
+        if let Err(error) = self.ask.take(self.ask.model, &prompt.id, prompt.text.len()) {
+            return Ok(Err(error));
+        }
         let body = Asked::Model { text: prompt.text, max_tokens: prompt.max_tokens };
-        let reply = self.ask.put(Question { id: prompt.id, body }, bytes).await?;
+        let reply = self.ask.put(Question { id: prompt.id, body }).await?;
         Ok(reply.and_then(|reply| match reply {
             Reply::Text(text) => Ok(text),
             _ => Err(AskError::Failed),

@@ -1,9 +1,13 @@
 //! `wasi:filesystem`: the granted directories as preopens, and nothing beside them.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Component, Path};
 
-use packhost_manifest::FsMode;
+use packhost_manifest::{FsGrant, FsMode, HostVars, Manifest};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::Granted;
@@ -17,8 +21,30 @@ pub(crate) struct FilesystemError {
     source: io::Error,
 }
 
-/// The granted directories. A missing one that the guest may write is made, private to this user; what else is
-/// missing is an error, because an empty directory in its place would lie.
+impl FilesystemError {
+    /// Whether it is there and this host may not open it, as where the walls went up before it was granted.
+    pub(crate) fn is_closed_to_us(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
+/// Makes the directories that packs may write and that are not there, private to this user. A directory that packs only
+/// read is the operator's to make: an empty one in its place would lie.
+pub(crate) fn make_missing(manifest: &Manifest, vars: &HostVars) {
+    for rule in manifest.entries().flat_map(|entry| &entry.fs).filter(|rule| rule.mode == FsMode::ReadWrite) {
+        let Some(base) = rule.host.base(vars) else { continue };
+        if let Err(error) = make(&base) {
+            tracing::warn!(%error, directory = %base.display(), rule = %rule.place, "a granted directory cannot be made");
+        }
+    }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The granted directories of one call.
 pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Result<(), FilesystemError> {
     for grant in &granted.grants.fs {
         let failed = |source| FilesystemError {
@@ -30,18 +56,37 @@ pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Resu
             FsMode::ReadOnly => FsPerms::ReadOnly,
             FsMode::ReadWrite => FsPerms::ReadWrite,
         };
-        ensure(&grant.host).map_err(failed)?;
+        let opened = open(grant).map_err(failed)?;
+        // The directory that was opened, not whatever its name leads to by now.
         builder
-            .preopened_dir(&grant.host, &grant.guest, perms)
+            .preopened_dir(format!("/proc/self/fd/{}", opened.as_raw_fd()), &grant.guest, perms)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
     }
     Ok(())
 }
 
-fn ensure(host: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    match std::fs::DirBuilder::new().mode(0o700).create(host) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+/// Opens the part that the manifest spells out as the operator meant it, links included, and the part that the call's
+/// input named without following a link: a guest may have made it.
+fn open(grant: &FsGrant) -> io::Result<OwnedFd> {
+    let mut at: OwnedFd = File::open(&grant.base)?.into();
+    let below = grant.host.strip_prefix(&grant.base).unwrap_or(Path::new(""));
+    for part in below.components() {
+        let Component::Normal(name) = part else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file name"));
+        };
+        at = step(&at, name, grant.mode)?;
     }
+    Ok(at)
+}
+
+fn step(at: &OwnedFd, name: &OsStr, mode: FsMode) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    if mode == FsMode::ReadWrite {
+        match rustix::fs::mkdirat(at, name, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(rustix::fs::openat2(at, name, flags, Mode::empty(), inside)?)
 }

@@ -50,7 +50,7 @@ impl Rules for Granting {
     }
 }
 
-/// The first refusal of a call, so that the agent can be told which rule is missing and not just "denied".
+/// The first request since the last good one that did not come to an end, so that the agent can be told which rule is missing and not just "denied".
 type FirstRefusal = Arc<Mutex<Option<Failure>>>;
 
 /// The way out for one call.
@@ -85,17 +85,27 @@ impl WasiHttpHooks for Outgoing {
         Box::new(async move {
             match egress.send(request, &call, waits(options)).await {
                 Ok(response) => {
-                    let response = response.map(|body| body.map_err(to_wasi).boxed_unsync());
+                    // What failed before was made good: it does not explain what the pack says from here on.
+                    forget(&refused);
+                    let response =
+                        response.map(|body| body.map_err(move |error| note(&refused, error)).boxed_unsync());
                     Ok((response, Box::new(std::future::ready(Ok(()))) as Box<dyn Future<Output = _> + Send>))
                 }
-                Err(error) => {
-                    let failure = Failure::from(error.clone());
-                    refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-                    Err(to_wasi(error))
-                }
+                Err(error) => Err(note(&refused, error)),
             }
         })
     }
+}
+
+/// Keeps the failure for the agent and tells the guest its kind.
+fn note(refused: &FirstRefusal, error: EgressError) -> Error {
+    let failure = Failure::from(error.clone());
+    refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    to_wasi(error)
+}
+
+fn forget(refused: &FirstRefusal) {
+    refused.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
 /// What the guest would wait at most; egress takes the smaller of this and its own.

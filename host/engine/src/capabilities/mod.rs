@@ -18,6 +18,7 @@ use wasmtime::component::Linker;
 
 pub(crate) use ask::Ask;
 pub(crate) use bindings::{PackPre, types};
+pub(crate) use filesystem::make_missing;
 pub(crate) use http::Outgoing;
 pub(crate) use progress::Reporter;
 
@@ -37,10 +38,37 @@ pub(crate) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Re
 /// What a component imports and its entry in the manifest does not grant, each as a sentence. Empty when every
 /// import can be satisfied.
 pub(crate) fn unmet(outline: &Outline, entry: &Entry) -> Vec<String> {
-    [http::unmet(outline, entry), ask::unmet(outline, entry), config::unmet(outline, entry)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let known = [http::unmet(outline, entry), ask::unmet(outline, entry), config::unmet(outline, entry)];
+    let unknown = outline.imports.iter().filter(|import| !is_offered(import, outline.uses_async));
+    let unknown = unknown.map(|import| format!("it imports {import}, which this host does not offer"));
+    known.into_iter().flatten().chain(unknown).collect()
+}
+
+/// The interfaces that [`link`] links, without their versions.
+const OFFERED: [&str; 10] = [
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:config/store",
+    "wasi:filesystem/",
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:logging/logging",
+    "wasi:random/",
+    "wasi:sockets/",
+    "packhost:pack/",
+];
+
+/// Whether this host links an interface of that name. One that only a compiled component shows to be missing, by a
+/// function or a type, is found when the component is loaded.
+fn is_offered(import: &str, concurrent: bool) -> bool {
+    let (name, version) = import.split_once('@').unwrap_or((import, ""));
+    let served = match name.split_once(':').map(|(namespace, _)| namespace) {
+        Some("packhost") => version.starts_with("0.1."),
+        Some("wasi") if name.starts_with("wasi:config") || name.starts_with("wasi:logging") => true,
+        Some("wasi") => version.starts_with("0.2.") || (concurrent && version.starts_with("0.3.")),
+        _ => false,
+    };
+    served && OFFERED.iter().any(|offered| name.starts_with(offered))
 }
 
 /// Whether a component imports something whose name starts like this.

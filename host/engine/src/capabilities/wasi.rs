@@ -22,8 +22,9 @@ pub(super) fn build(granted: &Granted<'_>) -> Result<WasiCtx, FilesystemError> {
         .stdout(LogStream(granted.logs.clone()))
         .stderr(LogStream(granted.logs.clone()))
         .max_random_size(granted.limits.random)
-        // Guests have threads of their own, so a file operation need not go to yet another one.
-        .allow_blocking_current_thread(true)
+        // A file operation may block for good (a pipe, a dead network file system): on a thread of its own it can be
+        // left behind, and the guest's thread goes on.
+        .allow_blocking_current_thread(false)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);

@@ -19,15 +19,18 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// What the pack says of itself, held against its imports and grants: a pack without imports that reach
-    /// outside, or without grants for them, cannot change anything; one that can is believed only where it
-    /// says so.
+    /// What the pack says of itself, held against its imports and grants. A pack that can reach nothing outside itself
+    /// changes nothing, whatever it says; one that may write files, or send more than GET and HEAD, is not read-only,
+    /// whatever it says.
     pub(crate) fn derive(description: Option<&Description>, outline: &Outline, entry: &Entry) -> Self {
         let says = description.map(|d| d.effects).unwrap_or_default();
         let http = capabilities::imports(outline, "wasi:http/") && !entry.http.is_empty();
         let writes = entry.fs.iter().any(|rule| rule.mode == FsMode::ReadWrite);
-        let harmless = !http && !writes;
-        let read_only = harmless || says.read_only;
+        let asks = capabilities::imports(outline, "packhost:pack/ask") && (entry.ask.user || entry.ask.model);
+        let reads = |method: &String| method == "GET" || method == "HEAD";
+        let sends = http && entry.http.iter().any(|rule| !rule.methods.iter().all(reads));
+        let harmless = !http && !writes && !asks;
+        let read_only = harmless || (says.read_only && !writes && !sends);
         Self {
             read_only,
             destructive: !read_only && (says.destructive || description.is_none()),

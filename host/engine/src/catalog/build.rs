@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use packhost_core::PackName;
 use packhost_manifest::{Entry, Manifest};
+use packhost_package::Description;
 use packhost_schema::Contract;
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
         tool: pack.name.tool(),
         title: description.title.clone(),
         description: description.description.clone(),
-        input_schema: Arc::new(description.input_schema.clone()),
+        input_schema: Arc::new(with_examples(description)),
         output_schema: description.output_schema.clone().map(Arc::new),
         annotations: Annotations::derive(Some(description), &pack.outline, entry),
         pack: Arc::clone(pack),
@@ -103,6 +104,15 @@ fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
         output,
         export: Export::Handler,
     })
+}
+
+/// The input's schema as clients see it: a model copies an example sooner than it reads a schema.
+fn with_examples(description: &Description) -> Value {
+    let mut schema = description.input_schema.clone();
+    if let (Some(root), [_, ..]) = (schema.as_object_mut(), description.examples.as_slice()) {
+        root.entry("examples").or_insert_with(|| description.examples.clone().into());
+    }
+    schema
 }
 
 /// The tool of one exported function of a component that does not know packhost.

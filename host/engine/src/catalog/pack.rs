@@ -58,7 +58,7 @@ impl Pack {
         let outline = Outline::read(&source.bytes).map_err(|error| error.to_string())?;
         let description = Description::read(&source.bytes).map_err(|error| error.to_string())?;
         if let Some(description) = &description {
-            check_contract(description)?;
+            check_contract(description, &outline)?;
         }
         let name = match &description {
             Some(description) => description.name.clone(),
@@ -131,11 +131,15 @@ impl Pack {
 /// The versions of `packhost:pack` that this host serves.
 const SERVED: &str = "0.1.";
 
-fn check_contract(description: &Description) -> Result<(), String> {
+fn check_contract(description: &Description, outline: &Outline) -> Result<(), String> {
     let contract = &description.contract;
-    if contract.starts_with(SERVED) {
+    if !contract.starts_with(SERVED) {
+        return Err(format!("it was built for packhost:pack {contract}; this host serves {SERVED}x"));
+    }
+    let handler = format!("packhost:pack/handler@{SERVED}");
+    if outline.exports.iter().any(|name| name.starts_with(&handler)) {
         Ok(())
     } else {
-        Err(format!("it was built for packhost:pack {contract}; this host serves {SERVED}x"))
+        Err("it says that it is a pack and does not export packhost:pack/handler".into())
     }
 }

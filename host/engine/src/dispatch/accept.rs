@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhost_core::{ErrorCode, Failure};
-use packhost_manifest::{Grants, HostVars};
+use packhost_manifest::Grants;
 use serde_json::Value;
 
 use super::Progressed;
@@ -40,6 +40,5 @@ fn size(value: &Value) -> usize {
 
 /// The manifest's entry, narrowed by this call's input.
 pub(super) fn grants(engine: &Inner, tool: &Tool, input: &Value) -> Arc<Grants> {
-    let vars = HostVars { state: engine.settings.state.clone(), home: engine.settings.home.clone() };
-    Arc::new(tool.entry.narrow(input, &vars))
+    Arc::new(tool.entry.narrow(input, &engine.settings.vars()))
 }

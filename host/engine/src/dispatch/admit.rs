@@ -73,19 +73,20 @@ impl Admission {
         if self.closed.load(Ordering::Acquire) {
             return Err(Failure::new(ErrorCode::Cancelled, "The host is shutting down."));
         }
-        // The narrowest first: a call that waits for its pack must not hold a place that others could use.
+        // A call that waits must hold nothing that another caller could use: first what is the caller's own, then what
+        // is the pack's, then what is everybody's.
         let places = [
-            self.pack(&tool.pack.name, tool.entry.limits.concurrency),
             self.caller(caller),
+            self.pack(&tool.pack.name, tool.entry.limits.concurrency),
             Arc::clone(&self.all),
         ];
         let mut now = places.iter().map(|place| Arc::clone(place).try_acquire_owned());
-        if let (Some(Ok(pack)), Some(Ok(caller)), Some(Ok(all))) = (now.next(), now.next(), now.next()) {
-            return Ok(Place([pack, caller, all]));
+        if let (Some(Ok(caller)), Some(Ok(pack)), Some(Ok(all))) = (now.next(), now.next(), now.next()) {
+            return Ok(Place([caller, pack, all]));
         }
         let _waiting = self.wait()?;
-        let [pack, caller, all] = places;
-        Ok(Place([acquire(pack).await?, acquire(caller).await?, acquire(all).await?]))
+        let [caller, pack, all] = places;
+        Ok(Place([acquire(caller).await?, acquire(pack).await?, acquire(all).await?]))
     }
 
     /// A place in the queue, if there is one.

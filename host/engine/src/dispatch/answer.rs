@@ -3,7 +3,7 @@
 use packhost_core::{ErrorCode, Failure};
 use serde_json::Value;
 
-use super::run::Raw;
+use super::run::{Raw, clip};
 use crate::call::{Answer, Block, ResourceBody};
 use crate::capabilities::types;
 use crate::catalog::Tool;
@@ -19,6 +19,7 @@ pub(super) fn check(tool: &Tool, raw: Raw) -> Result<Answer, Failure> {
             fits(tool, answer.structured.as_ref().map_or(0, |value| value.to_string().len()))?;
             answer
         }
+        Raw::FunctionErr(value) => return Err(function_failed(tool, value)?),
     };
     match (&tool.output, &answer.structured) {
         (Some(contract), Some(value)) => contract.check(value)?,
@@ -34,6 +35,15 @@ pub(super) fn check(tool: &Tool, raw: Raw) -> Result<Answer, Failure> {
         answer.content.push(Block::Text(text));
     }
     Ok(answer)
+}
+
+/// The function's own error: a sentence for the model, the whole of it for programs. It is bounded as an answer is.
+fn function_failed(tool: &Tool, value: Value) -> Result<Failure, Failure> {
+    let text = value.to_string();
+    fits(tool, text.len())?;
+    let mut failure = Failure::new(ErrorCode::HandlerFailed, clip(format!("The function failed: {text}")));
+    failure.advice.details = Some(value);
+    Ok(failure)
 }
 
 fn fits(tool: &Tool, size: usize) -> Result<(), Failure> {

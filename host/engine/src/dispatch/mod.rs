@@ -14,6 +14,7 @@ use packhost_core::{ErrorCode, Failure};
 use packhost_schema::Mend;
 
 pub(crate) use admit::Admission;
+use live::Live;
 pub(crate) use live::LiveCalls;
 use record::Record;
 
@@ -53,26 +54,38 @@ async fn steps(
     stop: &Arc<Stop>,
     so_far: &mut Progressed,
 ) -> Result<Answer, Ended> {
-    let tool = identify(engine, call, so_far)?; // 1
+    let (tool, _live) = identify(engine, call, stop, so_far)?; // 1
     let _place = admit::admit(engine, call, &tool, stop, so_far).await?; // 2
     let input = accept::accept(engine, call, &tool, so_far)?; // 3
     let grants = accept::grants(engine, &tool, &input); // 4
-    let _live = engine.live.enter(call, &tool, stop);
     let ran = run::run(engine, call, &tool, input, grants, stop, so_far).await?; // 5
     Ok(answer::check(&tool, ran)?) // 6
 }
 
-/// The tool that is meant, if this caller may know of it.
-fn identify(engine: &Inner, call: &Call, so_far: &mut Progressed) -> Result<Arc<Tool>, Failure> {
-    let serving = engine.serving.load();
-    serving.manifest.revision().clone_into(&mut so_far.revision);
-    let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
-    let Some(tool) = found else {
-        let message = format!("There is no tool \"{}\".", call.pack.chars().take(100).collect::<String>());
-        return Err(
-            Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list.")
-        );
-    };
-    so_far.tool = Some(Arc::clone(tool));
-    Ok(Arc::clone(tool))
+/// The tool that is meant, if this caller may know of it. From here on the call is known: what takes a grant away finds
+/// it, also while it waits for its place.
+fn identify<'a>(
+    engine: &'a Inner,
+    call: &Call,
+    stop: &Arc<Stop>,
+    so_far: &mut Progressed,
+) -> Result<(Arc<Tool>, Live<'a>), Failure> {
+    loop {
+        let serving = engine.serving.load_full();
+        serving.manifest.revision().clone_into(&mut so_far.revision);
+        let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
+        let tool = found.ok_or_else(|| unknown(&call.pack))?;
+        let live = engine.live.enter(call, tool, stop);
+        // A reload puts the new manifest into force before it looks for calls to stop: either it is seen here, or the
+        // call is seen there.
+        if Arc::ptr_eq(&serving, &engine.serving.load()) {
+            so_far.tool = Some(Arc::clone(tool));
+            return Ok((Arc::clone(tool), live));
+        }
+    }
+}
+
+fn unknown(pack: &str) -> Failure {
+    let message = format!("There is no tool \"{}\".", pack.chars().take(100).collect::<String>());
+    Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list.")
 }

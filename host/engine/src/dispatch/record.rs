@@ -7,7 +7,8 @@ use packhost_core::{Caller, ErrorCode, RunId};
 use super::Progressed;
 use crate::call::{Answer, Call, Door, Ended};
 
-/// The record of one call, open while it runs. Dropped without being closed, it says `cancelled`.
+/// The record of one call, open while it runs. Dropped without being closed, it says `cancelled`, or `internal` where the
+/// host itself panicked.
 pub(super) struct Record {
     run: RunId,
     caller: Caller,
@@ -53,6 +54,8 @@ impl Record {
             total_us = self.since.elapsed().as_micros(), memory = so_far.usage.memory, outcome,
         );
         if let Some(cause) = cause {
+            // A cause may hold what a guest said: its lines are indented, so that none can pass for a record of its own.
+            let cause = cause.replace('\n', "\n    ");
             tracing::warn!(target: "packhost::call", run = %self.run, pack, outcome, "{cause}");
         }
     }
@@ -61,7 +64,8 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.closed {
-            self.write(ErrorCode::Cancelled.as_str(), None);
+            let code = if std::thread::panicking() { ErrorCode::Internal } else { ErrorCode::Cancelled };
+            self.write(code.as_str(), None);
         }
     }
 }

@@ -13,13 +13,15 @@ use crate::call::{Call, Ended};
 use crate::capabilities::{self, Granted, types};
 use crate::catalog::{Export, Tool};
 use crate::engine::Inner;
-use crate::runtime::{Guest, Loaded, Logs, Stop, StopReason};
+use crate::runtime::{Guest, Loaded, Logs, Stop};
 use crate::wit_json::{Lifted, Signature};
 
 /// What came out of a guest, not yet checked.
 pub(super) enum Raw {
     Handler(types::Output),
     Function(Option<Value>),
+    /// The `err` of a function whose result is a `result`.
+    FunctionErr(Value),
 }
 
 pub(super) async fn run(
@@ -31,18 +33,20 @@ pub(super) async fn run(
     stop: &Arc<Stop>,
     so_far: &mut Progressed,
 ) -> Result<Raw, Ended> {
-    let loaded = tool.pack.loaded(&engine.runtimes, engine.cache.as_ref()).await?;
+    let loaded = tokio::select! {
+        loaded = tool.pack.loaded(&engine.runtimes, engine.cache.as_ref()) => loaded?,
+        () = stop.stopped() => return Err(trap::stopped(stop.reason(), tool).into()),
+    };
     let logs = logs(call, tool);
     let mut store = store(engine, call, tool, grants, stop, &logs, &loaded)?;
     let _ticking = engine.ticker.ticking();
     let since = Instant::now();
-    let deadline = since + tool.entry.limits.time;
-    stop.arm(deadline);
+    stop.arm(since + tool.entry.limits.time);
     let ran = tokio::select! {
         biased;
         () = stop.stopped() => None,
         ran = invoke(tool, &loaded, &mut store, input) => Some(ran),
-        () = tokio::time::sleep_until(deadline.into()) => { stop.stop(StopReason::Deadline); None }
+        () = stop.deadline() => None,
     };
     so_far.usage.ran = since.elapsed();
     logs.finish();
@@ -70,10 +74,14 @@ fn store(
     let limits = &tool.entry.limits;
     let granted = Granted { grants, limits, client: &call.client, egress: &engine.egress, stop, logs };
     let parts = capabilities::build(&granted).map_err(|error| {
-        let message = format!("The directory {} is not there.", error.guest);
-        Failure::new(ErrorCode::CapabilityDenied, message)
-            .fix("Ask the operator to make the directory that the manifest names for it.")
-            .cause(error)
+        let (what, fix) = match error.is_closed_to_us() {
+            true => ("cannot be opened by the host", "Ask the operator: a restart of the host may be due."),
+            false => {
+                ("is not there", "Ask the operator to make the directory that the manifest names for it.")
+            }
+        };
+        let message = format!("The directory {} {what}.", error.guest);
+        Failure::new(ErrorCode::CapabilityDenied, message).fix(fix).cause(error)
     })?;
     Ok(Guest::store(&loaded.engine, parts, limits, Arc::clone(stop)))
 }
@@ -122,9 +130,7 @@ async fn function(
     let results = signature.call(&instance, &mut *store, &params).await?;
     Ok(match signature.lift(results) {
         Ok(Lifted::Ok(value)) => Ok(Raw::Function(value)),
-        Ok(Lifted::Err(value)) => {
-            Err(Failure::new(ErrorCode::HandlerFailed, format!("The function failed: {value}")))
-        }
+        Ok(Lifted::Err(value)) => Ok(Raw::FunctionErr(value)),
         Err(failure) => Err(failure),
     })
 }
@@ -152,7 +158,7 @@ fn reported(error: types::PackError) -> Failure {
 }
 
 /// A pack's sentence is a sentence: at most 2,000 characters reach the agent.
-fn clip(text: String) -> String {
+pub(super) fn clip(text: String) -> String {
     match text.char_indices().nth(2000) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -77,16 +77,21 @@ fn trapped(error: &wasmtime::Error, tool: &Tool) -> Failure {
         None if error.is::<wasmtime_wasi::I32Exit>() => {
             Failure::new(ErrorCode::HandlerFailed, format!("{} ended without an answer.", tool.name))
         }
-        None => limit_or_internal(error, tool),
+        None => limit_or_failed(error, tool),
     }
 }
 
-/// wasmtime reports the limits on handles and on bytes per host call as plain errors.
-fn limit_or_internal(error: &wasmtime::Error, tool: &Tool) -> Failure {
-    let text = format!("{error:#}");
-    let limit =
-        ["fuel", "resource table has no free keys", "handles"].iter().any(|known| text.contains(known));
-    if limit {
+/// What wasmtime says when a guest exceeds a limit for which it has no error type: bytes of one host call, handles of
+/// one store, random bytes at once. Looked for in the innermost error alone: around it are the guest's own names.
+const LIMITS: [&str; 3] = ["hostcall", "store handle limit exceeded", "exceeds limit"];
+
+fn limit_or_failed(error: &wasmtime::Error, tool: &Tool) -> Failure {
+    let table_full = matches!(
+        error.downcast_ref::<wasmtime::component::ResourceTableError>(),
+        Some(wasmtime::component::ResourceTableError::Full)
+    );
+    let innermost = error.root_cause().to_string();
+    if table_full || LIMITS.iter().any(|known| innermost.contains(known)) {
         let message = format!("{} used more handles or larger messages than it may.", tool.name);
         Failure::new(ErrorCode::ResourceExhausted, message).fix("Ask for less in one call.")
     } else {

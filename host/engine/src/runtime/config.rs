@@ -103,7 +103,7 @@ fn base(flavour: Flavour) -> Config {
 }
 
 fn pool(demand: Demand, calls: u32) -> PoolingAllocationConfig {
-    let scan = scan_is_safe();
+    let scan = scan_is_safe() && PoolingAllocationConfig::is_pagemap_scan_available();
     let resident = if scan { RESIDENT_WITH_SCAN } else { RESIDENT_WITHOUT_SCAN };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
@@ -111,6 +111,9 @@ fn pool(demand: Demand, calls: u32) -> PoolingAllocationConfig {
         .total_memories(calls.saturating_mul(demand.memories))
         .total_tables(calls.saturating_mul(demand.tables))
         .total_stacks(calls)
+        .max_memories_per_module(demand.memories)
+        .max_tables_per_module(demand.tables)
+        .table_elements(super::TABLE_ELEMENTS)
         .max_unused_warm_slots(calls)
         .linear_memory_keep_resident(resident)
         .table_keep_resident(resident)

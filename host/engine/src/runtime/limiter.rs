@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 /// Elements of one table. A component of a large language runtime has about ten thousand.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// What ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub(crate) use cache::Cache;
 pub(crate) use compile::{Loaded, load};
 pub(crate) use config::{Demand, Flavour};
 pub(crate) use guest::{Guest, GuestParts};
-pub(crate) use limiter::{Exhausted, Limiter};
+pub(crate) use limiter::{Exhausted, Limiter, TABLE_ELEMENTS};
 pub(crate) use logs::{LogStream, Logs};
 pub(crate) use stop::{Stop, StopReason};
 pub(crate) use threads::GuestThreads;

@@ -1,9 +1,10 @@
 //! How a running call is told to stop.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Why a call is stopped from outside.
@@ -27,13 +28,40 @@ pub(crate) struct Stop {
     reason: AtomicU8,
     token: CancellationToken,
     revoked: CancellationToken,
-    deadline: OnceLock<Instant>,
+    deadline: Mutex<Option<Instant>>,
+    /// The deadline is another one.
+    moved: Notify,
 }
 
 impl Stop {
-    /// Sets when the call has to be over, once.
+    /// Sets when the call has to be over.
     pub(crate) fn arm(&self, deadline: Instant) {
-        self.deadline.get_or_init(|| deadline);
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        self.moved.notify_one();
+    }
+
+    /// Stops the clock while somebody else has the word; it goes on, by as much later, when the result is dropped.
+    pub(crate) fn pause(&self) -> Paused<'_> {
+        let deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Paused { stop: self, deadline, since: Instant::now() }
+    }
+
+    /// Ready once the deadline has passed, wherever it was moved meanwhile; the call is stopped then.
+    pub(crate) async fn deadline(&self) {
+        loop {
+            let moved = self.moved.notified();
+            let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+            match deadline {
+                Some(deadline) => tokio::select! {
+                    () = moved => {}
+                    () = tokio::time::sleep_until(deadline.into()) => {}
+                },
+                None => moved.await,
+            }
+            if self.check().is_some() {
+                return;
+            }
+        }
     }
 
     pub(crate) fn stop(&self, reason: StopReason) {
@@ -59,8 +87,8 @@ impl Stop {
 
     /// The same, after a look at the clock.
     pub(crate) fn check(&self) -> Option<StopReason> {
-        if self.reason().is_none() && self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline)
-        {
+        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.reason().is_none() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.stop(StopReason::Deadline);
         }
         self.reason()
@@ -82,6 +110,21 @@ impl Stop {
     }
 }
 
+/// While this lives, the call has no deadline.
+pub(crate) struct Paused<'a> {
+    stop: &'a Stop,
+    deadline: Option<Instant>,
+    since: Instant,
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if let Some(deadline) = self.deadline {
+            self.stop.arm(deadline + self.since.elapsed());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -96,6 +139,20 @@ mod tests {
         stop.stop(StopReason::Revoked);
         stop.stop(StopReason::Cancelled);
         assert_eq!(stop.check(), Some(StopReason::Revoked));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_waits_while_it_is_paused() {
+        let stop = Stop::default();
+        stop.arm(Instant::now());
+        let paused = stop.pause();
+        assert_eq!(stop.check(), None);
+        let over = stop.deadline();
+        tokio::pin!(over);
+        assert!(futures::FutureExt::now_or_never(over.as_mut()).is_none());
+        drop(paused);
+        over.await;
+        assert_eq!(stop.reason(), Some(StopReason::Deadline));
     }
 
     #[test]
