@@ -20,7 +20,7 @@ pub struct Rpc {
     stderr: Option<std::thread::JoinHandle<String>>,
     /// Messages that were not the answer that was waited for.
     pub passed: Vec<Value>,
-    next: u64,
+    next_id: u64,
 }
 
 impl Rpc {
@@ -36,7 +36,7 @@ impl Rpc {
             }
         });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, stderr: Some(stderr), passed: Vec::new(), next: 1 }
+        Self { child, stdin, lines, stderr: Some(stderr), passed: Vec::new(), next_id: 1 }
     }
 
     /// The process.
@@ -61,14 +61,14 @@ impl Rpc {
 
     /// Sends a request and gives its id.
     pub fn ask(&mut self, method: &str, params: Value) -> u64 {
-        let id = self.next;
-        self.next += 1;
+        let id = self.next_id;
+        self.next_id += 1;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         id
     }
 
     /// The next line, whatever it is; it has to be a JSON-RPC message, because nothing else may come out.
-    pub fn next(&mut self) -> Value {
+    pub fn message(&mut self) -> Value {
         let line = self.lines.recv_timeout(PATIENCE).expect("the host answers");
         let message: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("stdout is not the protocol's: {error}: {line}"));
@@ -82,7 +82,7 @@ impl Rpc {
             return self.passed.remove(at);
         }
         loop {
-            let message = self.next();
+            let message = self.message();
             if is_answer(&message, id) {
                 return message;
             }

@@ -3,7 +3,7 @@
 //! Owns: the order of checks, and the tools that they need. Refuses: dependencies; this is the first thing that is
 //! built on a fresh machine.
 
-mod conformance;
+mod bench;
 mod fuzz;
 mod step;
 mod test;
@@ -15,6 +15,7 @@ const USAGE: &str = "\
 cargo xtask test          everything: format, lints, dependencies, build, tests, the MCP conformance suite, fuzzing
 cargo xtask check         format, lints and dependencies alone
 cargo xtask conformance   the official MCP conformance suite against the built binary
+cargo xtask bench         what the host costs, as ratios; --quick for few rounds, --guard to fail where one is far off
 cargo xtask fuzz [SECS]   every fuzz target, a minute each unless told otherwise
 cargo xtask tools         installs what the above need";
 
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::all(),
         ["check"] => test::check(),
-        ["conformance"] => conformance::run(),
+        ["bench", options @ ..] => bench::run(options),
+        ["conformance"] => test::conformance(),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", seconds] => seconds.parse().map_err(|_| USAGE.into()).and_then(fuzz::run),
         ["tools"] => tools::all(),

@@ -3,24 +3,24 @@
 use std::process::Command;
 
 use crate::step::{Done, cargo, root, run};
-use crate::{conformance, fuzz, tools};
+use crate::{bench, fuzz, tools};
 
 /// Fuzzing in a test run, per target, in seconds.
 const FUZZ: u32 = 60;
 
+/// What is built for tests; see the profile in Cargo.toml.
+const PROFILE: &str = "ci";
+
 pub(crate) fn all() -> Done {
     tools::all()?;
     check()?;
-    run("build", &mut cargo(&["build", "--release", "--workspace", "--all-targets", "--locked"]))?;
-    run(
-        "tests",
-        nextest(&mut cargo(&["nextest", "run", "--release", "--workspace", "--locked", "--no-fail-fast"])),
-    )?;
+    build()?;
+    run("tests", &mut nextest(&["--workspace", "--no-fail-fast"]))?;
     run(
         "examples in the documentation",
-        &mut cargo(&["test", "--release", "--doc", "--workspace", "--locked", "--quiet"]),
+        &mut cargo(&["test", "--profile", PROFILE, "--doc", "--workspace", "--locked", "--quiet"]),
     )?;
-    conformance::run()?;
+    bench::guard(PROFILE)?;
     fuzz::run(FUZZ)?;
     eprintln!("\n── everything holds");
     Ok(())
@@ -30,22 +30,30 @@ pub(crate) fn all() -> Done {
 pub(crate) fn check() -> Done {
     run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     run("format of the packs", in_packs(&mut cargo(&["fmt", "--all", "--check"])))?;
-    let lint = ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    run("lints", &mut cargo(&lint))?;
-    let lint = [
-        "clippy",
-        "--release",
-        "--workspace",
-        "--target",
-        "wasm32-wasip2",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    run("lints of the packs", in_packs(&mut cargo(&lint)))?;
+    run("lints", &mut clippy(&["--workspace", "--all-targets", "--profile", PROFILE]))?;
+    run(
+        "lints of the packs",
+        in_packs(&mut clippy(&["--workspace", "--release", "--target", "wasm32-wasip2"])),
+    )?;
     let mut deny = Command::new(tools::deny_binary());
     run("dependencies", deny.args(["--offline", "check", "bans", "licenses", "sources"]).current_dir(root()))
+}
+
+/// The official MCP conformance suite alone.
+pub(crate) fn conformance() -> Done {
+    tools::all()?;
+    build()?;
+    run("MCP conformance", &mut nextest(&["-p", "packhost-tests", "--test", "conformance"]))
+}
+
+fn build() -> Done {
+    run("build", &mut cargo(&["build", "--profile", PROFILE, "--workspace", "--all-targets", "--locked"]))
+}
+
+fn clippy(words: &[&str]) -> Command {
+    let mut command = cargo(&["clippy", "--locked"]);
+    command.args(words).args(["--", "-D", "warnings"]);
+    command
 }
 
 fn in_packs(command: &mut Command) -> &mut Command {
@@ -53,6 +61,8 @@ fn in_packs(command: &mut Command) -> &mut Command {
 }
 
 /// The Python client is a peer in the end-to-end tests.
-fn nextest(command: &mut Command) -> &mut Command {
-    command.env("PACKHOST_TEST_PYTHON", tools::venv("python"))
+fn nextest(words: &[&str]) -> Command {
+    let mut command = cargo(&["nextest", "run", "--cargo-profile", PROFILE, "--locked"]);
+    command.args(words).env("PACKHOST_TEST_PYTHON", tools::venv("python"));
+    command
 }

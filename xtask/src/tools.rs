@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::step::{Done, cargo, root, run, works};
 
+const WASM: &str = "wasm32-wasip2";
 const DENY: &str = "0.20.2";
 const NEXTEST: &str = "0.9.143";
 const NODE: &str = "24.19.0";
@@ -12,6 +13,7 @@ const MCP: &str = "2.3.0";
 const CONFORMANCE: &str = "0.2.0-alpha.12";
 
 pub(crate) fn all() -> Done {
+    wasm_target()?;
     debian("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
     debian("g++", &["--version"], &["g++"])?;
     nextest()?;
@@ -49,19 +51,35 @@ pub(crate) fn node() -> Result<PathBuf, String> {
         .ok_or_else(|| format!("no Node.js below {}", lib.display()))
 }
 
+/// What packs are compiled for. rustup installs it by itself from rust-toolchain.toml, unless it was told not to.
+fn wasm_target() -> Done {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output();
+    let sysroot = sysroot.map_err(|error| format!("rustc does not run: {error}"))?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    if sysroot.join("lib/rustlib").join(WASM).is_dir() {
+        return Ok(());
+    }
+    run(
+        "install the target of packs",
+        Command::new("rustup").args(["target", "add", WASM]).current_dir(root()),
+    )
+}
+
 fn debian(program: &str, probe: &[&str], packages: &[&str]) -> Done {
     if works(program, probe) {
         return Ok(());
     }
-    let mut words = vec!["apt-get", "install", "-y", "--no-install-recommends"];
-    words.extend_from_slice(packages);
+    let names = packages.join(" ");
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if !root {
-        words.insert(0, "sudo");
-    }
-    run(&format!("install {}", packages.join(" ")), Command::new(words[0]).args(&words[1..])).map_err(
-        |error| format!("{error}\n{program} is needed: install the Debian packages {}", packages.join(" ")),
-    )
+    let apt = |words: &[&str]| {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        command.args((!root).then_some("apt-get")).args(words);
+        command
+    };
+    run("read the lists of Debian packages", &mut apt(&["update", "-q"]))?;
+    let mut install = apt(&["install", "-y", "-q", "--no-install-recommends"]);
+    run(&format!("install {names}"), install.args(packages))
+        .map_err(|error| format!("{error}\n{program} is needed: install the Debian packages {names}"))
 }
 
 fn nextest() -> Done {

@@ -36,6 +36,8 @@ pub struct Built {
 /// As sentences for the person who builds: no target, no compiler, what does not compile, what cannot be stamped.
 pub fn build(workspace: &Path, arguments: &[&str], cache: &str) -> Result<Vec<Built>, Box<dyn Error>> {
     let workspace = &workspace.canonicalize()?;
+    let sysroot = rustc(&["--print", "sysroot"])?;
+    have_target(Path::new(&sysroot))?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     // OUT_DIR is <target>/<profile>/build/<package>/out.
     let target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is not inside a target directory")?.join(cache);
@@ -45,13 +47,10 @@ pub fn build(workspace: &Path, arguments: &[&str], cache: &str) -> Result<Vec<Bu
     for (name, _) in env::vars_os().filter(|(name, _)| of_the_outer_build(name)) {
         cargo.env_remove(name);
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", remap_flags(workspace)?);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remap_flags(workspace, Path::new(&sysroot))?);
     let output = cargo.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        let place = workspace.display();
-        return Err(
-            format!("building {place} failed; is the target there? rustup target add {TARGET}").into()
-        );
+        return Err(format!("building {} failed", workspace.display()).into());
     }
     let messages = String::from_utf8(output.stdout)?;
     messages.lines().filter_map(|line| component(&serde_json::from_str(line).ok()?)).map(read).collect()
@@ -121,16 +120,31 @@ fn of_the_outer_build(name: &OsStr) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix)) || exact.contains(&name)
 }
 
+fn rustc(args: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(args).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// rustup installs the target by itself from rust-toolchain.toml, unless it was told not to.
+fn have_target(sysroot: &Path) -> Result<(), Box<dyn Error>> {
+    if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    let added = Command::new("rustup").args(["target", "add", TARGET]).stdout(Stdio::null()).status();
+    match added {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!(
+            "packs are compiled for {TARGET}, which is not installed: rustup target add {TARGET}"
+        )
+        .into()),
+    }
+}
+
 /// No path of the machine that builds ends up in a component.
-fn remap_flags(workspace: &Path) -> Result<String, Box<dyn Error>> {
-    let rustc = |args: &[&str]| -> Result<String, Box<dyn Error>> {
-        let output =
-            Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(args).output()?;
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
+fn remap_flags(workspace: &Path, sysroot: &Path) -> Result<String, Box<dyn Error>> {
     let version = rustc(&["-vV"])?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
-    let library = Path::new(&rustc(&["--print", "sysroot"])?).join("lib/rustlib/src/rust");
+    let library = sysroot.join("lib/rustlib/src/rust");
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home =
         home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))).ok_or("no CARGO_HOME")?;

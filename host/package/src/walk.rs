@@ -48,7 +48,12 @@ pub(crate) fn sections<'a>(
         let span = at..at.saturating_add(consumed);
         at = span.end;
         let (inner, skip, end) = match &payload {
-            Payload::ModuleSection { parser, .. } | Payload::ComponentSection { parser, .. } => {
+            Payload::ModuleSection { parser, unchecked_range }
+            | Payload::ComponentSection { parser, unchecked_range } => {
+                // A parser takes the end of the bytes for the end of what is nested.
+                if unchecked_range.end > bytes.len() {
+                    return Err(truncated());
+                }
                 (Some(parser.clone()), None, false)
             }
             Payload::CodeSectionStart { size, .. } => (None, Some(*size), false),

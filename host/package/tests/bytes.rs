@@ -103,6 +103,23 @@ fn what_is_not_a_component_says_what_it_is() {
 }
 
 #[test]
+fn what_is_nested_must_be_there_as_a_whole() {
+    for text in [
+        "(component (core module (type (func)) (memory 1) (func (type 0))))",
+        "(component (component (core module (memory 1)) (core instance (instantiate 0))))",
+    ] {
+        let whole = wat(text);
+        assert!(Outline::read(&whole).is_ok());
+        // Only the bare header is a component too.
+        for end in 9..whole.len() {
+            let read = Outline::read(&whole[..end]);
+            assert!(matches!(read, Err(PackageError::Malformed { .. })), "{end} bytes of {text}: {read:?}");
+            assert!(Description::read(&whole[..end]).is_err(), "{end} bytes of {text}");
+        }
+    }
+}
+
+#[test]
 fn an_outline_counts_through_nested_components() {
     let outline = Outline::read(&wat(NESTED)).unwrap();
     assert_eq!(outline.imports, ["wasi:io/poll@0.2.6"]);

@@ -89,7 +89,7 @@ impl Response {
 }
 
 /// Runs the case in a file; the error says what is not as expected.
-pub fn run(file: &Path) -> Result<(), String> {
+pub(crate) fn run(file: &Path) -> Result<(), String> {
     let beside = file.parent().expect("a case is in a folder");
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     let web = Web::answering(answers(&text, beside)?);

@@ -7,18 +7,18 @@ use packhost_tests::host::Ran;
 use serde_json::Value;
 
 /// What a case expects of the answer.
-pub struct Expected {
+pub(crate) struct Expected {
     /// A part of the structured answer.
-    pub expect: Option<Value>,
+    pub(crate) expect: Option<Value>,
     /// Pieces of texts in it.
-    pub contains: BTreeMap<String, Vec<String>>,
+    pub(crate) contains: BTreeMap<String, Vec<String>>,
     /// What is not in these texts.
-    pub excludes: BTreeMap<String, Vec<String>>,
+    pub(crate) excludes: BTreeMap<String, Vec<String>>,
     /// The code of the error that is expected in place of an answer.
-    pub error: Option<ErrorCode>,
+    pub(crate) error: Option<ErrorCode>,
 }
 
-pub fn answer(ran: &Ran, expected: &Expected) -> Result<(), String> {
+pub(crate) fn answer(ran: &Ran, expected: &Expected) -> Result<(), String> {
     let said = ran.json();
     let code = said["error"]["code"].as_str();
     match &expected.error {

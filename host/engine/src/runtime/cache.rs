@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use packhost_core::Digest;
@@ -19,6 +20,10 @@ use wasmtime::component::Component;
 use super::Flavour;
 
 const KEY: &str = "compiled.key";
+/// How long a compiled component is kept.
+const KEEP: Duration = Duration::from_secs(30 * 86_400);
+/// How long a file may be under way.
+const KEEP_HALF: Duration = Duration::from_secs(3600);
 
 /// Compiled components on disk.
 pub(crate) struct Cache {
@@ -44,6 +49,7 @@ impl Cache {
     pub(crate) fn open(dir: &Path, state: &Path) -> Result<Self, CacheError> {
         private_dir(state)?;
         private_dir(dir)?;
+        sweep(dir);
         Ok(Self { dir: dir.to_owned(), key: key(&state.join(KEY))? })
     }
 
@@ -145,6 +151,25 @@ fn private_dir(path: &Path) -> Result<(), CacheError> {
         Ok(())
     } else {
         Err(CacheError::NotPrivate { path: path.to_owned(), what: "directory" })
+    }
+}
+
+/// Removes what this host wrote long ago: for another engine, for components that are no longer there, or half. What is
+/// still of use is compiled once more.
+fn sweep(dir: &Path) {
+    let old = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let keep = match Path::new(&name).extension().and_then(|extension| extension.to_str()) {
+            Some("cwasm" | "mac") => KEEP,
+            Some("new") => KEEP_HALF,
+            _ => return false,
+        };
+        let written = entry.metadata().and_then(|meta| meta.modified());
+        written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > keep))
+    };
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten().filter(old) {
+        // Another host may be sweeping too.
+        let _ = fs::remove_file(entry.path());
     }
 }
 

