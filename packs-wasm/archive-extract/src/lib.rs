@@ -1,14 +1,17 @@
 //! The pack `archive.extract`: the files of an archive in a granted directory. All of them or none.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::path::{Path, PathBuf};
+mod place;
+mod unpack;
 
-use packhost_archive::{Entry, Kind, visit};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files, progress};
+use std::path::Path;
+
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files, text};
 
 /// Names that are answered at most.
 const NAMED: usize = 1000;
+
+/// Bytes that the names may take as JSON: an answer may have 1 MiB as shipped.
+const LARGEST: usize = 768 << 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,67 +50,16 @@ fn extract(input: Input) -> Result<Output, Error> {
     let path = files::resolve(&input.path, None)?;
     let destination =
         files::resolve(&input.destination, None).map_err(|error| error.pointer("/destination"))?;
-    let mut total = 0;
-    visit(&path, &mut |entry, _| {
-        total += 1;
-        check(entry, &destination, input.overwrite)
-    })?;
-    let mut output = Output { count: 0, bytes: 0, files: Vec::new() };
-    let mut written = Vec::new();
-    let mut seen = 0;
-    let done = visit(&path, &mut |entry, content| {
-        seen += 1;
-        progress::report(f64::from(seen), Some(f64::from(total)), None);
-        check(entry, &destination, true)?;
-        let inside = entry.path().map_err(Error::failed)?;
-        let target = destination.join(&inside);
-        if entry.kind == Kind::Directory {
-            return fs::create_dir_all(&target).map_err(|error| files::explain(&target, &error));
-        }
-        let mut file = open(&target, input.overwrite)?;
-        written.push(target.clone());
-        output.bytes += io::copy(content, &mut file).map_err(|error| files::explain(&target, &error))?;
-        output.count += 1;
-        if output.files.len() < NAMED {
-            output.files.push(Path::new(&input.destination).join(&inside).to_string_lossy().into_owned());
-        }
-        Ok(())
-    });
-    done.map(|_| output).inspect_err(|_| remove(&written))
-}
-
-fn check(entry: &Entry, destination: &Path, overwrite: bool) -> Result<(), Error> {
-    let name: String = entry.name.chars().take(200).collect();
-    let inside = entry.path().map_err(|why| {
-        Error::invalid_input(format!(
-            "The archive was refused because of \"{name}\": {why}. Nothing was written."
-        ))
-        .pointer("/path")
-    })?;
-    if !overwrite && entry.kind == Kind::File && destination.join(inside).exists() {
-        return Err(Error::invalid_input(format!(
-            "\"{name}\" is in the destination already. Nothing was written."
-        ))
-        .fix("Choose another destination, or set overwrite to true.")
-        .pointer("/destination"));
+    let total = unpack::check(&path, &destination, input.overwrite)?;
+    let unpacked = unpack::beside(&path, &destination, total)?;
+    let mut room = LARGEST;
+    let mut names = Vec::new();
+    for inside in unpacked.files.iter().take(NAMED) {
+        let name = Path::new(&input.destination).join(inside).to_string_lossy().into_owned();
+        let Some(left) = room.checked_sub(text::json_len(&name) + 3) else { break };
+        room = left;
+        names.push(name);
     }
-    Ok(())
-}
-
-fn open(target: &Path, overwrite: bool) -> Result<File, Error> {
-    let failed = |error: io::Error| files::explain(target, &error);
-    if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    // An archive that names a file twice would overwrite its own.
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(!overwrite).create(true).truncate(true);
-    options.open(target).map_err(failed)
-}
-
-/// What a failed call wrote is half an archive, which is worse than nothing.
-fn remove(written: &[PathBuf]) {
-    for path in written {
-        let _ = fs::remove_file(path);
-    }
+    let output = Output { count: unpacked.files.len(), bytes: unpacked.bytes, files: names };
+    place::all(unpacked, &destination).map(|()| output)
 }

@@ -1,7 +1,13 @@
 //! The pack `archive.list`: what is in an archive, without extracting it.
 
 use packhost_archive::{Format, Kind, visit};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files, text};
+
+/// Bytes that the list may take as JSON: an answer may have 4 MiB as shipped.
+const LARGEST: usize = 3 << 20;
+
+/// Characters of a name that are shown.
+const NAME: usize = 2000;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,22 +63,21 @@ packhost_sdk::pack! {
 
 fn list(input: Input) -> Result<Output, Error> {
     let path = files::resolve(&input.path, None)?;
-    let (mut entries, mut count, mut total_bytes) = (Vec::new(), 0, 0_u64);
+    let (mut entries, mut count, mut total_bytes, mut json) = (Vec::new(), 0, 0_u64, 0);
     let format = visit(&path, &mut |entry, _| {
         count += 1;
         total_bytes = total_bytes.saturating_add(entry.size);
-        if entries.len() < input.limit {
+        let mut name = entry.name.clone();
+        text::cut(&mut name, NAME, usize::MAX);
+        // What is around a name takes less than 200 bytes.
+        json += text::json_len(&name) + 200;
+        if entries.len() < input.limit && json <= LARGEST {
             let kind = match entry.kind {
                 Kind::File => "file",
                 Kind::Directory => "directory",
                 Kind::Other => "other",
             };
-            entries.push(Listed {
-                path: entry.name.clone(),
-                kind,
-                size: entry.size,
-                refused: entry.path().err(),
-            });
+            entries.push(Listed { path: name, kind, size: entry.size, refused: entry.path().err() });
         }
         Ok(())
     })?;

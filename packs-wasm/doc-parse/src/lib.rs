@@ -6,17 +6,21 @@ mod sheet;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use dom_query::Document;
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files};
+use packhost_charset::{Markup, decode};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files, text};
 
 /// Bytes of a document that are read at most.
 const LARGEST: u64 = 32 << 20;
 
+/// Bytes that the Markdown may take as JSON: an answer may have 4 MiB as shipped.
+const MARKDOWN_LARGEST: usize = 3 << 20;
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The document in a granted directory, such as "report.docx". Either this or source_b64.
+    /// The document's file, such as "report.docx". Give this or source_b64, not both.
     path: Option<String>,
-    /// The document itself, in base64, instead of a path.
+    /// The document itself, in base64, where there is no file.
     source_b64: Option<String>,
     /// The document's name when source_b64 is given, such as "report.docx"; its ending tells the format.
     filename: Option<String>,
@@ -38,7 +42,7 @@ struct Output {
     format: Format,
     /// The document as Markdown.
     markdown: String,
-    /// The Markdown was longer than max_chars and was cut.
+    /// The Markdown was longer than max_chars, or than an answer may be, and was cut.
     truncated: bool,
 }
 
@@ -56,8 +60,8 @@ enum Format {
 packhost_sdk::pack! {
     name: "doc.parse",
     title: "Read a document",
-    description: "Turns a document (PDF, DOCX, XLSX, CSV or HTML) into Markdown that you can read. Scanned pages have no \
-                  text to read.",
+    description: "Turns a document (PDF, DOCX, XLSX, CSV or HTML) into Markdown that you can read. Give path for a file; \
+                  or source_b64 and filename. Scanned pages have no text to read.",
     effects: [read_only, idempotent],
     wants: { fs: "to read the documents that it is asked for" },
     examples: [
@@ -86,16 +90,15 @@ fn parse(input: Input) -> Result<Output, Error> {
     };
     let format = format(&source, &bytes)?;
     let mut markdown = match format {
-        Format::Html => Document::from(text(&bytes)).md(None).to_string(),
+        Format::Html => Document::from(decode(&bytes, None, Markup::Html)).md(None).to_string(),
         Format::Docx => docx::markdown(&bytes)?,
         Format::Xlsx => sheet::workbook(bytes)?,
-        Format::Csv => sheet::csv(&text(&bytes))?,
+        Format::Csv => sheet::csv(&decode(&bytes, None, Markup::None))?,
         Format::Pdf => pdf::markdown(&bytes)?,
-        Format::Text => text(&bytes),
+        Format::Text => decode(&bytes, None, Markup::None),
     };
-    let end = markdown.char_indices().nth(input.max_chars).map(|(at, _)| at);
-    markdown.truncate(end.unwrap_or(markdown.len()));
-    Ok(Output { source, format, markdown, truncated: end.is_some() })
+    let truncated = text::cut(&mut markdown, input.max_chars, MARKDOWN_LARGEST);
+    Ok(Output { source, format, markdown, truncated })
 }
 
 /// The content tells more than the name does, where it tells anything.
@@ -109,14 +112,13 @@ fn format(name: &str, bytes: &[u8]) -> Result<Format, Error> {
         _ if bytes.starts_with(b"PK") && contains(b"xl/workbook.xml") => Ok(Format::Xlsx),
         "html" | "htm" | "xhtml" => Ok(Format::Html),
         "csv" | "tsv" => Ok(Format::Csv),
-        "md" | "txt" | "text" if std::str::from_utf8(bytes).is_ok() => Ok(Format::Text),
-        _ if start.starts_with(b"<!") || start.starts_with(b"<html") => Ok(Format::Html),
+        "md" | "txt" | "text" if packhost_charset::is_text(bytes) => Ok(Format::Text),
+        _ if start.starts_with(b"<!") || starts_with_html(start) => Ok(Format::Html),
         _ => Err(Error::invalid_input(format!("\"{name}\" is not a document that can be read."))
             .fix("Use a PDF, DOCX, XLSX, CSV or HTML document, and for CSV a name that ends in .csv.")),
     }
 }
 
-/// UTF-8 with or without a byte order mark; what is not UTF-8 shows as replacement characters.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned()
+fn starts_with_html(start: &[u8]) -> bool {
+    start.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case(b"<html"))
 }

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use calamine::{Reader, Xlsx};
+use calamine::{Data, ExcelDateTime, Reader, Xlsx};
 use packhost_sdk::Error;
 
 /// Every sheet under a heading of its own.
@@ -13,11 +13,39 @@ pub(crate) fn workbook(bytes: Vec<u8>) -> Result<String, Error> {
     let mut markdown = String::new();
     for name in workbook.sheet_names() {
         let range = workbook.worksheet_range(&name).map_err(broken)?;
-        let rows: Vec<Vec<String>> =
-            range.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+        let rows: Vec<Vec<String>> = range.rows().map(|row| row.iter().map(cell).collect()).collect();
         markdown.push_str(&format!("## {name}\n\n{}\n", table(&rows)));
     }
     Ok(markdown)
+}
+
+/// A cell as a person reads it; numbers that stand for dates and times as those.
+fn cell(data: &Data) -> String {
+    match data {
+        Data::DateTime(at) if at.is_duration() => duration(at.as_f64()),
+        Data::DateTime(at) => date(at),
+        other => other.to_string(),
+    }
+}
+
+/// ISO 8601: a date, a time of day, or both. Numbers below 1 are before the first day, so they are times.
+fn date(at: &ExcelDateTime) -> String {
+    let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let milli = if milli > 0 { format!(".{milli:03}") } else { String::new() };
+    let time = format!("{hour:02}:{minute:02}:{second:02}{milli}");
+    match at.as_f64() {
+        days if (0.0..1.0).contains(&days) => time,
+        days if days.fract() == 0.0 => date,
+        _ => format!("{date}T{time}"),
+    }
+}
+
+/// Days as hours, minutes and seconds.
+fn duration(days: f64) -> String {
+    let seconds = (days.abs() * 86_400.0).round() as u64;
+    let sign = if days < 0.0 && seconds > 0 { "-" } else { "" };
+    format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 pub(crate) fn csv(text: &str) -> Result<String, Error> {

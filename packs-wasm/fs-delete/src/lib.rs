@@ -10,8 +10,11 @@ use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files};
 struct Input {
     /// The file to delete, such as "notes/old.md".
     path: String,
-    /// A directory that the path is relative to, such as one that repo.fetch returned.
+    /// A directory that the path is relative to.
     clone_path: Option<String>,
+    /// Ignored; callers that are used to sessions may send one.
+    #[serde(rename = "_session_id")]
+    _session: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -1,13 +1,16 @@
 //! The pack `fs.list`: the files in a granted directory. Does not follow symbolic links.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files};
+use packhost_sdk::files::{self, Listing};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, text};
 
 /// How many names are answered at most.
 const MOST: usize = 5000;
+
+/// Bytes that all names may take as JSON: an answer may have 1 MiB as shipped.
+const LARGEST: usize = 768 << 10;
 
 /// How deep directories are looked into.
 const DEEPEST: usize = 64;
@@ -23,8 +26,11 @@ struct Input {
     /// Look into directories inside it too.
     #[serde(default = "yes")]
     recursive: bool,
-    /// A directory that the path is relative to, such as one that repo.fetch returned.
+    /// A directory that the path is relative to.
     clone_path: Option<String>,
+    /// Ignored; callers that are used to sessions may send one.
+    #[serde(rename = "_session_id")]
+    _session: Option<String>,
 }
 
 fn here() -> String {
@@ -45,6 +51,8 @@ struct Output {
     count: usize,
     /// There are more than were listed; narrow the search.
     truncated: bool,
+    /// How many could not be listed: names that are not UTF-8, and directories that may not be read.
+    skipped: usize,
 }
 
 packhost_sdk::pack! {
@@ -67,8 +75,10 @@ fn list(input: Input) -> Result<Output, Error> {
     let mut output = Output::default();
     let prefix = input.path.trim_start_matches("./").trim_end_matches('/');
     let prefix = if matches!(prefix, "." | "") && !input.path.starts_with('/') { "" } else { prefix };
-    let mut walk = Walk { glob, recursive: input.recursive, prefix, output: &mut output };
-    walk.directory(&root, Path::new(""), 0)?;
+    let listing = files::list(&root)?;
+    let mut walk =
+        Walk { root, glob, recursive: input.recursive, prefix, room: LARGEST, output: &mut output };
+    walk.directory(listing, Path::new(""), 0);
     output.files.sort_unstable();
     output.directories.sort_unstable();
     output.count = output.files.len();
@@ -89,36 +99,49 @@ fn matcher(pattern: &str) -> Result<GlobMatcher, Error> {
 }
 
 struct Walk<'a> {
+    root: PathBuf,
     glob: Option<GlobMatcher>,
     recursive: bool,
     /// What the caller called the directory; comes before every name.
     prefix: &'a str,
+    /// Bytes that are left for names.
+    room: usize,
     output: &'a mut Output,
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, root: &Path, inside: &Path, depth: usize) -> Result<(), Error> {
-        let path = root.join(inside);
-        let entries = fs::read_dir(&path).map_err(|error| files::explain(&path, &error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| files::explain(&path, &error))?;
-            if self.output.files.len() + self.output.directories.len() >= MOST {
-                self.output.truncated = true;
-                return Ok(());
-            }
-            let relative = inside.join(entry.file_name());
-            let name = Path::new(self.prefix).join(&relative).to_string_lossy().into_owned();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if self.glob.is_none() {
-                    self.output.directories.push(name);
-                }
-                if self.recursive && depth < DEEPEST {
-                    self.directory(root, &relative, depth + 1)?;
-                }
-            } else if self.glob.as_ref().is_none_or(|glob| glob.is_match(&relative)) {
+    /// Takes in what is in one directory, and in those inside it.
+    fn directory(&mut self, listing: Listing, inside: &Path, depth: usize) {
+        self.output.skipped += listing.skipped;
+        for name in listing.files {
+            let relative = inside.join(name);
+            if self.glob.as_ref().is_none_or(|glob| glob.is_match(&relative)) {
+                let Some(name) = self.name(&relative) else { return };
                 self.output.files.push(name);
             }
         }
-        Ok(())
+        for name in listing.directories {
+            let relative = inside.join(name);
+            if self.glob.is_none() {
+                let Some(name) = self.name(&relative) else { return };
+                self.output.directories.push(name);
+            }
+            if self.recursive && depth < DEEPEST && !self.output.truncated {
+                match files::list(&self.root.join(&relative)) {
+                    Ok(listing) => self.directory(listing, &relative, depth + 1),
+                    Err(_) => self.output.skipped += 1,
+                }
+            }
+        }
+    }
+
+    /// How an entry is called in the answer; `None` where there is no room for it.
+    fn name(&mut self, relative: &Path) -> Option<String> {
+        let name = Path::new(self.prefix).join(relative).to_string_lossy().into_owned();
+        let room = self.room.checked_sub(text::json_len(&name) + 3);
+        let full = self.output.files.len() + self.output.directories.len() >= MOST || room.is_none();
+        self.room = room.unwrap_or(0);
+        self.output.truncated |= full;
+        (!full).then_some(name)
     }
 }

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, files, text};
 use sha2::{Digest, Sha256};
+
+/// Bytes that the content may take as JSON: an answer may have 4 MiB as shipped.
+const LARGEST: usize = 3 << 20;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,15 +22,18 @@ struct Input {
     #[serde(default)]
     offset: u64,
     /// How many bytes to read at most.
-    #[serde(default = "one_mebibyte")]
-    #[schemars(range(min = 1, max = 8_388_608))]
+    #[serde(default = "quarter_mebibyte")]
+    #[schemars(range(min = 1, max = 2_097_152))]
     limit: u32,
-    /// A directory that the path is relative to, such as one that repo.fetch returned.
+    /// A directory that the path is relative to.
     clone_path: Option<String>,
+    /// Ignored; callers that are used to sessions may send one.
+    #[serde(rename = "_session_id")]
+    _session: Option<String>,
 }
 
-fn one_mebibyte() -> u32 {
-    1 << 20
+fn quarter_mebibyte() -> u32 {
+    256 << 10
 }
 
 #[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
@@ -67,46 +73,58 @@ packhost_sdk::pack! {
 
 fn read(input: Input) -> Result<Output, Error> {
     let path = files::resolve(&input.path, input.clone_path.as_deref())?;
-    let failed = |error: io::Error| files::explain(&path, &error);
-    let metadata = path.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()).fix("Use fs.list to see what is in it."));
+    if path.is_dir() {
+        let error = files::explain(&path, &io::ErrorKind::IsADirectory.into());
+        return Err(error.fix("Use fs.list to see what is in it."));
     }
-    let size = metadata.len();
+    let size = files::regular(&path)?.len();
     if input.offset > size {
         return Err(Error::invalid_input(format!("The file ends at byte {size}.")).pointer("/offset"));
     }
+    let failed = |error: io::Error| files::explain(&path, &error);
     let mut file = File::open(&path).map_err(failed)?;
     file.seek(SeekFrom::Start(input.offset)).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(input.limit.into()).read_to_end(&mut bytes).map_err(failed)?;
-    let mut end = input.offset + bytes.len() as u64;
-    let whole = input.offset == 0 && end >= size;
-    let sha256 = whole.then(|| Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect());
-    let content = match input.encoding {
-        Encoding::Base64 => BASE64_STANDARD.encode(&bytes),
+    let sha256 = || Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (content, taken) = match input.encoding {
+        Encoding::Base64 => (BASE64_STANDARD.encode(&bytes), bytes.len()),
         Encoding::Utf8 => {
-            let (text, left) = text(bytes, end < size)?;
-            end -= left;
-            text
+            let more = input.offset + (bytes.len() as u64) < size;
+            let mut content = start(&bytes, more)?.to_owned();
+            text::cut(&mut content, usize::MAX, LARGEST);
+            let taken = content.len();
+            (content, taken)
         }
     };
+    let end = input.offset + taken as u64;
+    let sha256 = (input.offset == 0 && end >= size).then(sha256);
     let next_offset = (end < size).then_some(end);
     Ok(Output { content, encoding: input.encoding, size, sha256, next_offset })
 }
 
-/// The text, and how many bytes at the end belong to a character that goes on in the next part.
-fn text(bytes: Vec<u8>, more: bool) -> Result<(String, u64), Error> {
-    String::from_utf8(bytes).map(|text| (text, 0)).or_else(|error| {
-        let (valid, cut) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_none());
-        let mut bytes = error.into_bytes();
-        let left = (bytes.len() - valid) as u64;
-        bytes.truncate(valid);
-        match String::from_utf8(bytes) {
-            Ok(text) if more && cut && valid > 0 => Ok((text, left)),
-            _ => Err(Error::invalid_input("The file is not UTF-8 text there.")
-                .fix("Call again with \"encoding\": \"base64\".")
-                .pointer("/encoding")),
+/// The bytes as text. The last character may go on in the next part: it is left to that.
+fn start(bytes: &[u8], more: bool) -> Result<&str, Error> {
+    let wrong = |why: &str| Error::invalid_input(format!("The file is not UTF-8 text there: {why}."));
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    let valid = error.valid_up_to();
+    match bytes.first() {
+        _ if valid > 0 && more && error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..valid]).map_err(|error| wrong(&error.to_string()))
         }
-    })
+        _ if valid == 0 && more && error.error_len().is_none() => {
+            Err(wrong("the limit is shorter than one character")
+                .fix("Call again with a limit of 4 or more.")
+                .pointer("/limit"))
+        }
+        Some(0x80..=0xbf) if valid == 0 => Err(wrong("the offset may be inside a character")
+            .fix("Use next_offset of the call before, or set encoding to base64.")
+            .pointer("/offset")),
+        _ => Err(wrong("it has other bytes")
+            .fix("Call again with \"encoding\": \"base64\".")
+            .pointer("/encoding")),
+    }
 }

@@ -1,4 +1,4 @@
-//! The pack `fs.write`: a file with the given content in a granted directory.
+//! The pack `fs.write`: a file with the given content in a granted directory. The whole of it or nothing.
 
 use std::fs;
 
@@ -16,8 +16,11 @@ struct Input {
     /// How `content` is written: "utf8" for text, "base64" for anything else.
     #[serde(default)]
     encoding: Encoding,
-    /// A directory that the path is relative to, such as one that repo.fetch returned.
+    /// A directory that the path is relative to.
     clone_path: Option<String>,
+    /// Ignored; callers that are used to sessions may send one.
+    #[serde(rename = "_session_id")]
+    _session: Option<String>,
 }
 
 #[derive(Deserialize, Serialize, JsonSchema, Default)]
@@ -63,8 +66,7 @@ fn write(input: Input) -> Result<Output, Error> {
     {
         fs::create_dir_all(parent).map_err(|error| files::explain(parent, &error))?;
     }
-    let created = !path.exists();
-    fs::write(&path, &bytes).map_err(|error| files::explain(&path, &error))?;
+    let created = files::replace(&path, &bytes)?;
     let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Output { path: input.path, size: bytes.len(), sha256, created })
 }

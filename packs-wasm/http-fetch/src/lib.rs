@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, http};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, http, text};
 
 /// The most redirects that are followed (Fetch standard, 4.4).
 const HOPS: u32 = 20;
+
+/// Bytes that the body may take as JSON: an answer may have 4 MiB as shipped.
+const LARGEST: usize = 3 << 20;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,24 +27,24 @@ struct Input {
     #[serde(default)]
     body: String,
     /// How many bytes of the answer to return at most.
-    #[serde(default = "one_mebibyte")]
-    #[schemars(range(min = 0, max = 16_777_216))]
+    #[serde(default = "quarter_mebibyte")]
+    #[schemars(range(min = 0, max = 2_097_152))]
     max_bytes: u32,
-    /// Follow redirects. Otherwise the redirect itself is returned.
+    /// Follow redirects. Otherwise the redirect itself is returned, with its address in the header location.
     #[serde(default)]
     follow_redirects: bool,
     /// Seconds to wait for the server.
-    #[serde(default = "thirty")]
+    #[serde(default = "fifteen")]
     #[schemars(range(min = 1, max = 300))]
     timeout_s: u32,
 }
 
-fn one_mebibyte() -> u32 {
-    1 << 20
+fn quarter_mebibyte() -> u32 {
+    256 << 10
 }
 
-fn thirty() -> u32 {
-    30
+fn fifteen() -> u32 {
+    15
 }
 
 #[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
@@ -68,7 +71,7 @@ struct Output {
     body: String,
     /// How `body` is written: "utf8", or "base64" when it is not text.
     body_encoding: Encoding,
-    /// The body was longer than max_bytes and was cut.
+    /// The body was longer than max_bytes, or than an answer may be, and was cut.
     truncated: bool,
 }
 
@@ -83,7 +86,7 @@ packhost_sdk::pack! {
     name: "http.fetch",
     title: "HTTP request",
     description: "Makes an HTTP request to a web API and returns status, headers and body. To read a web page as text, \
-                  use web.scrape. Write ${vault:NAME} where a stored credential belongs.",
+                  use web.scrape.",
     effects: [],
     wants: { http: "to make the request that it is asked for" },
     examples: [
@@ -125,12 +128,13 @@ fn fetch(input: Input) -> Result<Output, Error> {
         all.push_str(value);
     }
     let body = response.read(input.max_bytes as usize)?;
-    let (text, body_encoding) = text(body.bytes, body.truncated);
-    Ok(Output { status, url, headers, body: text, body_encoding, truncated: body.truncated })
+    let (mut content, body_encoding) = content(body.bytes, body.truncated);
+    let cut = text::cut(&mut content, usize::MAX, LARGEST);
+    Ok(Output { status, url, headers, body: content, body_encoding, truncated: body.truncated || cut })
 }
 
 /// The body as text where it is text; a cut may fall inside a character.
-fn text(bytes: Vec<u8>, truncated: bool) -> (String, Encoding) {
+fn content(bytes: Vec<u8>, truncated: bool) -> (String, Encoding) {
     match String::from_utf8(bytes) {
         Ok(text) => (text, Encoding::Utf8),
         Err(error) if truncated && error.utf8_error().error_len().is_none() => {

@@ -7,15 +7,15 @@ use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, Value, serde_json}
 
 type Filter = jaq_core::compile::Filter<jaq_core::Native<data::JustLut<Val>>>;
 
-/// Bytes of JSON that all results may have together.
-const LARGEST: usize = 4 << 20;
+/// Bytes of JSON that all results may have together: an answer may have 4 MiB as shipped.
+const LARGEST: usize = 3 << 20;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
     /// The jq filter, such as ".items[] | select(.price < 10) | .name".
     query: String,
-    /// The JSON to query: an object, an array, or JSON as text.
+    /// The JSON to query. Any JSON: an object, an array, or JSON written as text.
     json: Value,
     /// How many results to return at most.
     #[serde(default = "thousand")]

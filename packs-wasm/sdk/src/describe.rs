@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Error, Reply};
 
@@ -84,7 +84,8 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
     schema
 }
 
-/// `Option<T>` means "may be left out", so `null` goes, and Rust's number formats with it.
+/// Rust's number formats go, and defaults that are null; and where a property may be left out, so does null as a value:
+/// `Option<T>` means just that.
 fn tidy(schema: &mut Schema) {
     if matches!(schema.get("format").and_then(Value::as_str), Some(f) if f.starts_with(['u', 'i', 'f', 'd'])
         && schema.get("type").is_some_and(is_number))
@@ -93,6 +94,38 @@ fn tidy(schema: &mut Schema) {
     }
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
+    }
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        if !required.iter().any(|required| required == name)
+            && let Value::Object(property) = property
+        {
+            without_null(property);
+        }
+    }
+}
+
+/// Takes null out of what a schema allows, where it is one of several things.
+fn without_null(property: &mut Map<String, Value>) {
+    if let Some(Value::Array(kinds)) = property.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            let only = only.clone();
+            property.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = property.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let Some(Value::Array(either)) = property.get_mut("anyOf") else { return };
+    either.retain(|schema| schema.get("type").is_none_or(|kind| kind != "null"));
+    if let [Value::Object(only)] = either.as_slice() {
+        let only = only.clone();
+        property.shift_remove("anyOf");
+        for (key, value) in only {
+            property.entry(key).or_insert(value);
+        }
     }
 }
 

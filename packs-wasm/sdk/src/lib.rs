@@ -44,6 +44,7 @@ pub mod http;
 pub mod log;
 mod pack;
 pub mod progress;
+pub mod text;
 
 pub use answer::{Answer, Block, Reply};
 pub use error::{Code, Error};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use dom_query::Document;
 use dom_smoothie::{Config, Readability};
-use encoding_rs::Encoding;
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, http};
+use packhost_charset::{Markup, decode};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, http, text};
 
 /// Bytes of HTML that are read at most.
 const LARGEST: usize = 8 << 20;
@@ -15,6 +15,14 @@ const ELEMENTS: usize = 100_000;
 
 /// Links that are answered at most.
 const LINKS: usize = 500;
+
+/// Bytes of JSON that each part of an answer may take: all of it may have 1 MiB as shipped.
+const MARKDOWN_LARGEST: usize = 512 << 10;
+const HTML_LARGEST: usize = 256 << 10;
+const LINKS_LARGEST: usize = 192 << 10;
+
+/// Characters of a title, and of the words of a link.
+const WORDS: usize = 500;
 
 const HOPS: u32 = 10;
 
@@ -26,9 +34,9 @@ struct Input {
     /// What to return: "markdown" always; add "links" for the page's links, "html" for the main content as HTML.
     #[serde(default)]
     formats: Vec<Format>,
-    /// How many characters of Markdown to return at most.
+    /// How many characters of Markdown to return at most, and of HTML where that is asked for.
     #[serde(default = "hundred_thousand")]
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 500_000))]
     max_chars: usize,
 }
 
@@ -54,7 +62,7 @@ struct Output {
     title: String,
     /// The main content.
     markdown: String,
-    /// The Markdown was longer than max_chars, or the page too long, and was cut.
+    /// The Markdown or HTML was longer than max_chars, or the page too long, and was cut.
     truncated: bool,
     /// The links of the page, in order, each once; when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,30 +105,50 @@ fn scrape(input: Input) -> Result<Output, Error> {
         );
     }
     let body = response.read(LARGEST)?;
-    let text = decode(&body.bytes, &kind);
-    if !kind.contains("html") && !kind.contains("xml") {
-        let (markdown, cut) = cut(text, input.max_chars);
-        let truncated = cut || body.truncated;
-        let title = String::new();
-        return Ok(Output { url: url.into(), status, title, markdown, truncated, links: None, html: None });
-    }
-    let page = Document::from(text);
-    let links = input.formats.contains(&Format::Links).then(|| links(&page, &url));
-    let title = page.select_single("title").text().split_whitespace().collect::<Vec<_>>().join(" ");
-    let whole = page.body().map(|body| (body.md(None), body.html()));
-    let config = Config { max_elements_to_parse: ELEMENTS, ..Config::default() };
-    let article =
-        Readability::with_document(page, Some(url.as_str()), Some(config)).and_then(|mut r| r.parse()).ok();
-    let (title, markdown, html) = match article {
-        // A heading repeats the title in most articles; readability takes it out of the content.
-        Some(article) => {
-            (article.title, Document::fragment(article.content.clone()).md(None), article.content)
-        }
-        None => whole.map(|(markdown, html)| (title, markdown, html)).unwrap_or_default(),
+    let page = if kind.contains("html") || kind.contains("xml") {
+        let source = decode(&body.bytes, Some(&kind), Markup::Html);
+        Page::read(source, &url, &input.formats)
+    } else {
+        Page { markdown: decode(&body.bytes, Some(&kind), Markup::None), ..Page::default() }
     };
-    let (markdown, cut) = cut(markdown.trim().to_owned(), input.max_chars);
-    let html = input.formats.contains(&Format::Html).then(|| html.to_string());
-    Ok(Output { url: url.into(), status, title, markdown, truncated: cut || body.truncated, links, html })
+    let Page { mut title, mut markdown, mut html, links } = page;
+    text::cut(&mut title, WORDS, usize::MAX);
+    let mut truncated = body.truncated | text::cut(&mut markdown, input.max_chars, MARKDOWN_LARGEST);
+    if let Some(html) = &mut html {
+        truncated |= text::cut(html, input.max_chars, HTML_LARGEST);
+    }
+    Ok(Output { url: url.into(), status, title, markdown, truncated, links, html })
+}
+
+/// What is in a page.
+#[derive(Default)]
+struct Page {
+    title: String,
+    markdown: String,
+    html: Option<String>,
+    links: Option<Vec<Link>>,
+}
+
+impl Page {
+    fn read(source: String, url: &http::Url, formats: &[Format]) -> Self {
+        let page = Document::from(source);
+        let links = formats.contains(&Format::Links).then(|| links(&page, url));
+        let title = words(&page.select_single("title").text());
+        let whole = page.body().map(|body| (body.md(None), body.html()));
+        let config = Config { max_elements_to_parse: ELEMENTS, ..Config::default() };
+        let article = Readability::with_document(page, Some(url.as_str()), Some(config))
+            .and_then(|mut readability| readability.parse())
+            .ok();
+        let (title, markdown, html) = match article {
+            // A heading repeats the title in most articles; readability takes it out of the content.
+            Some(article) => {
+                (article.title, Document::fragment(article.content.clone()).md(None), article.content)
+            }
+            None => whole.map(|(markdown, html)| (title, markdown, html)).unwrap_or_default(),
+        };
+        let html = formats.contains(&Format::Html).then(|| html.to_string());
+        Self { title, markdown: markdown.trim().to_owned(), html, links }
+    }
 }
 
 fn refuse_errors(url: &http::Url, status: u16) -> Result<(), Error> {
@@ -133,34 +161,24 @@ fn refuse_errors(url: &http::Url, status: u16) -> Result<(), Error> {
     }
 }
 
-/// By byte order mark, then the header, then UTF-8 where it fits, else what browsers assume.
-fn decode(bytes: &[u8], content_type: &str) -> String {
-    let named = content_type.split("charset=").nth(1).map(|name| name.trim_matches(['"', '\'', ' ', ';']));
-    let fallback =
-        || if std::str::from_utf8(bytes).is_ok() { encoding_rs::UTF_8 } else { encoding_rs::WINDOWS_1252 };
-    let encoding = named.and_then(|name| Encoding::for_label(name.as_bytes())).unwrap_or_else(fallback);
-    encoding.decode(bytes).0.into_owned()
-}
-
 fn links(page: &Document, base: &http::Url) -> Vec<Link> {
-    let mut seen = HashSet::new();
-    let mut all = Vec::new();
+    let (mut seen, mut all, mut room) = (HashSet::new(), Vec::new(), LINKS_LARGEST);
     for anchor in page.select("a[href]").iter() {
         let Some(url) = anchor.attr("href").and_then(|href| base.join(&href).ok()) else { continue };
         if all.len() < LINKS && matches!(url.scheme(), "http" | "https") && seen.insert(url.clone()) {
-            let text = anchor.text().split_whitespace().collect::<Vec<_>>().join(" ");
-            all.push(Link { text, url: url.into() });
+            let (mut text, url) = (words(&anchor.text()), String::from(url));
+            text::cut(&mut text, WORDS, usize::MAX);
+            // What is around them takes less than 40 bytes. One that is too long may be followed by shorter ones.
+            if let Some(left) = room.checked_sub(text::json_len(&text) + text::json_len(&url) + 40) {
+                room = left;
+                all.push(Link { text, url });
+            }
         }
     }
     all
 }
 
-fn cut(mut text: String, most: usize) -> (String, bool) {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => {
-            text.truncate(at);
-            (text, true)
-        }
-        None => (text, false),
-    }
+/// Text of a page on one line.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,15 @@
-//! Files in granted directories: `std::fs` works as it is, and this finds the path and words the errors.
+//! Files in granted directories: `std::fs` works as it is. This finds the path, words the errors, and has the few steps
+//! that are easy to get wrong: reading what is a file only, replacing one whole, listing a directory to its end.
 
-use std::io::{self, ErrorKind};
+mod list;
+mod replace;
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
+
+pub use list::{Listing, list};
+pub use replace::{replace, temporary};
 
 use crate::Error;
 
@@ -89,19 +97,32 @@ pub fn explain(path: &Path, error: &io::Error) -> Error {
     error.pointer("/path")
 }
 
-/// Opens and reads at most `limit` bytes of a file.
+/// Makes sure that a path leads to a regular file, before anything opens it: to open a named pipe can wait forever.
 ///
 /// # Errors
 ///
-/// As [`explain`]; `resource-exhausted` for a longer file.
-pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    use io::Read as _;
-    let failed = |error: io::Error| explain(path, &error);
-    if std::fs::metadata(path).map_err(failed)?.is_dir() {
-        return Err(explain(path, &ErrorKind::IsADirectory.into()));
+/// As [`explain`]; `invalid-input` for a directory, a named pipe, a device or a socket.
+pub fn regular(path: &Path) -> Result<Metadata, Error> {
+    let metadata = fs::metadata(path).map_err(|error| explain(path, &error))?;
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(metadata),
+        kind if kind.is_dir() => Err(explain(path, &ErrorKind::IsADirectory.into())),
+        _ => Err(Error::invalid_input(format!("\"{}\" is not a regular file.", path.display()))
+            .fix("Use a file that has content: not a pipe, a device or a socket.")
+            .pointer("/path")),
     }
+}
+
+/// Opens and reads at most `limit` bytes of a regular file.
+///
+/// # Errors
+///
+/// As [`regular`]; `resource-exhausted` for a longer file.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    regular(path)?;
+    let failed = |error: io::Error| explain(path, &error);
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(Error::resource_exhausted(format!(
             "\"{}\" is longer than {limit} bytes.",
