@@ -1,6 +1,6 @@
 //! A raw HTTP/1.1 client: what is sent is what the test wrote.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -40,9 +40,20 @@ impl Response {
 
 /// Opens a connection and sends a request; the connection is the caller's to read or to drop.
 pub fn open(address: SocketAddr, head: &[(&str, &str)], method: &str, path: &str, body: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = connect(address);
+    let head = [head, &[("connection", "close")]].concat();
+    stream.write_all(&request(address, &head, method, path, body)).expect("it reads");
+    stream
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket option");
     stream.set_nodelay(true).expect("a socket option");
+    stream
+}
+
+fn request(address: SocketAddr, head: &[(&str, &str)], method: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!("{method} {path} HTTP/1.1\r\n");
     if !head.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request += &format!("host: {address}\r\n");
@@ -50,9 +61,8 @@ pub fn open(address: SocketAddr, head: &[(&str, &str)], method: &str, path: &str
     for (name, value) in head {
         request += &format!("{name}: {value}\r\n");
     }
-    request += &format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(&[request.as_bytes(), body].concat()).expect("it reads");
-    stream
+    request += &format!("content-length: {}\r\n\r\n", body.len());
+    [request.as_bytes(), body].concat()
 }
 
 /// A request and its response.
@@ -72,7 +82,60 @@ pub fn post(address: SocketAddr, head: &[(&str, &str)], message: &Value) -> Resp
     send(address, &all, "POST", "/mcp", message.to_string().as_bytes())
 }
 
-fn read(bytes: &[u8]) -> Response {
+/// A connection that stays open from one request to the next.
+pub struct KeptOpen {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+}
+
+impl KeptOpen {
+    /// Connects.
+    pub fn to(address: SocketAddr) -> Self {
+        Self { stream: BufReader::new(connect(address)), address }
+    }
+
+    /// A request and its response, which has to say how long it is.
+    pub fn send(&mut self, head: &[(&str, &str)], method: &str, path: &str, body: &[u8]) -> Response {
+        let request = request(self.address, head, method, path, body);
+        self.stream.get_mut().write_all(&request).expect("it reads");
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            self.line(&mut bytes);
+        }
+        let head = read(&bytes);
+        match head.header("content-length").and_then(|length| length.parse::<u64>().ok()) {
+            Some(length) => {
+                let taken = (&mut self.stream).take(length).read_to_end(&mut bytes).expect("it writes");
+                assert_eq!(taken as u64, length, "the body is cut");
+            }
+            None => self.chunks(&mut bytes),
+        }
+        read(&bytes)
+    }
+
+    fn line(&mut self, bytes: &mut Vec<u8>) -> usize {
+        let length = self.stream.read_until(b'\n', bytes).expect("it writes");
+        assert!(length > 0, "the connection is cut: {:?}", String::from_utf8_lossy(bytes));
+        length
+    }
+
+    fn chunks(&mut self, bytes: &mut Vec<u8>) {
+        loop {
+            let line = self.line(bytes);
+            let size = String::from_utf8_lossy(&bytes[bytes.len() - line..]).trim().to_owned();
+            let size = usize::from_str_radix(&size, 16).expect("the size of a chunk");
+            let start = bytes.len();
+            bytes.resize(start + size + 2, 0);
+            self.stream.read_exact(&mut bytes[start..]).expect("it writes");
+            if size == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A response out of its bytes.
+pub fn read(bytes: &[u8]) -> Response {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| {
         panic!("no head: {:?}", String::from_utf8_lossy(bytes));
     });

@@ -1,13 +1,11 @@
 //! A raw JSON-RPC client on the streams of `packhost mcp`: it sees every line, in order, as it was written.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use crate::host::drain;
 
 /// How long a test waits for an answer before it calls the host dead.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +15,8 @@ pub struct Rpc {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    stderr: Option<std::thread::JoinHandle<String>>,
+    stderr: Receiver<String>,
+    logged: String,
     /// Messages that were not the answer that was waited for.
     pub passed: Vec<Value>,
     next_id: u64,
@@ -26,17 +25,10 @@ pub struct Rpc {
 impl Rpc {
     pub(crate) fn new(mut child: Child) -> Self {
         let stdout = child.stdout.take().expect("it is piped");
-        let stderr = drain(child.stderr.take().expect("it is piped"));
-        let (told, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if told.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let stderr = child.stderr.take().expect("it is piped");
+        let (lines, stderr) = (read(stdout), read(stderr));
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, stderr: Some(stderr), passed: Vec::new(), next_id: 1 }
+        Self { child, stdin, lines, stderr, logged: String::new(), passed: Vec::new(), next_id: 1 }
     }
 
     /// The process.
@@ -67,9 +59,14 @@ impl Rpc {
         id
     }
 
+    /// The next line as it was written.
+    pub fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the host answers")
+    }
+
     /// The next line, whatever it is; it has to be a JSON-RPC message, because nothing else may come out.
     pub fn message(&mut self) -> Value {
-        let line = self.lines.recv_timeout(PATIENCE).expect("the host answers");
+        let line = self.next_line();
         let message: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("stdout is not the protocol's: {error}: {line}"));
         assert_eq!(message["jsonrpc"], "2.0", "{message}");
@@ -123,11 +120,23 @@ impl Rpc {
         );
     }
 
+    /// Waits until the host logs a line with this in it.
+    pub fn logged(&mut self, what: &str) {
+        loop {
+            let line = self.stderr.recv_timeout(PATIENCE).expect("the host logs it");
+            self.logged += &line;
+            self.logged.push('\n');
+            if line.contains(what) {
+                return;
+            }
+        }
+    }
+
     /// Closes the host's stdin and waits for its end: the exit code, what it still said, and what it logged.
     pub fn close(mut self) -> (i32, Vec<String>, String) {
         self.stdin.take();
         let code = self.child.wait().expect("it ends").code().unwrap_or(-1);
-        let log = self.stderr.take().and_then(|log| log.join().ok()).unwrap_or_default();
+        let log = self.stderr.iter().fold(std::mem::take(&mut self.logged), |log, line| log + &line + "\n");
         (code, self.lines.iter().collect(), log)
     }
 }
@@ -138,6 +147,22 @@ impl Drop for Rpc {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Reads a stream to its end on a thread, line by line, so that the child never waits for us. A line that is no text says
+/// so, which makes it no message.
+fn read(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (told, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8(line)
+                .unwrap_or_else(|error| format!("not UTF-8: {}", String::from_utf8_lossy(error.as_bytes())));
+            if told.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 fn is_answer(message: &Value, id: u64) -> bool {

@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tracing_subscriber::EnvFilter;
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 the command failed · 2 wrong command line · 10 to 26 a call ended with an error \
 of the closed set (10 invalid_input, 14 capability_denied, 15 egress_denied, 22 timeout, …; the error reference has all).";
@@ -40,8 +42,33 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "HOW", default_value = "best-effort")]
     pub(crate) walls: Walls,
     /// What to log to stderr: a level, or directives such as `packhost::call=info`
-    #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG")]
+    #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG", value_parser = filter)]
     pub(crate) log: Option<String>,
+}
+
+impl Global {
+    /// The options that say which host this is, for the command line of another process: with the same state, manifest,
+    /// packs and walls, from whatever directory that is started.
+    pub(crate) fn again(&self) -> Vec<OsString> {
+        let path =
+            |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
+        let mut again = Vec::new();
+        let mut add = |option: &str, value: OsString| again.extend([option.into(), value]);
+        self.state.iter().for_each(|dir| add("--state", path(dir)));
+        self.policy.iter().for_each(|root| add("--policy", path(root)));
+        self.pack_paths.iter().for_each(|root| add("--packs", path(root)));
+        if self.walls != Walls::BestEffort
+            && let Some(how) = self.walls.to_possible_value()
+        {
+            add("--walls", how.get_name().into());
+        }
+        again
+    }
+}
+
+/// A log filter that can be read; the error says what is wrong with it.
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// How strict the walls around the host are.

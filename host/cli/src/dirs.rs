@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use packhost_manifest::HostVars;
+
 use crate::args::Global;
 use crate::exit::Error;
 
@@ -49,6 +51,11 @@ impl Dirs {
             packs: base("XDG_DATA_HOME", ".local/share")?.join("packs"),
             home,
         })
+    }
+
+    /// What the host's variables in a manifest mean.
+    pub(crate) fn vars(&self) -> HostVars {
+        HostVars { state: self.state.clone(), home: self.home.clone() }
     }
 
     /// A path as a person would write it.

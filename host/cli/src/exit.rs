@@ -1,23 +1,33 @@
 //! How the process ends: exit codes, and errors as sentences.
 
+use std::env;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use packhost_core::Failure;
+use packhost_core::{ErrorCode, Failure};
 use packhost_manifest::Diagnostics;
 
 use crate::output::Output;
 
+/// The status of a process that was interrupted, as shells have it: 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A call ended with one of the closed set.
+    /// One of the closed set.
     #[error(transparent)]
     Call(#[from] Failure),
+    /// A call ended with one of the closed set, and that was said already.
+    #[error("")]
+    Ended(ErrorCode),
     /// The manifest has errors.
     #[error(transparent)]
     Manifest(#[from] Diagnostics),
+    /// The manifest would give packs what is the host's own; a line each.
+    #[error("{0}")]
+    Exposed(String),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -29,6 +39,9 @@ pub(crate) enum Error {
     /// Everything else, as a sentence.
     #[error("{0}")]
     Failed(String),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// It was said already.
     #[error("")]
     Said,
@@ -42,6 +55,18 @@ impl Error {
     pub(crate) fn failed(sentence: impl Into<String>) -> Self {
         Self::Failed(sentence.into())
     }
+
+    /// What programs tell errors of commands apart by; none of these is in the closed set of calls.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Call(failure) => failure.code.as_str(),
+            Self::Ended(code) => code.as_str(),
+            Self::Manifest(_) | Self::Exposed(_) => "manifest_invalid",
+            Self::File { .. } => "file_failed",
+            Self::Interrupted => "interrupted",
+            Self::Failed(_) | Self::Said => "command_failed",
+        }
+    }
 }
 
 /// 0 for done, a code of the closed set for a call that failed, 1 for everything else. Wrong command lines end
@@ -50,12 +75,50 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
     let Err(error) = done else { return ExitCode::SUCCESS };
     match &error {
         Error::Call(failure) => output.failure(failure),
-        Error::Manifest(diagnostics) => output.diagnostics(diagnostics),
-        Error::Said => {}
-        Error::File { .. } | Error::Failed(_) => output.error(&error.to_string()),
+        Error::Manifest(diagnostics) => output.diagnostics(error.code(), diagnostics),
+        Error::Said | Error::Ended(_) => {}
+        Error::Exposed(_) | Error::File { .. } | Error::Failed(_) | Error::Interrupted => {
+            output.error(error.code(), &error.to_string())
+        }
     }
     match error {
         Error::Call(failure) => ExitCode::from(failure.code.exit()),
+        Error::Ended(code) => ExitCode::from(code.exit()),
+        Error::Interrupted => ExitCode::from(INTERRUPTED),
         _ => ExitCode::FAILURE,
+    }
+}
+
+/// A wrong command line ends with 2, `--help` and `--version` with 0. Who asked for JSON is told in JSON, where stdout is
+/// not a protocol's.
+pub(crate) fn not_started(error: &clap::Error) -> ExitCode {
+    let asked = |word: &str| env::args_os().skip(1).any(|arg| arg == word);
+    if error.use_stderr() && asked("--json") && !asked("mcp") {
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        Output::new(true).error("wrong_command_line", text);
+    } else {
+        // A closed stdout or stderr leaves nobody to tell.
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_commands_are_not_taken_for_errors_of_calls() {
+        let own = [
+            Error::Manifest(Diagnostics(Vec::new())),
+            Error::file(Path::new("a"), io::ErrorKind::NotFound.into()),
+            Error::failed("no"),
+            Error::Exposed(String::new()),
+            Error::Interrupted,
+        ];
+        for error in own {
+            assert!(ErrorCode::ALL.iter().all(|code| code.as_str() != error.code()), "{}", error.code());
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! Wires the rooms together: manifest, packs, walls, engine.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use packhost_engine::{Engine, Settings};
+use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
 use packhost_walls::InForce;
 use tokio::runtime::Runtime;
@@ -11,39 +10,58 @@ use tokio::runtime::Runtime;
 use crate::args::{Bounds, Global};
 use crate::dirs::Dirs;
 use crate::exit::Error;
+use crate::output::Output;
+use crate::policies::Loaded;
+use crate::reload::Reload;
+use crate::walls::Kept;
 use crate::{packs, policies, walls};
+
+/// What a host is started for.
+pub(crate) enum Purpose<'a> {
+    /// To serve, within these bounds and, where it listens, at this address: no pack may reach it.
+    Serving(&'a Bounds, Option<SocketAddr>),
+    /// To do one thing and end.
+    Once,
+}
 
 /// Everything that was read before the walls went up.
 pub(crate) struct Prepared {
     pub(crate) dirs: Dirs,
-    pub(crate) manifest: Manifest,
     pub(crate) in_force: InForce,
+    global: Global,
+    loaded: Loaded,
+    kept: Kept,
     settings: Settings,
-    sources: Vec<packhost_engine::PackSource>,
+    sources: Vec<PackSource>,
 }
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
-/// `listener` is where this host itself can be reached: no pack may.
-pub(crate) fn prepare(
-    global: &Global,
-    bounds: Option<&Bounds>,
-    listener: Option<SocketAddr>,
-) -> Result<Prepared, Error> {
+pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared, Error> {
     let dirs = Dirs::of(global)?;
-    walls::make_dirs(&dirs)?;
+    walls::make_dirs(global, &dirs)?;
+    let settings = settings(&dirs, purpose);
+    let loaded = policies::load(global, &dirs)?;
+    walls::make_granted(&dirs, &loaded.manifest);
+    let sources = packs::sources(global, &dirs, settings.component)?;
+    let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest)?;
+    walls::warn_of_lacks(&in_force);
+    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources })
+}
+
+fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
     let mut settings = Settings::new(dirs.state.clone(), dirs.cache.clone());
     settings.home.clone_from(&dirs.home);
-    settings.egress.own_listeners.extend(listener);
-    if let Some(bounds) = bounds {
-        settings.calls = bounds.calls;
-        settings.queue = bounds.queue;
-        settings.calls_per_caller = bounds.calls_per_caller;
-        settings.guest_threads = bounds.guest_threads;
+    match purpose {
+        Purpose::Serving(bounds, listener) => {
+            settings.calls = bounds.calls;
+            settings.queue = bounds.queue;
+            settings.calls_per_caller = bounds.calls_per_caller;
+            settings.guest_threads = bounds.guest_threads;
+            settings.egress.own_listeners.extend(listener);
+        }
+        Purpose::Once => settings.warm_up = false,
     }
-    let manifest = policies::load(global, &dirs)?;
-    let sources = packs::sources(global, &dirs, settings.component)?;
-    let in_force = walls::up(global, &dirs, &manifest)?;
-    Ok(Prepared { dirs, manifest, in_force, settings, sources })
+    settings
 }
 
 impl Prepared {
@@ -57,21 +75,23 @@ impl Prepared {
             .map_err(|error| Error::failed(format!("no threads: {error}")))
     }
 
-    /// Starts the engine.
-    pub(crate) async fn start(self) -> Result<Engine, Error> {
-        let engine = Engine::start(self.settings, self.sources, self.manifest)
-            .await
+    /// Starts the engine, and hands out what keeps its manifest up to date.
+    pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
+        let Self { dirs, global, loaded, kept, settings, sources, .. } = self;
+        // On a thread of its own: starting may compile, and whoever waits is to be shown that it goes on.
+        let starting = tokio::spawn(Engine::start(settings, sources, loaded.manifest));
+        let started = output.progress("starting; the first start compiles packs").watch(starting).await;
+        let engine = started
+            .map_err(|panic| Error::failed(format!("the engine did not start: {panic}")))?
             .map_err(|error| Error::failed(error.to_string()))?;
-        for refused in engine.catalog().refused() {
-            tracing::warn!(pack = refused.name, "not served: {}", refused.reason);
-        }
-        Ok(engine)
+        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone() };
+        Ok((engine, reload))
     }
 }
 
 /// What a verb that only looks needs: no walls, no threads of its own.
-pub(crate) fn look(global: &Global) -> Result<(Dirs, Arc<Manifest>), Error> {
+pub(crate) fn look(global: &Global) -> Result<(Dirs, Manifest), Error> {
     let dirs = Dirs::of(global)?;
-    let manifest = Arc::new(policies::load(global, &dirs)?);
+    let manifest = policies::load(global, &dirs)?.manifest;
     Ok((dirs, manifest))
 }

@@ -4,10 +4,12 @@
 //! of any kind; those are in the rooms.
 
 mod args;
+mod binary;
 mod dirs;
 mod exit;
 mod host;
 mod output;
+mod own;
 mod packs;
 mod policies;
 mod reload;
@@ -22,19 +24,26 @@ use args::{Args, Verb};
 use output::Output;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let output = Output::new(args.global.json);
-    output::log_to_stderr(args.global.log.as_deref(), args.global.json);
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::not_started(&error),
+    };
     let global = &args.global;
+    let output = match args.verb {
+        // stdout is the protocol's.
+        Verb::Mcp(_) => Output::to_stderr(global.json),
+        _ => Output::new(global.json),
+    };
+    output::log_to_stderr(global, matches!(args.verb, Verb::Serve(_)));
     let done = match args.verb {
         Verb::Serve(verb) => verbs::serve::run(global, &verb, output),
-        Verb::Mcp(verb) => verbs::mcp::run(global, &verb),
+        Verb::Mcp(verb) => verbs::mcp::run(global, &verb, output),
         Verb::Call(verb) => verbs::call::run(global, &verb, output),
         Verb::Packs(verb) => verbs::packs::run(global, &verb, output),
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
         Verb::Doctor => verbs::doctor::run(global, output),
-        Verb::Demo(verb) => verbs::demo::run(&verb, output),
-        Verb::Connect(verb) => verbs::connect::run(&verb, output),
+        Verb::Demo(_) => verbs::demo::run(global, output),
+        Verb::Connect(verb) => verbs::connect::run(global, &verb, output),
         Verb::Completions { shell } => verbs::completions::run(shell),
     };
     exit::code(done, output)

@@ -1,15 +1,19 @@
 //! What people and programs see: text with colours on a terminal, or JSON.
 
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
+use anstream::{AutoStream, ColorChoice, eprintln, println};
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use packhost_core::Failure;
 use packhost_manifest::Diagnostics;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Global;
 
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -17,15 +21,25 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const NOTE: Style = AnsiColor::Yellow.on_default();
 
-/// Text for people or JSON for programs. Answers go to stdout, everything else to stderr.
+/// How long work may take before a person is shown that it goes on.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Text for people or JSON for programs. Answers go to stdout, everything else to stderr; JSON goes to stdout as one
+/// document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
+    stdout: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, stdout: true }
+    }
+
+    /// For a verb whose stdout belongs to somebody else.
+    pub(crate) fn to_stderr(json: bool) -> Self {
+        Self { json, stdout: false }
     }
 
     pub(crate) fn is_json(self) -> bool {
@@ -34,19 +48,19 @@ impl Output {
 
     /// One JSON document, or what `text` prints.
     pub(crate) fn answer<T: Serialize>(self, value: &T, text: impl FnOnce()) {
-        if self.json {
-            match serde_json::to_string_pretty(value) {
-                Ok(text) => println!("{text}"),
-                Err(error) => self.error(&format!("the answer is not JSON: {error}")),
-            }
-        } else {
+        if !self.json {
             text();
+            return;
+        }
+        match serde_json::to_value(value) {
+            Ok(value) => self.document(&value),
+            Err(error) => self.error("command_failed", &format!("the answer is not JSON: {error}")),
         }
     }
 
-    pub(crate) fn error(self, sentence: &str) {
+    pub(crate) fn error(self, code: &str, sentence: &str) {
         if self.json {
-            println!("{}", json!({ "error": { "message": sentence } }));
+            self.document(&json!({ "error": { "code": code, "message": sentence } }));
         } else {
             eprintln!("{BAD}error{BAD:#}: {sentence}");
         }
@@ -54,7 +68,7 @@ impl Output {
 
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            println!("{}", json!({ "error": failure.to_json() }));
+            self.document(&json!({ "error": failure.to_json() }));
             return;
         }
         eprintln!("{BAD}{}{BAD:#}: {}", failure.code, failure.message);
@@ -66,38 +80,87 @@ impl Output {
         }
     }
 
-    pub(crate) fn diagnostics(self, diagnostics: &Diagnostics) {
+    pub(crate) fn diagnostics(self, code: &str, diagnostics: &Diagnostics) {
         if self.json {
-            println!(
-                "{}",
-                json!({ "error": { "message": "the manifest has errors", "diagnostics": diagnostics } })
+            let message = "the manifest has errors";
+            self.document(
+                &json!({ "error": { "code": code, "message": message, "diagnostics": diagnostics } }),
             );
         } else {
             eprintln!("{diagnostics}");
         }
     }
 
-    /// A spinner on a terminal, once the work has taken a second; silence elsewhere.
-    pub(crate) fn spinner(self, what: &'static str) -> ProgressBar {
-        if self.json || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
+    fn document(self, value: &Value) {
+        if self.stdout {
+            println!("{value:#}");
+        } else {
+            eprintln!("{value}");
         }
-        let bar = ProgressBar::new_spinner().with_message(what);
+    }
+
+    /// What shows that work goes on: a spinner on a terminal, silence elsewhere. Nothing is drawn before the work has
+    /// taken a second.
+    pub(crate) fn progress(self, what: &'static str) -> Work {
+        let shown = !self.json && std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(what);
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+        Work { bar, shown }
     }
 }
 
-/// Logs go to stderr, never to stdout, which may be a protocol stream.
-pub(crate) fn log_to_stderr(filter: Option<&str>, json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter.unwrap_or("warn"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if json { builder.json().init() } else { builder.init() }
+/// Work that may take long.
+#[derive(Clone)]
+pub(crate) struct Work {
+    bar: ProgressBar,
+    shown: bool,
+}
+
+impl Work {
+    /// What is being done now.
+    pub(crate) fn say(&self, what: String) {
+        self.bar.set_message(what);
+    }
+
+    /// Waits for the work.
+    pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+            return done;
+        }
+        let _drawn = self.shown.then(|| Drawn::start(&self.bar));
+        work.await
+    }
+}
+
+/// A spinner that is on the terminal, until the work is done or dropped.
+struct Drawn<'a>(&'a ProgressBar);
+
+impl<'a> Drawn<'a> {
+    fn start(bar: &'a ProgressBar) -> Self {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+}
+
+impl Drop for Drawn<'_> {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        self.0.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+/// Logs go to stderr, never to stdout, which may be a protocol stream. Who serves others shows each call unless told
+/// otherwise.
+pub(crate) fn log_to_stderr(global: &Global, calls: bool) {
+    let usual = if calls { "warn,packhost::call=info" } else { "warn" };
+    // The command line takes only filters that can be read.
+    let filter = EnvFilter::new(global.log.as_deref().unwrap_or(usual));
+    let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    if global.json { builder.json().init() } else { builder.init() }
 }

@@ -3,61 +3,202 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use packhost_engine::Engine;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use crate::args::Global;
 use crate::dirs::Dirs;
+use crate::packs::BUILT_IN;
 use crate::policies;
+use crate::walls::Kept;
 
 /// Edits within this time are one edit: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
+/// An edit waits no longer than this, whatever else goes on in the directory.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What Kubernetes replaces when a mounted ConfigMap changes; the manifests are links through it.
+const SWAPPED: &str = "..data";
 
-/// Watches the manifest for as long as the engine lives. A broken edit keeps the old rules and says so.
-pub(crate) fn watch(global: Global, dirs: Dirs, engine: Engine) {
-    tokio::spawn(async move {
-        let (edits, mut seen) = mpsc::channel::<()>(1);
-        let Some(_watcher) = watcher(&policies::roots(&global, &dirs), edits) else { return };
-        while seen.recv().await.is_some() {
-            while let Ok(Some(())) = tokio::time::timeout(QUIET, seen.recv()).await {}
-            reload(&global, &dirs, &engine).await;
-        }
-    });
+/// Keeps an engine's manifest up to date.
+pub(crate) struct Reload {
+    pub(crate) global: Global,
+    pub(crate) dirs: Dirs,
+    pub(crate) kept: Kept,
+    /// The operator's files that the manifest in force was read from.
+    pub(crate) files: usize,
+    pub(crate) engine: Engine,
 }
 
-async fn reload(global: &Global, dirs: &Dirs, engine: &Engine) {
-    let in_force = engine.manifest().revision().to_owned();
-    match policies::load(global, dirs) {
-        Ok(manifest) if manifest.revision() == in_force => {}
-        Ok(manifest) => {
-            let revision = manifest.revision().to_owned();
-            engine.reload(manifest).await;
-            tracing::warn!(target: "packhost", "manifest revision {revision} is in force (was {in_force})");
+impl Reload {
+    /// Watches the manifest for as long as the runtime lives. A broken edit keeps the old rules and says so; what an
+    /// operator named and does not get is said as well, now and after every edit.
+    pub(crate) fn watch(mut self) {
+        self.warn();
+        tokio::spawn(async move {
+            let (edits, mut seen) = mpsc::channel::<()>(1);
+            let Some(_watcher) = self.watcher(edits) else { return };
+            while seen.recv().await.is_some() {
+                settle(&mut seen).await;
+                self.reload().await;
+            }
+        });
+    }
+
+    async fn reload(&mut self) {
+        let in_force = self.engine.manifest().revision().to_owned();
+        let kept = format!("kept revision {in_force}; nothing changed");
+        let loaded = match policies::load(&self.global, &self.dirs) {
+            Ok(loaded) => loaded,
+            Err(error) => return tracing::error!(target: "packhost", "{error}\n{kept}"),
+        };
+        if self.files > 0 && loaded.files == 0 {
+            // Files that are away for a moment, as during a checkout, look the same.
+            return tracing::error!(
+                target: "packhost",
+                "every manifest file is gone\n{kept}; a restart goes on without them"
+            );
         }
-        Err(error) => {
-            tracing::error!(target: "packhost", "{error}\nkept revision {in_force}; nothing changed")
+        self.files = loaded.files;
+        if loaded.manifest.revision() == in_force {
+            return;
+        }
+        let revision = loaded.manifest.revision().to_owned();
+        self.engine.reload(loaded.manifest).await;
+        tracing::warn!(target: "packhost", "manifest revision {revision} is in force (was {in_force})");
+        self.warn();
+    }
+
+    fn warn(&self) {
+        let manifest = self.engine.manifest();
+        self.kept.warn_of_unreachable(&manifest);
+        let packs = self.engine.packs();
+        for entry in manifest.entries().filter(|entry| packs.iter().all(|pack| pack.name != entry.pack)) {
+            tracing::warn!(target: "packhost", "{} names {}, and there is no such pack", entry.place, entry.pack);
+        }
+        for refused in self.engine.catalog().refused() {
+            if self.is_left_out_on_purpose(&refused.name) {
+                tracing::debug!(target: "packhost", "{} is not served: {}", refused.name, refused.reason);
+            } else {
+                tracing::warn!(target: "packhost", "{} is not served: {}", refused.name, refused.reason);
+            }
+        }
+    }
+
+    /// A shipped pack that no manifest names.
+    fn is_left_out_on_purpose(&self, name: &str) -> bool {
+        let mut packs = self.engine.packs().iter().filter(|pack| pack.name.as_str() == name).peekable();
+        let named = packs.peek().is_some_and(|pack| self.engine.manifest().entry(&pack.name).is_some());
+        packs.peek().is_some() && !named && packs.all(|pack| pack.origin == BUILT_IN)
+    }
+
+    fn watcher(&self, edits: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+        let roots = policies::roots(&self.global, &self.dirs);
+        let watched: Vec<Watched> = roots.iter().filter_map(|root| Watched::of(root)).collect();
+        let places: Vec<PathBuf> = watched.iter().map(|watched| watched.place.clone()).collect();
+        let told = move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| watched.iter().any(|watched| watched.is_edit(&event))) {
+                // A full channel means that a reload is due already.
+                let _ = edits.try_send(());
+            }
+        };
+        let unseen = |error: &notify::Error| {
+            tracing::warn!(
+                target: "packhost",
+                "edits of the manifest will not be seen until a restart: {error}"
+            );
+        };
+        let mut watcher = notify::recommended_watcher(told).inspect_err(unseen).ok()?;
+        for place in places {
+            if let Err(error) = watcher.watch(&place, RecursiveMode::NonRecursive) {
+                tracing::warn!(
+                    target: "packhost",
+                    "{}: edits will not be seen until a restart: {error}", place.display()
+                );
+            }
+        }
+        Some(watcher)
+    }
+}
+
+/// Waits until edits have stopped.
+async fn settle(seen: &mut mpsc::Receiver<()>) {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let quiet = (Instant::now() + QUIET).min(until);
+        if !matches!(timeout_at(quiet, seen.recv()).await, Ok(Some(()))) {
+            return;
         }
     }
 }
 
-fn watcher(roots: &[PathBuf], edits: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let told = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            // A full channel means that a reload is due already.
-            let _ = edits.try_send(());
-        }
-    };
-    let mut watcher = notify::recommended_watcher(told)
-        .inspect_err(|error| tracing::warn!(%error, "edits of the manifest will not be seen until a restart"))
-        .ok()?;
-    for root in roots {
-        // A file is replaced, not written, by most editors: its directory is what stays.
-        let place = if root.is_dir() { root.as_path() } else { root.parent().unwrap_or(Path::new(".")) };
-        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
-        if let Err(error) = watcher.watch(place, RecursiveMode::NonRecursive) {
-            tracing::debug!(%error, path = %place.display(), "not watched");
-        }
+/// A root of the manifest, and where it is seen to change.
+struct Watched {
+    place: PathBuf,
+    /// The one file that counts there; `None` is every manifest.
+    file: Option<PathBuf>,
+}
+
+impl Watched {
+    fn of(root: &Path) -> Option<Self> {
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        let place = absolute(&policies::directory(root)?)?;
+        let file = if root.is_dir() { None } else { absolute(root) };
+        Some(Self { place, file })
     }
-    Some(watcher)
+
+    fn is_edit(&self, event: &Event) -> bool {
+        // Events that were lost may have been edits.
+        event.need_rescan()
+            || (!event.kind.is_access() && event.paths.iter().any(|path| self.is_affected_by(path)))
+    }
+
+    fn is_affected_by(&self, path: &Path) -> bool {
+        if path == self.place {
+            return true;
+        }
+        if path.parent() != Some(self.place.as_path()) {
+            return false;
+        }
+        let swapped = path.file_name().is_some_and(|name| name == SWAPPED);
+        swapped || self.file.as_deref().map_or_else(|| policies::is_manifest(path), |file| path == file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::EventKind;
+    use notify::event::{AccessKind, CreateKind, Flag};
+
+    use super::*;
+
+    fn event(kind: EventKind, path: &Path) -> Event {
+        Event::new(kind).add_path(path.to_owned())
+    }
+
+    #[test]
+    fn only_edits_of_manifests_count() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("a.yaml");
+        std::fs::write(&file, "version: 1\n").expect("writable");
+        let all = Watched::of(dir.path()).expect("it is there");
+        let one = Watched::of(&file).expect("it is there");
+        let made = EventKind::Create(CreateKind::File);
+        for (name, in_all, in_one) in [
+            ("a.yaml", true, true),
+            ("b.yml", true, false),
+            ("..data", true, true),
+            ("a.yaml.swp", false, false),
+            ("build.log", false, false),
+            ("deeper/a.yaml", false, false),
+        ] {
+            let event = event(made, &dir.path().join(name));
+            assert_eq!((all.is_edit(&event), one.is_edit(&event)), (in_all, in_one), "{name}");
+        }
+        assert!(all.is_edit(&event(made, dir.path())), "the directory itself went away or came");
+        let read = EventKind::Access(AccessKind::Read);
+        assert!(!one.is_edit(&event(read, &file)), "reading it is no edit");
+        assert!(one.is_edit(&Event::new(EventKind::Other).set_flag(Flag::Rescan)), "some events were lost");
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
 use crate::error::{EgressError, Resource};
+use crate::resolve::SHARE;
 
 /// The limits of one call, over all of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub(crate) struct Budget {
     requests: AtomicU64,
     bytes: AtomicU64,
     pub(crate) open: Arc<Semaphore>,
+    pub(crate) lookups: Arc<Semaphore>,
 }
 
 impl Budget {
@@ -51,6 +53,7 @@ impl Budget {
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             open: Arc::new(Semaphore::new(open)),
+            lookups: Arc::new(Semaphore::new(SHARE)),
         }
     }
 

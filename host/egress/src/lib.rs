@@ -1,8 +1,8 @@
 //! The one place where an outgoing HTTP request leaves the host.
 //!
-//! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, classifying
-//! every address it has, connecting to an address that was checked, TLS, one HTTP/1.1 exchange, and what a call
-//! may spend on all of that. Refuses: knowing where rules come from, following redirects, retrying, proxies from
+//! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
+//! address it has against the manifest's table, connecting to an address that was checked, TLS, one HTTP/1.1 exchange,
+//! and what a call may spend on all of that. Refuses: knowing where rules come from, following redirects, retrying, proxies from
 //! the environment, sharing a connection between two requests, and anything that is not `http` or `https`.
 //!
 //! ```no_run
@@ -23,7 +23,6 @@ mod connect;
 mod contact;
 mod error;
 mod headers;
-mod registry;
 mod resolve;
 mod rules;
 mod send;
@@ -32,7 +31,6 @@ mod tls;
 mod transfer;
 mod wire;
 
-pub use address::{Reach, classify};
 pub use body::ResponseBody;
 pub use budget::{Allowance, Spent};
 pub use call::CallEgress;

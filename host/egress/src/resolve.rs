@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// Turns a host name into its addresses. Asked only for names that a rule has granted, once per request, and never
-/// for IP literals.
+/// for IP literals. A lookup runs to its end in a task of its own, also where nobody waits for it any more.
 pub trait Resolve: Send + Sync {
     /// All addresses of `host`, in the order in which they should be tried. The name is as the URL parser leaves
     /// it: lower case, in ASCII (IDNA), at most 253 characters, perhaps with a trailing dot.
@@ -31,6 +31,24 @@ pub struct SystemResolver {
 
 /// `getaddrinfo` cannot be cancelled and holds a thread while it runs: no more than this many at once.
 const LOOKUPS: usize = 32;
+
+/// How many of them one call may have under way: names that hang leave the others of this host theirs.
+pub(crate) const SHARE: usize = 4;
+
+/// Resolves a name with a place in a call's share. Who stops waiting does not end a lookup, so that its place is free only
+/// when it has ended.
+pub(crate) async fn within_share(
+    share: Arc<Semaphore>,
+    resolver: Arc<dyn Resolve>,
+    host: String,
+) -> io::Result<Vec<IpAddr>> {
+    let place = share.acquire_owned().await.map_err(io::Error::other)?;
+    let lookup = tokio::spawn(async move {
+        let _until_answered = place;
+        resolver.resolve(&host).await
+    });
+    lookup.await.map_err(io::Error::other)?
+}
 
 impl Default for SystemResolver {
     fn default() -> Self {

@@ -18,8 +18,8 @@ pub trait Rules: Send + Sync {
 pub enum Verdict {
     /// The request may leave.
     Allowed {
-        /// Networks outside the public internet that this rule opens; empty for none. Metadata services and the
-        /// host's own listeners stay closed whatever stands here.
+        /// Networks outside the public internet that this rule opens; empty for none. What no rule can open
+        /// ([`packhost_manifest::reachable`]) and the host's own listeners stay closed whatever stands here.
         addresses: Vec<IpNet>,
     },
     /// The request may not leave.

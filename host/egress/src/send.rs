@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
+use packhost_manifest::Opening;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsConnector;
 use url::Host;
@@ -19,7 +20,7 @@ use crate::call::CallEgress;
 use crate::connect::Connecting;
 use crate::contact::Decision;
 use crate::error::{EgressError, SetupError, Wait};
-use crate::resolve::{Resolve, SystemResolver};
+use crate::resolve::{Resolve, SystemResolver, within_share};
 use crate::rules::Verdict;
 use crate::target::Target;
 use crate::tls;
@@ -185,7 +186,8 @@ impl Egress {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
-                let resolving = self.shared.settings.resolver.resolve(name);
+                let (resolver, share) = (&self.shared.settings.resolver, &transfer.call.budget.lookups);
+                let resolving = within_share(share.clone(), resolver.clone(), name.clone());
                 connecting.within(Wait::Dns, resolving).await?.map_err(|error| {
                     tracing::debug!(%error, host = name, "a name could not be resolved");
                     unresolved("the resolver has no answer")
@@ -227,11 +229,16 @@ fn ask<B>(request: &Request<B>, target: &Target, transfer: &Transfer) -> Result<
 
 fn refused(target: &Target, address: IpAddr, closed: Closed) -> EgressError {
     let host = target.host_str().to_owned();
+    let no_rule = || "No rule can open this address; use another server.".to_owned();
     let (why, fix) = match closed {
-        Closed::Always(why) => (why, "No rule can open this address; use another server.".to_owned()),
-        Closed::ByRule(why) => {
-            let fix = format!("If this is meant, the operator can add {address} to the rule's `addresses`.");
-            (why, fix)
+        Closed::Own => ("where this host itself listens, which is never reachable".to_owned(), no_rule()),
+        Closed::Special(closed) if closed.reach.opening == Opening::Never => {
+            (closed.reach.to_string(), no_rule())
+        }
+        Closed::Special(closed) => {
+            let net = IpNet::from(closed.address);
+            let fix = format!("If this is meant, the operator can add {net} to the rule's `addresses`.");
+            (closed.reach.to_string(), fix)
         }
     };
     EgressError::Address { host, address, why, fix }

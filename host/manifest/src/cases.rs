@@ -187,11 +187,11 @@ impl Case {
         match &self.access {
             Access::Request { method, url, address } => match grants.http.decide(method, url) {
                 Decision::Denied(denial) => Err(denial.to_string()),
-                Decision::Allowed(allowed) => match address.filter(|ip| !allowed.reaches(*ip)) {
-                    Some(ip) => {
-                        Err(format!("{ip} is neither public nor among the addresses of {}", allowed.place))
+                Decision::Allowed(allowed) => match address.map(|ip| (ip, allowed.check(ip))) {
+                    Some((ip, Err(closed))) => {
+                        Err(format!("{ip} is {}, and {} does not open it", closed.reach, allowed.place))
                     }
-                    None => Ok(format!("allowed by {}", allowed.place)),
+                    _ => Ok(format!("allowed by {}", allowed.place)),
                 },
             },
             Access::Read(path) => file(&grants, path, FsMode::ReadOnly),

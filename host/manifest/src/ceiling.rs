@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use url::Host;
 
-use crate::addresses::{is_public, parts};
+use crate::addresses::{needed, opens};
 use crate::entry::{AskRule, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::hosts::{HostPattern, fresh_label};
@@ -32,6 +32,8 @@ pub struct Ceiling {
     pub fs: Vec<FsRule>,
     /// Names of environment variables.
     pub env: Vec<String>,
+    /// Names of config values.
+    pub config: Vec<String>,
     /// Questions back.
     pub ask: AskRule,
     /// The most for each limit that it names, in milliseconds, bytes or things.
@@ -86,6 +88,9 @@ impl Ceiling {
         }
         if let Some(name) = entry.env.keys().find(|name| !self.env.contains(name)) {
             return beyond(entry.place_of("env"), format!("have the environment variable {name}"));
+        }
+        if let Some(name) = entry.config.keys().find(|name| !self.config.contains(name)) {
+            return beyond(entry.place_of("config"), format!("have the config value {name}"));
         }
         for (asks, own, whom) in
             [(entry.ask.user, self.ask.user, "user"), (entry.ask.model, self.ask.model, "model")]
@@ -182,29 +187,13 @@ impl Ceiling {
 
     /// `None` stands for a public address.
     fn hardest_addresses(&self, rule: &HttpRule) -> Vec<Option<IpNet>> {
-        let own: Vec<IpNet> = self.http.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
         if let Target::Host { host: HostPattern::Address(ip), .. } = &rule.target {
-            return vec![(!is_public(*ip)).then(|| IpNet::from(*ip))];
+            let special: Vec<_> = needed(*ip).into_iter().map(|ip| Some(IpNet::from(ip))).collect();
+            return if special.is_empty() { vec![None] } else { special };
         }
-        let special =
-            rule.addresses.iter().flat_map(|net| parts(*net, &own)).filter(|net| !is_public(net.addr()));
+        let own: Vec<IpNet> = self.http.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
+        let special = rule.addresses.iter().flat_map(|net| opens(*net, &own));
         std::iter::once(None).chain(special.map(Some)).collect()
-    }
-
-    /// The ceiling in lines that do not depend on how it is written.
-    pub(crate) fn canonical(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.http.iter().flat_map(HttpRule::facts).collect();
-        lines.extend(self.fs.iter().flat_map(FsRule::facts));
-        lines.extend(self.env.iter().map(|name| format!("have the environment variable {name}")));
-        lines.extend(self.ask.facts());
-        let limit = |(name, value): (&&str, &u64)| {
-            let shown = Limit::named(name).map_or_else(String::new, |limit| limit.show(*value));
-            format!("use at most {name} {shown}")
-        };
-        lines.extend(self.limits.iter().map(limit));
-        lines.sort();
-        lines.dedup();
-        lines
     }
 }
 

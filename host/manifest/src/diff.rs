@@ -7,10 +7,11 @@ use ipnet::IpNet;
 use packhost_core::PackName;
 use serde::Serialize;
 
+use crate::ceiling::Ceiling;
 use crate::entry::{AskRule, Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::HttpRule;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::parse::Manifest;
 
 /// What changes from one manifest to another. Displays as text; serializes for programs.
@@ -22,9 +23,10 @@ pub struct Diff {
     pub to: String,
     /// Packs for which something changes, sorted.
     pub packs: Vec<PackDiff>,
-    /// What the ceiling allows now and did not before. Without a ceiling there is nothing to list.
+    /// What entries may grant now and could not before; each ends the sentence "they may …". A ceiling that is taken away
+    /// is one line.
     pub ceiling_gained: Vec<String>,
-    /// What the ceiling no longer allows.
+    /// What entries could grant before and cannot any more. A ceiling where there was none is one line.
     pub ceiling_lost: Vec<String>,
 }
 
@@ -49,11 +51,12 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
         let (gained, lost) = changes(&before, &after);
         (!gained.is_empty() || !lost.is_empty()).then(|| PackDiff { pack: pack.clone(), gained, lost })
     });
-    let bounds = |manifest: &Manifest| -> BTreeMap<String, Fact> {
-        let lines = manifest.ceiling().map(|ceiling| ceiling.canonical()).unwrap_or_default();
-        lines.into_iter().map(|line| (line, Fact::Has)).collect()
+    let (ceiling_gained, ceiling_lost) = match (old.ceiling(), new.ceiling()) {
+        (Some(old), Some(new)) => changes(&bounds(old), &bounds(new)),
+        (Some(_), None) => (vec!["grant without bounds: there is no ceiling any more".into()], Vec::new()),
+        (None, Some(_)) => (Vec::new(), vec!["grant without bounds: there is a ceiling now".into()]),
+        (None, None) => Default::default(),
     };
-    let (ceiling_gained, ceiling_lost) = changes(&bounds(old), &bounds(new));
     Diff {
         from: old.revision().into(),
         to: new.revision().into(),
@@ -90,7 +93,7 @@ fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (
 }
 
 fn show(limit: &str, value: u64) -> String {
-    crate::limits::Limit::named(limit).map_or_else(|| value.to_string(), |limit| limit.show(value))
+    Limit::named(limit).map_or_else(|| value.to_string(), |limit| limit.show(value))
 }
 
 fn sentence(words: &str, fact: Fact) -> String {
@@ -123,12 +126,33 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
     facts
 }
 
+/// The most that entries may grant. A limit that the ceiling does not name has its hard maximum.
+fn bounds(ceiling: &Ceiling) -> BTreeMap<String, Fact> {
+    let mut words: Vec<String> = ceiling.http.iter().flat_map(HttpRule::facts).collect();
+    words.extend(ceiling.fs.iter().flat_map(FsRule::facts));
+    words.extend(ceiling.env.iter().map(|name| format!("have the environment variable {name}")));
+    words.extend(ceiling.config.iter().map(|name| format!("have the config value {name}")));
+    words.extend(ceiling.ask.facts());
+    let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
+    let most = |limit: &Limit| ceiling.limits.get(limit.name).copied().unwrap_or(limit.max);
+    facts.extend(Limits::TABLE.iter().map(|limit| (limit.name.to_owned(), Fact::UpTo(most(limit)))));
+    facts
+}
+
 /// An entry in lines that do not depend on how it is written.
 pub(crate) fn canonical(entry: &Entry) -> Vec<String> {
-    let facts = facts(entry);
-    let lines =
-        facts.iter().map(|(words, fact)| format!("{:?} may {}", entry.pack.as_str(), sentence(words, *fact)));
-    std::iter::once(format!("{:?}", entry.pack.as_str())).chain(lines).collect()
+    let name = format!("{:?}", entry.pack.as_str());
+    let lines = lines(&name, &facts(entry));
+    std::iter::once(name).chain(lines).collect()
+}
+
+/// The ceiling in lines that do not depend on how it is written.
+pub(crate) fn canonical_ceiling(ceiling: &Ceiling) -> Vec<String> {
+    lines("any entry", &bounds(ceiling))
+}
+
+fn lines(who: &str, facts: &BTreeMap<String, Fact>) -> Vec<String> {
+    facts.iter().map(|(words, fact)| format!("{who} may {}", sentence(words, *fact))).collect()
 }
 
 impl HttpRule {

@@ -66,6 +66,9 @@ enum FsRoot {
 pub struct FsGrant {
     /// The directory on the host, absolute.
     pub host: PathBuf,
+    /// The part of it that the manifest spells out. What is below came from the call's input, and may lead through
+    /// names that a guest has made.
+    pub base: PathBuf,
     /// The absolute path under which the pack sees it.
     pub guest: String,
     /// What may be done in it.
@@ -141,6 +144,32 @@ impl FsHost {
                 && self.segments.iter().zip(&inner.segments).all(|(a, b)| b.is_literal() && a == b))
     }
 
+    /// Why a pack may not have this directory, where the host keeps its own things beside or in it; and what to write
+    /// instead.
+    pub(crate) fn reserved(&self) -> Option<(&'static str, String)> {
+        let first = self.segments.first();
+        let why = match first {
+            _ if self.root != FsRoot::State => return None,
+            None => "is the host's own state",
+            Some(first) if !first.is_literal() => "lets the input choose a name beside the host's own",
+            Some(first) if is_hosts_own(&first.to_string()) => "is the host's own",
+            Some(_) => return None,
+        };
+        let kept = self.segments.iter().filter(|_| first.is_some_and(|first| !first.is_literal()));
+        let names: Vec<String> =
+            std::iter::once("files".to_owned()).chain(kept.map(Template::to_string)).collect();
+        Some((why, format!("use a directory beside it, such as {}", self.rooted(&names))))
+    }
+
+    /// Whether a directory that `inner` can become can be or lie in one that this can become. Of directories below
+    /// different roots nobody can tell.
+    pub(crate) fn may_hold(&self, inner: &Self) -> bool {
+        let may_be = |(a, b): (&Template, &Template)| !a.is_literal() || !b.is_literal() || a == b;
+        self.root == inner.root
+            && self.segments.len() <= inner.segments.len()
+            && self.segments.iter().zip(&inner.segments).all(may_be)
+    }
+
     /// Whether no value of the input stands in it.
     pub(crate) fn is_literal(&self) -> bool {
         self.segments.iter().all(Template::is_literal)
@@ -166,8 +195,21 @@ impl FsHost {
 impl FsRule {
     pub(crate) fn narrow(&self, input: &Value, vars: &HostVars) -> Result<FsGrant, String> {
         let host = self.host.narrow(input, vars)?;
-        Ok(FsGrant { host, guest: self.guest.clone(), mode: self.mode, place: self.place.clone() })
+        let base = self.host.base(vars).ok_or("there is no home directory")?;
+        Ok(FsGrant { host, base, guest: self.guest.clone(), mode: self.mode, place: self.place.clone() })
     }
+}
+
+/// Whether a name directly below the state directory is the host's: what it caches, reads and keeps secret there.
+pub(crate) fn is_hosts_own(name: &str) -> bool {
+    matches!(name, "cache" | "policies" | "packs") || name.starts_with("compiled.")
+}
+
+/// Whether one of two guest paths lies in the other.
+pub(crate) fn nested(one: &str, other: &str) -> bool {
+    let inside =
+        |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    inside(one, other) || inside(other, one)
 }
 
 /// Reads the path under which a pack sees a directory; the error is the end of a sentence about it.

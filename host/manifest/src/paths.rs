@@ -19,9 +19,9 @@ use crate::template::{Template, TemplateError};
 /// * `*` is a whole segment and matches exactly one that is not empty. `**` stands last and matches whatever follows,
 ///   nothing included: `/a/**` matches `/a`, `/a/` and `/a/b/c`.
 /// * A trailing slash counts: `/a/` is not `/a`.
-/// * A request path never matches where a decoded segment holds `/`, `\`, a control character or a second layer of
-///   percent-encoding, or is `.` or `..`: servers disagree about what those mean. A rule without `paths` does not look
-///   at the path and has no such exception.
+/// * A request path never matches where a decoded segment is not UTF-8, holds `/`, `\`, a control character or a second
+///   layer of percent-encoding, or is `.` or `..`, alone or before a `;` (some servers cut parameters off there): servers
+///   disagree about what those mean. A rule without `paths` does not look at the path and has no such exception.
 /// * The values of a [`Template`] must be one such harmless segment, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathPattern {
@@ -55,8 +55,8 @@ pub enum PathError {
     /// `?`, `#`, `%`, a backslash or a control character.
     #[error("a path pattern holds no {0:?}: it is written decoded, without query and fragment")]
     Character(char),
-    /// `.` or `..`.
-    #[error("\".\" and \"..\" never match")]
+    /// `.` or `..`, alone or before a `;`.
+    #[error("\".\" and \"..\" never match, nor do they before a \";\"")]
     Dots,
     /// `//`.
     #[error("an empty segment stands only at the end")]
@@ -98,7 +98,7 @@ fn segment(text: &str) -> Result<Segment, PathError> {
     match text {
         "*" => return Ok(Segment::Any),
         "**" => return Err(PathError::Rest),
-        "." | ".." => return Err(PathError::Dots),
+        _ if is_dots(text) => return Err(PathError::Dots),
         _ => {}
     }
     let template = Template::parse(text)?;
@@ -116,25 +116,28 @@ fn segment(text: &str) -> Result<Segment, PathError> {
 }
 
 /// The decoded segments of a request's path; `None` where no pattern may match it.
-pub(crate) fn request_segments(path: &str) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn request_segments(path: &str) -> Option<Vec<String>> {
     let body = path.strip_prefix('/')?;
-    body.split('/')
-        .map(|part| Some(percent_decode_str(part).collect()).filter(|bytes: &Vec<u8>| is_harmless(bytes)))
-        .collect()
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8().ok().map(String::from);
+    body.split('/').map(|part| decoded(part).filter(|text| is_harmless(text))).collect()
 }
 
-fn is_harmless(segment: &[u8]) -> bool {
-    let encoded_again =
-        segment.windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit());
+fn is_harmless(segment: &str) -> bool {
+    let hex = |at: usize| segment.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let encoded_again = segment.match_indices('%').any(|(at, _)| hex(at + 1) && hex(at + 2));
     !encoded_again
-        && segment != b"."
-        && segment != b".."
-        && !segment.iter().any(|b| matches!(b, b'/' | b'\\') || b.is_ascii_control())
+        && !is_dots(segment)
+        && !segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_ascii_control())
+}
+
+/// Whether a segment is `.` or `..`, also to a server that cuts parameters off (`..;a` of RFC 2396 section 3.3).
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.split(';').next(), Some("." | ".."))
 }
 
 /// Whether a value may stand in a path segment or be a file name.
 pub(crate) fn fits_segment(value: &str) -> Result<(), &'static str> {
-    let plain = !value.is_empty() && is_harmless(value.as_bytes()) && value.len() <= 255;
+    let plain = !value.is_empty() && is_harmless(value) && value.len() <= 255;
     if plain && !value.contains(['*', '?', '#', '%']) { Ok(()) } else { Err("is not one segment of a path") }
 }
 
@@ -144,12 +147,12 @@ impl PathPattern {
         request_segments(path).is_some_and(|segments| self.matches_segments(&segments))
     }
 
-    pub(crate) fn matches_segments(&self, path: &[Vec<u8>]) -> bool {
+    pub(crate) fn matches_segments(&self, path: &[String]) -> bool {
         let long_enough =
             if self.rest { path.len() >= self.segments.len() } else { path.len() == self.segments.len() };
         long_enough
             && self.segments.iter().zip(path).all(|(pattern, segment)| match pattern {
-                Segment::Text(text) => text.as_bytes() == segment,
+                Segment::Text(text) => text == segment,
                 Segment::Any => !segment.is_empty(),
                 Segment::Template(_) => false,
             })
@@ -212,8 +215,7 @@ impl Probe {
 
     pub(crate) fn fits(&self, patterns: &[PathPattern]) -> bool {
         let Self::Segments(segments) = self else { return false };
-        let segments: Vec<Vec<u8>> = segments.iter().map(|text| text.clone().into_bytes()).collect();
-        patterns.iter().any(|pattern| pattern.matches_segments(&segments))
+        patterns.iter().any(|pattern| pattern.matches_segments(segments))
     }
 }
 

@@ -12,6 +12,8 @@ use crate::shape::{FILE, Key, Object, Shape, Word};
 pub fn schema() -> Value {
     let mut definitions = Map::new();
     let mut schema = object(&FILE, &mut definitions);
+    // A file that says nothing is one that grants nothing.
+    schema["type"] = json!(["object", "null"]);
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["$id"] = "packhost-manifest.schema.json".into();
     schema["title"] = "packhost capability manifest".into();

@@ -124,8 +124,9 @@ const PATHS_DOC: &str = "Path patterns, one of which the path must match. Withou
                          is one segment, `**` at the end whatever follows; a trailing slash counts; patterns are written \
                          decoded.";
 const ADDRESSES_DOC: &str = "Networks besides the public Internet that the host may resolve to. Without the key: public \
-                             addresses alone. A host that is an address means that address. Link-local networks, where \
-                             cloud metadata lives, cannot be granted.";
+                             addresses alone. A host that is an address means that address. A network that holds or is \
+                             part of a link-local, multicast or metadata network is refused: name the private networks \
+                             that are meant. What lies in a private network and no rule can open stays closed.";
 
 const HTTP_RULE: Object = Object {
     name: "http rule",
@@ -188,7 +189,8 @@ const FS_RULE: Object = Object {
             required: true,
             shape: Shape::Text(&DIRECTORY),
             doc: "The directory: absolute, `~/…`, or `${state}/…` (the host's state directory). `${input.…}` takes one \
-                  file name. The whole file system cannot be granted.",
+                  file name. The whole file system cannot be granted, nor what the host keeps for itself: directly below \
+                  `${state}` stands a name of your choice that is not `cache`, `policies` or `packs`.",
         },
         Key {
             name: "guest",
@@ -196,7 +198,12 @@ const FS_RULE: Object = Object {
             shape: Shape::Text(&GUEST),
             doc: "The absolute path under which the pack sees it. Each path once per pack.",
         },
-        key("mode", MODE, "What may be done in it. `read-only` where absent."),
+        key(
+            "mode",
+            MODE,
+            "What may be done in it. `read-only` where absent. Two rules of which one lies in the other, by `guest` or by \
+             `host`, have one mode.",
+        ),
     ],
     one_of: &[],
     later: &["quota"],
@@ -290,6 +297,7 @@ const CEILING: Object = Object {
             Shape::List(&Shape::Text(&VARIABLE)),
             "Names of environment variables that entries may set.",
         ),
+        key("config", Shape::List(&Shape::Text(&CONFIG_KEY)), "Names of config values that entries may set."),
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
     ],

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::contract::{Contract, Inner};
 use crate::{Mend, example, explain, mend, wording};
 
-/// The most JSON values of an input that is mended or explained; naming every objection costs memory per value.
+/// The most JSON values of an input that is mended or explained as a whole; the validator names every objection at once,
+/// which costs memory per value.
 const NODES: usize = 4096;
 /// The most text in such an input, in bytes.
 const BYTES: usize = 1 << 20;
@@ -24,8 +25,8 @@ pub struct Accepted {
 }
 
 impl Contract {
-    /// Takes an input as it is if it is valid, mended if that can be done in one way only. An input of more than 4096
-    /// values or 1 MiB of text is not mended.
+    /// Takes an input as it is if it is valid, mended if that can be done in one way only. Of an input of more than 4096
+    /// values or 1 MiB of text, only those properties are mended that are not so large themselves.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidInput`] with a place, what was expected and found there, and an input that is valid where
@@ -35,10 +36,11 @@ impl Contract {
         if inner.validator.is_valid(&input) {
             return Ok(Accepted { value: input, mends: Vec::new() });
         }
-        if !mendable(&input) {
-            return Err(too_large(inner));
-        }
-        let mends = mend::mend(inner, &mut input);
+        let mends = if mendable(&input) {
+            mend::mend(inner, &mut input)
+        } else {
+            mend::mend_parts(inner, &mut input)
+        };
         if inner.validator.is_valid(&input) {
             let mends = mends.into_iter().map(Mend::shortened).collect();
             return Ok(Accepted { value: input, mends });

@@ -5,10 +5,10 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use crate::contract::Inner;
-use crate::explain;
-use crate::invent::invent;
+use crate::invent::{Invented, invent};
 use crate::mend::keys;
-use crate::wording::{join, shorten, split};
+use crate::wording::{inside, join, split};
+use crate::{accept, explain};
 
 /// The most passes over one input; a correction may uncover the next place.
 const PASSES: usize = 16;
@@ -17,12 +17,13 @@ const PLACES: usize = 32;
 /// The longest example, in bytes of JSON.
 const BYTES: usize = 2048;
 
-/// What was sent, with everything that is wrong replaced; or else an example that is known.
+/// What was sent, with everything that is wrong replaced; or else an example that is known. A text is never shortened: what
+/// is shown is sent again as it stands.
 pub(crate) fn corrected(inner: &Inner, sent: &Value) -> Option<Value> {
     let mut value = sent.clone();
-    let mut changed = Vec::new();
+    let mut changed: Vec<Change> = Vec::new();
     for _ in 0..PASSES {
-        if inner.validator.is_valid(&value) {
+        if inner.validator.is_valid(&value) || !accept::mendable(&value) {
             break;
         }
         let errors: Vec<ValidationError<'_>> = inner.validator.iter_errors(&value).take(PLACES).collect();
@@ -38,28 +39,60 @@ pub(crate) fn corrected(inner: &Inner, sent: &Value) -> Option<Value> {
         }
         changed.append(&mut changes);
     }
-    presentable(inner, value).or_else(|| known(inner))
+    if !inner.validator.is_valid(&value) {
+        return known(inner);
+    }
+    // A value that nobody ever sent means nothing to the pack; a whole example of its own does.
+    let whole = if makes_up(&changed) { given(inner) } else { None };
+    whole.or_else(|| presentable(inner, value)).or_else(|| given(inner))
+}
+
+/// Whether something of these changes is made up and nothing of them is from a known example.
+fn makes_up(changed: &[Change]) -> bool {
+    let replaced =
+        |at: usize| changed[at + 1..].iter().any(|later| inside(&changed[at].pointer, &later.pointer));
+    let left = |origin| (0..changed.len()).any(|at| changed[at].origin == origin && !replaced(at));
+    left(Origin::MadeUp) && !left(Origin::Known)
 }
 
 /// The pack's first example, or one that is made from the schema.
 pub(crate) fn known(inner: &Inner) -> Option<Value> {
-    let given = inner.examples.iter().find_map(|example| presentable(inner, example.clone()));
-    given.or_else(|| presentable(inner, invent(&inner.schema, &inner.schema)?))
+    given(inner).or_else(|| presentable(inner, invent(&inner.schema, &inner.schema)?.value))
 }
 
-/// The value if it is valid and short, shortened if it must be and still is valid then.
+/// The pack's first example that can be shown.
+fn given(inner: &Inner) -> Option<Value> {
+    inner.examples.iter().find_map(|example| presentable(inner, example.clone()))
+}
+
+/// The value if it is valid and short.
 fn presentable(inner: &Inner, value: Value) -> Option<Value> {
-    let short = shorten(&value);
-    if short != value && inner.validator.is_valid(&short) {
-        return Some(short);
-    }
-    (inner.validator.is_valid(&value) && value.to_string().len() <= BYTES).then_some(value)
+    (value.to_string().len() <= BYTES && inner.validator.is_valid(&value)).then_some(value)
 }
 
-/// A correction of one place: a new value, or none for a property that has to go.
-type Change = (String, Option<Value>);
+/// A correction of one place.
+#[derive(PartialEq)]
+struct Change {
+    pointer: String,
+    /// The new value; none for a property that has to go.
+    to: Option<Value>,
+    origin: Origin,
+}
 
-fn apply(value: &mut Value, (pointer, to): &Change) {
+/// Where a new value comes from.
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    /// What was sent, at another place; or nothing.
+    Sent,
+    /// An example of the pack.
+    Known,
+    /// What the schema names.
+    Schema,
+    /// Nowhere.
+    MadeUp,
+}
+
+fn apply(value: &mut Value, Change { pointer, to, .. }: &Change) {
     let Some((parent, name)) = split(pointer) else {
         if let Some(to) = to {
             value.clone_from(to);
@@ -91,7 +124,7 @@ fn collect(inner: &Inner, value: &Value, errors: &[ValidationError<'_>], changes
             continue;
         }
         for change in answers(inner, value, error) {
-            if !changes.iter().any(|(pointer, _)| *pointer == change.0) {
+            if !changes.iter().any(|earlier| earlier.pointer == change.pointer) {
                 changes.push(change);
             }
         }
@@ -107,37 +140,43 @@ fn answers(inner: &Inner, value: &Value, error: &ValidationError<'_>) -> Vec<Cha
     match error.kind() {
         Kind::Required { property: Value::String(name) } => {
             let schema = explain::known(inner, error).into_iter().find(|(known, _)| known == name);
-            let pointer = join(here, name);
-            let to = given(inner, &pointer, &join(&format!("{node}/properties"), name))
-                .or_else(|| invent(&inner.schema, schema.map_or(&Value::Bool(true), |(_, schema)| schema)));
-            to.map(|to| (pointer, Some(to))).into_iter().collect()
+            let schema = schema.map_or(&Value::Bool(true), |(_, schema)| schema);
+            let node = join(&format!("{node}/properties"), name);
+            replaced(inner, join(here, name), &node, Some(schema)).into_iter().collect()
         }
-        Kind::FalseSchema => vec![(here.to_owned(), None)],
-        _ => {
-            let schema = inner.schema.pointer(node);
-            let to = given(inner, here, node).or_else(|| invent(&inner.schema, schema?));
-            to.map(|to| (here.to_owned(), Some(to))).into_iter().collect()
-        }
+        Kind::FalseSchema => vec![Change { pointer: here.to_owned(), to: None, origin: Origin::Sent }],
+        _ => replaced(inner, here.to_owned(), node, inner.schema.pointer(node)).into_iter().collect(),
     }
+}
+
+/// A value for this place: the pack's own, or what the schema there suggests.
+fn replaced(inner: &Inner, pointer: String, node: &str, schema: Option<&Value>) -> Option<Change> {
+    if let Some(known) = known_at(inner, &pointer, node) {
+        return Some(Change { pointer, to: Some(known), origin: Origin::Known });
+    }
+    let Invented { value, made_up } = invent(&inner.schema, schema?)?;
+    let origin = if made_up { Origin::MadeUp } else { Origin::Schema };
+    Some(Change { pointer, to: Some(value), origin })
 }
 
 /// Takes an unknown property out; where its name was nearly right, its value goes to the right one.
 fn without(inner: &Inner, value: &Value, error: &ValidationError<'_>, name: &str) -> Vec<Change> {
     let here = error.instance_path().as_str();
     let known = explain::known(inner, error);
-    let mut changes = vec![(join(here, name), None)];
+    let moved = |name: &str, to| Change { pointer: join(here, name), to, origin: Origin::Sent };
+    let mut changes = vec![moved(name, None)];
     if let Some(near) = keys::closest(name, known.iter().map(|(key, _)| *key))
         && let Some(Value::Object(object)) = value.pointer(here)
         && !object.contains_key(near)
-        && let Some(moved) = object.get(name)
+        && let Some(sent) = object.get(name)
     {
-        changes.push((join(here, near), Some(moved.clone())));
+        changes.push(moved(near, Some(sent.clone())));
     }
     changes
 }
 
 /// What the pack's own examples have at this place, if the schema there allows it.
-fn given(inner: &Inner, pointer: &str, node: &str) -> Option<Value> {
+fn known_at(inner: &Inner, pointer: &str, node: &str) -> Option<Value> {
     let mut found = inner.examples.iter().filter_map(|example| example.pointer(pointer));
     let first = found.next()?;
     inner.alternative(node)?.is_valid(first).then(|| first.clone())

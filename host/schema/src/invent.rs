@@ -16,15 +16,25 @@ const ENTRIES: usize = 32;
 /// The longest text, in characters.
 const TEXT: usize = 1024;
 
+/// A value that a schema suggests.
+pub(crate) struct Invented {
+    pub(crate) value: Value,
+    /// Whether the schema gave no more than the type for a part of it.
+    pub(crate) made_up: bool,
+}
+
 /// A value that the schema `node`, a part of `root`, suggests.
-pub(crate) fn invent(root: &Value, node: &Value) -> Option<Value> {
-    Invention { root, fuel: Cell::new(FUEL) }.invent(node, DEPTH)
+pub(crate) fn invent(root: &Value, node: &Value) -> Option<Invented> {
+    let invention = Invention { root, fuel: Cell::new(FUEL), made_up: Cell::new(false) };
+    let value = invention.invent(node, DEPTH)?;
+    Some(Invented { value, made_up: invention.made_up.get() })
 }
 
 /// One invention, with how many more schemas it may look at.
 struct Invention<'s> {
     root: &'s Value,
     fuel: Cell<usize>,
+    made_up: Cell<bool>,
 }
 
 impl Invention<'_> {
@@ -32,7 +42,7 @@ impl Invention<'_> {
         let depth = depth.checked_sub(1)?;
         self.fuel.set(self.fuel.get().checked_sub(1)?);
         let schema = match schema {
-            Value::Bool(true) => return Some("text".into()),
+            Value::Bool(true) => return Some(self.made_up("text")),
             Value::Object(schema) => schema,
             _ => return None,
         };
@@ -57,13 +67,18 @@ impl Invention<'_> {
         match kind {
             Some("object") => Some(self.object(schema, base, depth)),
             Some("array") => base.or_else(|| Some(self.list(schema, depth))),
-            Some("string") => base.or_else(|| Some(text(schema).into())),
-            Some("integer") => base.or_else(|| Some(integer(schema))),
-            Some("number") => base.or_else(|| Some(number(schema))),
-            Some("boolean") => Some(true.into()),
+            Some("string") => base.or_else(|| Some(self.made_up(text(schema)))),
+            Some("integer") => base.or_else(|| Some(self.made_up(integer(schema)))),
+            Some("number") => base.or_else(|| Some(self.made_up(number(schema)))),
+            Some("boolean") => Some(self.made_up(true)),
             Some("null") => Some(Value::Null),
-            _ => base.or_else(|| Some("text".into())),
+            _ => base.or_else(|| Some(self.made_up("text"))),
         }
+    }
+
+    fn made_up(&self, value: impl Into<Value>) -> Value {
+        self.made_up.set(true);
+        value.into()
     }
 
     /// What the schemas suggest that this one is combined of: objects together, otherwise the first that is not null.
@@ -103,7 +118,7 @@ impl Invention<'_> {
             {
                 made.insert(name.to_owned(), value);
             } else {
-                made.entry(name).or_insert_with(|| "text".into());
+                made.entry(name).or_insert_with(|| self.made_up("text"));
             }
         }
         Value::Object(made)

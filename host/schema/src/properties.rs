@@ -52,6 +52,7 @@ fn scalar() -> impl Strategy<Value = Value> {
             "null",
             "",
             "x",
+            "TRUE",
             "[]",
             "[1, \"5\"]",
             "{}",
@@ -82,7 +83,7 @@ fn part() -> impl Strategy<Value = Value> {
             .prop_map(|kind| json!({"type": kind})),
         prop::sample::select(vec!["integer", "string", "boolean", "object"])
             .prop_map(|kind| json!({"type": [kind, "null"]})),
-        prop::sample::subsequence(vec![json!("5"), json!(5), json!(true), json!("x")], 1..4)
+        prop::sample::subsequence(vec![json!("5"), json!(5), json!(true), json!("x"), json!("X")], 1..5)
             .prop_map(|options| json!({"enum": options})),
         scalar().prop_map(|constant| json!({"const": constant})),
         Just(json!({"type": "string", "minLength": 1, "pattern": "^[a-z0-9]*$"})),
@@ -135,6 +136,49 @@ fn schema() -> impl Strategy<Value = Value> {
     )
 }
 
+/// What is sent: anything, or what the schema suggests with slips in it.
+#[derive(Debug, Clone)]
+enum Sent {
+    Any(Value),
+    Slipped(Vec<u8>),
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    prop_oneof![value().prop_map(Sent::Any), prop::collection::vec(0..8_u8, 0..8).prop_map(Sent::Slipped),]
+}
+
+impl Sent {
+    fn to(&self, schema: &Value) -> Value {
+        match self {
+            Self::Any(value) => value.clone(),
+            Self::Slipped(slips) => {
+                let right = crate::invent::invent(schema, schema).map_or(Value::Null, |made| made.value);
+                slipped(right, &mut slips.iter().copied())
+            }
+        }
+    }
+}
+
+fn slipped(value: Value, slips: &mut impl Iterator<Item = u8>) -> Value {
+    let value = match value {
+        Value::Object(map) => map.into_iter().map(|(name, item)| (name, slipped(item, slips))).collect(),
+        Value::Array(items) => items.into_iter().map(|item| slipped(item, slips)).collect(),
+        plain => plain,
+    };
+    match (slips.next(), value) {
+        (Some(1), value @ (Value::Number(_) | Value::Bool(_))) => value.to_string().into(),
+        (Some(2), value @ (Value::Array(_) | Value::Object(_))) => value.to_string().into(),
+        (Some(3), Value::Array(mut items)) if items.len() == 1 => items.remove(0),
+        (Some(4), Value::Object(map)) => {
+            map.into_iter().map(|(name, item)| (name.to_uppercase(), item)).collect()
+        }
+        (Some(5), Value::String(text)) => text.to_uppercase().into(),
+        (Some(6), Value::String(text)) => serde_json::from_str(&text).unwrap_or(text.into()),
+        (Some(7), value) => json!({ "input": value }),
+        (_, value) => value,
+    }
+}
+
 /// Does what a report says, by itself, and objects when the report does not fit the value.
 fn replay(mut value: Value, mends: &[Mend]) -> Value {
     for mend in mends {
@@ -179,6 +223,9 @@ fn means_the_same(mend: &Mend) {
         (MendKind::FromJson, Value::String(from), to) => {
             assert_eq!(serde_json::from_str(from).ok().as_ref(), Some(to))
         }
+        (MendKind::Recased, Value::String(from), Value::String(to)) => {
+            assert!(from != to && from.to_lowercase() == to.to_lowercase());
+        }
         (MendKind::ToString, from, Value::String(to)) => assert_eq!(&from.to_string(), to),
         (MendKind::ToList, from, Value::Array(to)) => assert_eq!(std::slice::from_ref(from), to.as_slice()),
         (MendKind::Renamed | MendKind::NullDropped | MendKind::Unwrapped, _, _) => {}
@@ -191,7 +238,8 @@ fn a_mend_is_minimal_reported_and_final() {
     let (valid, mended, refused) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let count = |counter: &AtomicUsize| counter.fetch_add(1, Ordering::Relaxed);
     let mut runner = TestRunner::new(Config { cases: 3000, ..Config::default() });
-    let result = runner.run(&(schema(), value()), |(schema, value)| {
+    let result = runner.run(&(schema(), sent()), |(schema, sent)| {
+        let value = sent.to(&schema);
         let contract = Contract::compile(&schema).expect("the family is of schemas");
         let reference = jsonschema::draft202012::new(&schema).expect("a schema");
         match contract.accept(value.clone()) {

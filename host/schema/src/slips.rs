@@ -123,6 +123,12 @@ fn one_slip_each() {
         ),
         (json!({"URL": URL}), json!({"url": URL}), K::Renamed, "\"URL\" was read as \"url\""),
         (with("follow", Value::Null), json!({"url": URL}), K::NullDropped, "\"follow\" was null; left out"),
+        (
+            with("method", json!("get")),
+            with("method", json!("GET")),
+            K::Recased,
+            "\"method\" was \"get\"; read as \"GET\"",
+        ),
         (with("method", Value::Null), json!({"url": URL}), K::NullDropped, "\"method\" was null; left out"),
         (
             with("filter", json!({"next": {"deep": "3"}})),
@@ -178,7 +184,7 @@ fn what_could_mean_two_things_is_refused() {
         with("tags", json!([1.10])),
         with("ids", json!("1 2")),
         with("when", json!("5")),
-        with("method", json!("get")),
+        with("method", json!("gets")),
         json!({"url": 1.10}),
         json!({"url": null}),
         json!({}),
@@ -229,9 +235,9 @@ fn a_refusal_says_where_what_and_how() {
         ),
         (json!({"ulr": URL}), "/ulr", "There is no property \"ulr\"; did you mean \"url\"?"),
         (
-            with("method", json!("get")),
+            with("method", json!("fetch")),
             "/method",
-            "Wrong value at /method: expected \"GET\" or \"POST\", got the text \"get\".",
+            "Wrong value at /method: expected \"GET\" or \"POST\", got the text \"fetch\".",
         ),
         (
             with("target", json!({"kind": "page", "number": "x"})),
@@ -264,10 +270,17 @@ fn the_example_is_what_was_sent_put_right() {
     );
     assert_eq!(example(json!({"ulr": URL})), Some(json!({"url": URL})));
     assert_eq!(example(json!({"tags": []})), Some(json!({"tags": [], "url": "https://example.org/"})));
-    assert_eq!(example(with("method", json!("get"))), Some(with("method", json!("GET"))));
+    assert_eq!(example(with("method", json!("fetch"))), Some(with("method", json!("GET"))));
     assert_eq!(example(json!("nonsense")), Some(json!({"url": "https://example.org/", "max_bytes": 100})));
     let long = example(json!({"url": "x".repeat(100_000), "follow": "maybe"})).expect("an example");
     assert!(long.to_string().len() < 2048, "an example stays short");
+    let headers: Value = (0..20).map(|n| (format!("{n}{}", "é".repeat(90)), json!("é".repeat(90)))).collect();
+    let wide = example(json!({"url": URL, "follow": "maybe", "headers": headers}));
+    assert_eq!(
+        wide,
+        Some(json!({"url": "https://example.org/", "max_bytes": 100})),
+        "so does one cut in many places"
+    );
 }
 
 #[test]
@@ -291,6 +304,41 @@ fn an_answer_is_judged_without_being_told() {
     assert!(failure.message.ends_with("at /max_bytes, expected an integer or null."), "{}", failure.message);
     assert!(failure.cause.as_deref().is_some_and(|cause| cause.contains("/properties/max_bytes/type")));
     assert!(!format!("{failure:?}").contains("s3cret"));
+}
+
+#[test]
+fn the_small_parts_of_a_large_input_are_mended() {
+    use MendKind as K;
+    let large = json!({
+        "url": URL, "ids": vec![1; 5000], "max_bytes": "5", "follow": null, "method": "Post",
+        "filter": {"Deep": "3"}, "tags": "news",
+    });
+    let accepted = mended(large.clone());
+    let mut read = json!({
+        "url": URL, "ids": vec![1; 5000], "max_bytes": 5, "method": "POST", "filter": {"deep": 3}, "tags": ["news"],
+    });
+    assert_eq!(accepted.value, read);
+    let report: Vec<_> = accepted.mends.iter().map(|mend| (mend.pointer.as_str(), mend.kind)).collect();
+    assert_eq!(
+        report,
+        [
+            ("/max_bytes", K::FromString),
+            ("/follow", K::NullDropped),
+            ("/method", K::Recased),
+            ("/filter/Deep", K::Renamed),
+            ("/filter/deep", K::FromString),
+            ("/tags", K::ToList)
+        ]
+    );
+    read["url"] = "x".repeat(2 << 20).into();
+    let mut long = read.clone();
+    long["max_bytes"] = "5".into();
+    assert_eq!(mended(long).value, read);
+    for (key, wrong) in [("max_bytes", json!("five")), ("url", Value::Null), ("unknown", json!(1))] {
+        let mut wrong_too = large.clone();
+        wrong_too[key] = wrong;
+        assert!(refused(wrong_too).message.contains("too large to say where"), "{key}");
+    }
 }
 
 #[test]

@@ -102,6 +102,11 @@ pub(crate) fn split(pointer: &str) -> Option<(&str, String)> {
     Some((parent, last.replace("~1", "/").replace("~0", "~")))
 }
 
+/// Whether a JSON pointer leads to a place or to something in it.
+pub(crate) fn inside(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -4,15 +4,20 @@ use std::io;
 
 use crate::WallsError;
 use crate::plan::{Plan, Requirement};
-use crate::status::{InForce, Status};
+use crate::status::{InForce, Lack, Status};
 
-const LACKS: &str = "this system has neither Landlock nor seccomp (Linux on x86-64 or AArch64 has both)";
+fn lacks() -> Lack {
+    Lack {
+        what: "this system has neither Landlock nor seccomp".into(),
+        fix: "Linux on x86-64 or AArch64 has both",
+    }
+}
 
 /// Does nothing here; an error when walls are required.
 pub fn raise(_: &Plan, requirement: Requirement) -> Result<InForce, WallsError> {
     match requirement {
-        Requirement::Required => Err(WallsError::Lacking(LACKS.into())),
-        Requirement::BestEffort => Ok(InForce { lacking: vec![LACKS.into()], ..InForce::default() }),
+        Requirement::Required => Err(WallsError::Lacking(lacks().to_string())),
+        Requirement::BestEffort => Ok(InForce { lacking: vec![lacks()], ..InForce::default() }),
         Requirement::Off => Ok(InForce::default()),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use crate::plan::{Plan, Requirement};
-use crate::status::{InForce, Landlock, Seccomp, Status};
+use crate::status::{InForce, Lack, Landlock, Seccomp, Status};
 use crate::{MINIMUM_LANDLOCK_ABI, WallsError, landlock, seccomp};
 
 /// Confines this process to `plan`, for good. Call it last in start-up, before the first thread; needs `/proc`.
@@ -21,9 +21,10 @@ pub fn raise(plan: &Plan, requirement: Requirement) -> Result<InForce, WallsErro
     }
     let abi = landlock::kernel_abi();
     let filter = seccomp::available();
-    let lacking: Vec<String> = [lacks_landlock(&abi), lacks_seccomp(&filter)].into_iter().flatten().collect();
+    let lacking: Vec<Lack> = [lacks_landlock(&abi), lacks_seccomp(&filter)].into_iter().flatten().collect();
     if requirement == Requirement::Required && !lacking.is_empty() {
-        return Err(WallsError::Lacking(lacking.join(", and ")));
+        let lacking: Vec<String> = lacking.iter().map(Lack::to_string).collect();
+        return Err(WallsError::Lacking(lacking.join("; and ")));
     }
 
     forgo_privileges()?;
@@ -84,21 +85,32 @@ fn forgo_privileges() -> Result<(), WallsError> {
     Err(WallsError::Kernel { asked: "prctl(PR_SET_NO_NEW_PRIVS)", source: io::Error::last_os_error() })
 }
 
-fn lacks_landlock(abi: &Result<u32, io::Error>) -> Option<String> {
-    match abi {
-        Ok(abi) if *abi >= MINIMUM_LANDLOCK_ABI => None,
-        Ok(abi) => Some(format!(
-            "this kernel has Landlock ABI {abi}, and ABI {MINIMUM_LANDLOCK_ABI} (Linux 6.7) is the first that can hold TCP ports"
-        )),
+fn lacks_landlock(abi: &Result<u32, io::Error>) -> Option<Lack> {
+    let (what, fix) = match abi {
+        Ok(abi) if *abi >= MINIMUM_LANDLOCK_ABI => return None,
+        Ok(abi) => (
+            format!(
+                "this kernel has Landlock ABI {abi}, and ABI {MINIMUM_LANDLOCK_ABI} is the first that can hold TCP ports"
+            ),
+            "Linux 6.7 or newer has it",
+        ),
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-            Some("this kernel has Landlock switched off (add landlock to the lsm= boot parameter)".into())
+            ("this kernel has Landlock switched off".into(), "add landlock to the lsm= boot parameter")
         }
-        Err(_) => Some("this kernel has no Landlock (Linux 6.7 or newer has what is needed)".into()),
-    }
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => (
+            "Landlock is kept from this process, as by the seccomp profile of a container".into(),
+            "let that profile allow the landlock_* calls",
+        ),
+        Err(_) => ("this kernel has no Landlock".into(), "Linux 6.7 or newer has what is needed"),
+    };
+    Some(Lack { what, fix })
 }
 
-fn lacks_seccomp(filter: &Result<(), io::Error>) -> Option<String> {
-    filter.as_ref().err().map(|error| format!("this kernel cannot filter system calls by seccomp ({error})"))
+fn lacks_seccomp(filter: &Result<(), io::Error>) -> Option<Lack> {
+    filter.as_ref().err().map(|error| Lack {
+        what: format!("this kernel cannot filter system calls by seccomp ({error})"),
+        fix: "Linux with CONFIG_SECCOMP_FILTER can, unless a container keeps the call from it",
+    })
 }
 
 #[cfg(test)]
@@ -106,11 +118,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_what_the_kernel_lacks() {
+    fn a_refusal_says_what_is_lacking_and_what_to_do() {
         assert_eq!(lacks_landlock(&Ok(MINIMUM_LANDLOCK_ABI)), None);
-        let old = lacks_landlock(&Ok(3)).unwrap_or_default();
-        assert!(old.contains("ABI 3") && old.contains("ABI 4 (Linux 6.7)"), "{old}");
-        let off = lacks_landlock(&Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))).unwrap_or_default();
-        assert!(off.contains("switched off"), "{off}");
+        let said = |abi| lacks_landlock(&abi).map(|lack| lack.to_string()).unwrap_or_default();
+        let failed = |errno| Err(io::Error::from_raw_os_error(errno));
+        let old = said(Ok(3));
+        assert!(old.contains("ABI 3") && old.contains("ABI 4") && old.contains("Linux 6.7"), "{old}");
+        for (errno, what, fix) in [
+            (libc::EOPNOTSUPP, "switched off", "lsm="),
+            (libc::EPERM, "seccomp profile", "landlock_*"),
+            (libc::ENOSYS, "no Landlock", "Linux 6.7"),
+        ] {
+            let sentence = said(failed(errno));
+            assert!(sentence.contains(what) && sentence.contains(fix), "{sentence}");
+        }
     }
 }

@@ -32,7 +32,7 @@ use std::io;
 pub use denials::{Answer, Denial, denials};
 pub use kernel::{raise, status};
 pub use plan::{Connect, Plan, Requirement};
-pub use status::{InForce, Landlock, Seccomp, Status};
+pub use status::{InForce, Lack, Landlock, Seccomp, Status};
 
 /// The Landlock ABI without which [`Requirement::Required`] refuses: 4, Linux 6.7. Below it the kernel cannot hold TCP ports (4)
 /// or keep a read-only file from being truncated (3). Later ones add device ioctl (5), signals and abstract sockets (6), paths

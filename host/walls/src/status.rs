@@ -16,8 +16,23 @@ pub struct InForce {
     pub landlock: Option<Landlock>,
     /// Paths of [`Plan::read`](crate::Plan::read) that did not exist or could not be reached: not granted.
     pub skipped: Vec<PathBuf>,
-    /// Why a part is off although the kernel was asked for it; a sentence for each.
-    pub lacking: Vec<String>,
+    /// Why a part is off, or weaker than it should be, although the kernel was asked for it.
+    pub lacking: Vec<Lack>,
+}
+
+/// Something that walls need and that is not there. Displays as one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lack {
+    /// What is lacking.
+    pub what: String,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.fix)
+    }
 }
 
 /// The system call filter.

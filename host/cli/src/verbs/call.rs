@@ -1,52 +1,75 @@
 //! `packhost call`: one call, without a server.
 
+mod blocks;
+
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
 
 use anstream::{eprintln, println};
 use async_trait::async_trait;
-use indicatif::ProgressBar;
 use packhost_core::{Caller, ErrorCode, Failure, RunId};
 use packhost_engine::{
-    Answer, Block, Call, Client, Door, Ended, LogLine, Outcome, Progress, Question, Reply,
+    Answer, Block, Call, Client, Door, Ended, Engine, LogLine, Outcome, Progress, Question, Reply, Usage,
 };
-use packhost_schema::Mend;
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::packs::not_served;
 use crate::args::{Call as Args, Global};
 use crate::exit::Error;
-use crate::host::{Prepared, prepare};
-use crate::output::{DIM, NOTE, Output};
+use crate::host::{Prepared, Purpose, prepare};
+use crate::output::{DIM, NOTE, Output, Work};
 
 /// The largest input, in bytes.
 const INPUT: u64 = 4 << 20;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let input = input(&args.input)?;
-    let prepared = prepare(global, None, None)?;
+    let prepared = prepare(global, Purpose::Once)?;
     let runtime = Prepared::runtime()?;
     let outcome = runtime.block_on(async {
-        let engine = prepared.start().await?;
-        let client = Arc::new(Terminal { bar: output.spinner("running") });
+        let (engine, _) = prepared.start(output).await?;
+        let work = output.progress("running");
+        let run = RunId::fresh();
         let call = Call {
-            run: RunId::fresh(),
+            run,
             caller: Caller::local(),
             door: Door::Cli,
             pack: args.pack.clone(),
             input,
-            client: client.clone(),
+            client: Arc::new(Terminal { work: work.clone() }),
         };
         let outcome = tokio::select! {
-            outcome = engine.dispatch(call) => Ok(outcome),
-            _ = tokio::signal::ctrl_c() => Err(Error::Call(Failure::new(ErrorCode::Cancelled, "Cancelled."))),
+            outcome = work.watch(engine.dispatch(call)) => known_here(outcome, &engine, &args.pack),
+            _ = tokio::signal::ctrl_c() => cancelled(run, &engine),
         };
-        client.bar.finish_and_clear();
-        outcome
+        Ok::<_, Error>(outcome)
     });
     runtime.shutdown_background();
     show(outcome?, output)
+}
+
+/// An agent is told only that there is no such tool. The person at this door may know why.
+fn known_here(mut outcome: Outcome, engine: &Engine, pack: &str) -> Outcome {
+    if let Err(Ended::Failed(failure)) = &mut outcome.result
+        && failure.code == ErrorCode::NotFound
+        && outcome.pack.is_none()
+    {
+        *failure = not_served(engine, pack);
+    }
+    outcome
+}
+
+/// Ctrl-C. The call ends with the future that waited for it.
+fn cancelled(run: RunId, engine: &Engine) -> Outcome {
+    Outcome {
+        run,
+        pack: None,
+        result: Err(Failure::new(ErrorCode::Cancelled, "Cancelled.").into()),
+        mends: Vec::new(),
+        revision: engine.manifest().revision().to_owned(),
+        usage: Usage::default(),
+    }
 }
 
 /// `@file`, `-` for stdin, or JSON.
@@ -64,52 +87,53 @@ fn input(text: &str) -> Result<Value, Error> {
     Ok(packhost_schema::parse(&bytes, packhost_schema::Limits::default())?)
 }
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    run: String,
-    pack: Option<&'a str>,
-    output: &'a Option<Value>,
-    #[serde(skip_serializing_if = "<[Mend]>::is_empty")]
-    mends: &'a [Mend],
-    revision: &'a str,
-    usage: packhost_engine::Usage,
-}
-
 fn show(outcome: Outcome, output: Output) -> Result<(), Error> {
-    let answer = match outcome.result {
-        Ok(answer) => answer,
-        Err(Ended::Failed(failure)) => return Err(failure.into()),
-        Err(Ended::Asks(question)) => {
-            return Err(Error::failed(format!("the pack asks \"{}\"", question.id)));
-        }
-    };
-    let shown = Shown {
-        run: outcome.run.to_string(),
-        pack: outcome.pack.as_ref().map(packhost_core::PackName::as_str),
-        output: &answer.structured,
-        mends: &outcome.mends,
-        revision: &outcome.revision,
-        usage: outcome.usage,
-    };
-    output.answer(&shown, || {
-        for mend in &outcome.mends {
-            eprintln!("{NOTE}mended{NOTE:#}: {mend}");
-        }
-        text(&answer);
+    let mut envelope = json!({
+        "run": outcome.run.to_string(), "pack": outcome.pack, "revision": outcome.revision,
+        "mends": outcome.mends, "usage": outcome.usage,
     });
-    Ok(())
+    let mended = || outcome.mends.iter().for_each(|mend| eprintln!("{NOTE}mended{NOTE:#}: {mend}"));
+    let failure = match outcome.result {
+        Ok(answer) => {
+            envelope["output"] = json!(answer.structured);
+            envelope["content"] = answer.content.iter().map(blocks::to_json).collect();
+            output.answer(&envelope, || {
+                mended();
+                text(&answer);
+            });
+            return Ok(());
+        }
+        Err(Ended::Failed(failure)) => failure,
+        Err(Ended::Asks(question)) => {
+            let message = format!("The pack asks \"{}\", and here nobody answers.", question.id);
+            Failure::new(ErrorCode::Internal, message)
+        }
+    };
+    envelope["error"] = failure.to_json();
+    if output.is_json() {
+        output.answer(&envelope, || {});
+    } else {
+        mended();
+        output.failure(&failure);
+    }
+    Err(Error::Ended(failure.code))
 }
 
+/// The answer as data where there is some, else its blocks.
 fn text(answer: &Answer) {
     if let Some(value) = &answer.structured {
         println!("{value:#}");
+        let more = answer.content.iter().filter(|block| !matches!(block, Block::Text(_))).count();
+        if more > 0 {
+            eprintln!("{DIM}{more} more that is not text; --json has it{DIM:#}");
+        }
         return;
     }
     for block in &answer.content {
         match block {
             Block::Text(text) => println!("{text}"),
             Block::Image { mime_type, data } | Block::Audio { mime_type, data } => {
-                println!("{DIM}({mime_type}, {} bytes){DIM:#}", data.len());
+                println!("{DIM}({mime_type}, {} bytes; --json has them){DIM:#}", data.len());
             }
             Block::Resource { uri, .. } | Block::Link { uri, .. } => println!("{uri}"),
         }
@@ -118,14 +142,14 @@ fn text(answer: &Answer) {
 
 /// A person at a terminal.
 struct Terminal {
-    bar: ProgressBar,
+    work: Work,
 }
 
 #[async_trait]
 impl Client for Terminal {
     fn progress(&self, progress: Progress) {
         if let Some(message) = progress.message {
-            self.bar.set_message(message);
+            self.work.say(message);
         }
     }
 

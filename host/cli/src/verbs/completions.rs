@@ -1,5 +1,7 @@
 //! `packhost completions`
 
+use std::io::Write;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
 
@@ -7,6 +9,11 @@ use crate::args::Args;
 use crate::exit::Error;
 
 pub(crate) fn run(shell: Shell) -> Result<(), Error> {
-    clap_complete::generate(shell, &mut Args::command(), "packhost", &mut std::io::stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "packhost", &mut script);
+    match std::io::stdout().write_all(&script) {
+        // Whoever reads has enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Error::file("stdout".as_ref(), error)),
+    }
 }

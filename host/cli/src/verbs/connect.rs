@@ -3,26 +3,28 @@
 use anstream::println;
 use serde_json::{Value, json};
 
-use crate::args::{Agent, Connect as Args};
+use crate::args::{Agent, Connect as Args, Global};
+use crate::binary::{self, quote};
 use crate::exit::Error;
 use crate::output::{DIM, Output};
 
 /// One way to connect: a command to run, or text to put into a file.
+#[derive(Debug, PartialEq)]
 struct Way {
     command: Option<String>,
     file: Option<(&'static str, String)>,
 }
 
-pub(crate) fn run(args: &Args, output: Output) -> Result<(), Error> {
-    let binary =
-        std::env::current_exe().map_err(|error| Error::failed(format!("where this binary is: {error}")))?;
+pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
+    let binary = binary::path()?;
     let binary = binary.to_string_lossy();
-    let way = way(args.agent, &binary);
+    let stdio = stdio(global);
+    let way = way(args.agent, &binary, &stdio);
     let shown = json!({
         "command": way.command,
         "file": way.file.as_ref().map(|(file, _)| file),
         "content": way.file.as_ref().map(|(_, content)| content),
-        "stdio": { "command": binary, "args": ["mcp"] },
+        "stdio": { "command": binary, "args": stdio },
     });
     output.answer(&shown, || {
         if let Some(command) = &way.command {
@@ -36,47 +38,66 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Error> {
     Ok(())
 }
 
-fn way(agent: Agent, binary: &str) -> Way {
-    let quoted = quote(binary);
-    let server = json!({ "command": binary, "args": ["mcp"] });
+/// The arguments of the host that the agent starts: the same host as this one.
+fn stdio(global: &Global) -> Vec<String> {
+    let again = global.again().into_iter().map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("mcp".to_owned()).chain(again).collect()
+}
+
+fn way(agent: Agent, binary: &str, args: &[String]) -> Way {
+    let server = json!({ "command": binary, "args": args });
     let file = |file, content: Value| Some((file, format!("{content:#}")));
+    let words = |args: &[String]| {
+        std::iter::once(binary)
+            .chain(args.iter().map(String::as_str))
+            .map(quote)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     match agent {
         Agent::ClaudeCode => Way {
-            command: Some(format!("claude mcp add packhost -- {quoted} mcp")),
+            command: Some(format!("claude mcp add packhost -- {}", words(args))),
             file: file(".mcp.json", json!({ "mcpServers": { "packhost": server } })),
         },
         Agent::Cursor => Way {
             command: None,
             file: file("~/.cursor/mcp.json", json!({ "mcpServers": { "packhost": server } })),
         },
-        Agent::Vscode => Way {
-            command: Some(format!(
-                "code --add-mcp {}",
-                quote(&json!({ "name": "packhost", "command": binary, "args": ["mcp"] }).to_string())
-            )),
-            file: file(
-                ".vscode/mcp.json",
-                json!({ "servers": { "packhost": { "type": "stdio", "command": binary, "args": ["mcp"] } } }),
-            ),
-        },
+        Agent::Vscode => {
+            let whole = json!({ "name": "packhost", "command": binary, "args": args }).to_string();
+            let server = json!({ "type": "stdio", "command": binary, "args": args });
+            Way {
+                command: Some(format!("code --add-mcp {}", quote(&whole))),
+                file: file(".vscode/mcp.json", json!({ "servers": { "packhost": server } })),
+            }
+        }
         Agent::Codex => Way {
-            command: Some(format!("codex mcp add packhost -- {quoted} mcp")),
+            command: Some(format!("codex mcp add packhost -- {}", words(args))),
+            // A JSON string, and a list of them, are TOML as they stand.
             file: Some((
                 "~/.codex/config.toml",
-                format!("[mcp_servers.packhost]\ncommand = {}\nargs = [\"mcp\"]", json!(binary)),
+                format!("[mcp_servers.packhost]\ncommand = {}\nargs = {}", json!(binary), json!(args)),
             )),
         },
-        Agent::Gemini => Way {
-            command: Some(format!("gemini mcp add packhost {quoted} mcp")),
-            file: file("~/.gemini/settings.json", json!({ "mcpServers": { "packhost": server } })),
-        },
-        Agent::Opencode => Way {
-            command: None,
-            file: file(
-                "opencode.json",
-                json!({ "mcp": { "packhost": { "type": "local", "command": [binary, "mcp"], "enabled": true } } }),
-            ),
-        },
+        Agent::Gemini => {
+            // Its command line would take our options for its own.
+            let command = match args {
+                [mcp, options @ ..] if !options.is_empty() => {
+                    let options = options.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+                    format!("gemini mcp add packhost {} {mcp} -- {options}", quote(binary))
+                }
+                args => format!("gemini mcp add packhost {}", words(args)),
+            };
+            Way {
+                command: Some(command),
+                file: file("~/.gemini/settings.json", json!({ "mcpServers": { "packhost": server } })),
+            }
+        }
+        Agent::Opencode => {
+            let command: Vec<&str> = std::iter::once(binary).chain(args.iter().map(String::as_str)).collect();
+            let server = json!({ "type": "local", "command": command, "enabled": true });
+            Way { command: None, file: file("opencode.json", json!({ "mcp": { "packhost": server } })) }
+        }
         Agent::Generic => Way {
             command: None,
             file: file("your client's list of MCP servers", json!({ "mcpServers": { "packhost": server } })),
@@ -84,8 +105,33 @@ fn way(agent: Agent, binary: &str) -> Way {
     }
 }
 
-/// A word for a POSIX shell.
-fn quote(word: &str) -> String {
-    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn every_agent_starts_the_host_that_was_asked_about() {
+        let args = ["mcp", "--state", "/my files"].map(String::from);
+        for agent in Agent::value_variants() {
+            let way = way(*agent, "/opt/packhost", &args);
+            let (_, content) = way.file.as_ref().expect("every agent reads a file");
+            for word in ["/opt/packhost", "mcp", "--state", "/my files"] {
+                assert!(content.contains(&format!("\"{word}\"")), "{agent:?}: {content}");
+            }
+            if let Some(command) = &way.command {
+                assert!(command.contains("/my files"), "{agent:?}: {command}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_host_are_not_taken_for_those_of_the_agent() {
+        let args = ["mcp", "--state", "/s"].map(String::from);
+        let command = |agent| way(agent, "/opt/packhost", &args).command.unwrap_or_default();
+        assert_eq!(command(Agent::ClaudeCode), "claude mcp add packhost -- /opt/packhost mcp --state /s");
+        assert_eq!(command(Agent::Codex), "codex mcp add packhost -- /opt/packhost mcp --state /s");
+        assert_eq!(command(Agent::Gemini), "gemini mcp add packhost /opt/packhost mcp -- --state /s");
+    }
 }

@@ -1,6 +1,7 @@
 //! `packhost doctor`: what this machine has, what is in force, and what to do about the rest.
 
 use anstream::println;
+use packhost_manifest::Manifest;
 use packhost_walls::Requirement;
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, GOOD, NOTE, Output};
+use crate::policies::Loaded;
 use crate::{policies, walls};
 
 #[derive(Serialize)]
@@ -30,20 +32,20 @@ struct Check {
 #[serde(rename_all = "lowercase")]
 enum State {
     Good,
+    /// It works, and costs time.
     Slow,
+    /// It works, with less protection than it could have.
+    Weak,
     Bad,
 }
 
 pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
     let dirs = Dirs::of(global)?;
-    walls::make_dirs(&dirs)?;
+    walls::make_dirs(global, &dirs)?;
     let mut checks = vec![state_dir(&dirs), swap(), maps()];
     let manifest = policies::load(global, &dirs);
     checks.push(match &manifest {
-        Ok(manifest) => good(
-            "manifest",
-            format!("revision {}, {} packs have an entry", manifest.revision(), manifest.entries().count()),
-        ),
+        Ok(loaded) => good("manifest", described(loaded)),
         Err(error) => Check {
             what: "manifest",
             state: State::Bad,
@@ -51,8 +53,8 @@ pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
             fix: Some("`packhost policy check` shows every error with its line".into()),
         },
     });
-    if let Ok(manifest) = &manifest {
-        checks.push(raised(global, &dirs, manifest));
+    if let Ok(loaded) = &manifest {
+        checks.extend(raised(global, &dirs, &loaded.manifest));
     }
     let walls = packhost_walls::status().map_err(|error| Error::failed(error.to_string()))?;
     let report = Report { version: env!("CARGO_PKG_VERSION"), checks, walls };
@@ -67,6 +69,7 @@ fn print(report: &Report) {
         let mark = match check.state {
             State::Good => format!("{GOOD}ok{GOOD:#}  "),
             State::Slow => format!("{NOTE}slow{NOTE:#}"),
+            State::Weak => format!("{NOTE}weak{NOTE:#}"),
             State::Bad => format!("{BAD}bad{BAD:#} "),
         };
         println!("  {mark}  {:10}  {}", check.what, check.found);
@@ -80,20 +83,42 @@ fn good(what: &'static str, found: String) -> Check {
     Check { what, state: State::Good, found, fix: None }
 }
 
+fn described(loaded: &Loaded) -> String {
+    let (revision, entries) = (loaded.manifest.revision(), loaded.manifest.entries().count());
+    let from = match loaded.files {
+        0 => "no file of yours".into(),
+        1 => "1 file of yours".into(),
+        files => format!("{files} files of yours"),
+    };
+    format!("revision {revision}, {entries} packs have an entry, {from}")
+}
+
 /// Raises the walls in this process, which ends right after: what holds here holds for `serve`.
-fn raised(global: &Global, dirs: &Dirs, manifest: &packhost_manifest::Manifest) -> Check {
-    match walls::up(global, dirs, manifest) {
-        Ok(in_force) => {
-            let off = walls::requirement(global) == Requirement::Off;
-            Check {
-                what: "walls",
-                state: if off { State::Bad } else { State::Good },
-                found: in_force.to_string(),
-                fix: off.then(|| "leave out --walls off".into()),
-            }
+fn raised(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
+    let (in_force, _) = match walls::up(global, dirs, manifest) {
+        Ok(raised) => raised,
+        Err(error) => {
+            let fix = Some("--walls best-effort starts with what the kernel has".into());
+            let fix = fix.filter(|_| walls::requirement(global) == Requirement::Required);
+            return vec![Check { what: "walls", state: State::Bad, found: error.to_string(), fix }];
         }
-        Err(error) => Check { what: "walls", state: State::Bad, found: error.to_string(), fix: None },
+    };
+    let line = in_force.to_string();
+    let found = line.strip_prefix("walls: ").unwrap_or(&line).to_owned();
+    if walls::requirement(global) == Requirement::Off {
+        let fix = Some("leave out --walls off".into());
+        return vec![Check { what: "walls", state: State::Bad, found, fix }];
     }
+    if in_force.lacking.is_empty() {
+        return vec![good("walls", found)];
+    }
+    let lacks = in_force.lacking.iter().map(|lack| Check {
+        what: "walls",
+        state: State::Weak,
+        found: lack.what.clone(),
+        fix: Some(lack.fix.into()),
+    });
+    [Check { what: "walls", state: State::Weak, found, fix: None }].into_iter().chain(lacks).collect()
 }
 
 fn state_dir(dirs: &Dirs) -> Check {

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use crate::args::{Global, Mcp as Args};
 use crate::exit::Error;
-use crate::host::{Prepared, prepare};
-use crate::reload;
+use crate::host::{Prepared, Purpose, prepare};
+use crate::output::Output;
 
 /// How long running calls get after stdin has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 
-pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
-    let prepared = prepare(global, Some(&args.bounds), None)?;
-    let dirs = prepared.dirs.clone();
+pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
+    let prepared = prepare(global, Purpose::Serving(&args.bounds, None))?;
     let runtime = Prepared::runtime()?;
     let served = runtime.block_on(async {
-        let engine = prepared.start().await?;
-        reload::watch(global.clone(), dirs, engine.clone());
+        let (engine, reload) = prepared.start(output).await?;
+        reload.watch();
         let served = packhost_mcp::serve_stdio(
             engine.clone(),
             packhost_mcp::StdioSettings::default(),

@@ -1,19 +1,21 @@
 //! `packhost packs`: what is served.
 
 use anstream::println;
-use packhost_engine::{Engine, Tool};
+use packhost_core::{ErrorCode, Failure};
+use packhost_engine::{Engine, Refused, Tool};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{Global, Packs as Args};
 use crate::exit::Error;
-use crate::host::{Prepared, prepare};
+use crate::host::{Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::packs::is_meant;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
-    let prepared = prepare(global, None, None)?;
+    let prepared = prepare(global, Purpose::Once)?;
     let runtime = Prepared::runtime()?;
-    let engine = runtime.block_on(prepared.start())?;
+    let (engine, _) = runtime.block_on(prepared.start(output))?;
     let done = match args {
         Args::List => {
             list(&engine, output);
@@ -28,7 +30,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
 #[derive(Serialize)]
 struct Listed {
     packs: Vec<Row>,
-    not_served: Vec<packhost_engine::Refused>,
+    not_served: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -59,14 +61,39 @@ fn list(engine: &Engine, output: Output) {
     let packs: Vec<Row> = catalog.tools().map(|tool| row(tool)).collect();
     let listed = Listed { packs, not_served: catalog.refused().to_vec() };
     output.answer(&listed, || {
-        let widest = listed.packs.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        for row in &listed.packs {
-            println!("{BOLD}{:widest$}{BOLD:#}  {}  {DIM}{}{DIM:#}", row.name, row.title, row.manifest);
+        let refused = listed.not_served.iter().map(|refused| &refused.name);
+        let names = listed.packs.iter().map(|row| &row.name).chain(refused);
+        let (names, titles) = (widest(names), widest(listed.packs.iter().map(|row| &row.title)));
+        for Row { name, title, manifest, .. } in &listed.packs {
+            println!("{BOLD}{name:names$}{BOLD:#}  {title:titles$}  {DIM}{manifest}{DIM:#}");
         }
         for refused in &listed.not_served {
-            println!("{NOTE}{:widest$}{NOTE:#}  not served: {}", refused.name, refused.reason);
+            println!("{NOTE}{:names$}{NOTE:#}  not served: {}", refused.name, refused.reason);
         }
     });
+}
+
+fn widest<'a>(column: impl Iterator<Item = &'a String>) -> usize {
+    column.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+/// Why a name leads to nothing that the local user may call.
+pub(crate) fn not_served(engine: &Engine, name: &str) -> Failure {
+    let catalog = engine.catalog();
+    if let Some(tool) = catalog.find(name) {
+        let (callers, place) = (&tool.entry.callers, tool.entry.place_of("callers"));
+        let message = format!("{} is not for the local user: {place} names {callers}.", tool.name);
+        return Failure::new(ErrorCode::NotFound, message);
+    }
+    // What is no pack is called by its file's name, with the file behind it.
+    let own = |refused: &&Refused| refused.name.split(" (").next().is_some_and(|own| is_meant(own, name));
+    if let Some(refused) = catalog.refused().iter().find(own) {
+        let message = format!("{} is not served: {}.", refused.name, refused.reason);
+        return Failure::new(ErrorCode::NotFound, message)
+            .fix("`packhost policy explain PACK` says what a pack asks for and what it may.");
+    }
+    let message = format!("There is no pack {name}.");
+    Failure::new(ErrorCode::NotFound, message).fix("`packhost packs list` has them all.")
 }
 
 #[derive(Serialize)]
@@ -86,12 +113,7 @@ struct Shown<'a> {
 
 fn show(engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
     let catalog = engine.catalog();
-    let tool = catalog.find(name).ok_or_else(|| {
-        match catalog.refused().iter().find(|refused| refused.name == name) {
-            Some(refused) => Error::failed(format!("{name} is not served: {}", refused.reason)),
-            None => Error::failed(format!("there is no pack {name}; `packhost packs list` has them all")),
-        }
-    })?;
+    let tool = catalog.find(name).ok_or_else(|| not_served(engine, name))?;
     let shown = Shown {
         row: row(tool),
         description: &tool.description,

@@ -1,24 +1,24 @@
 //! `packhost policy`: what packs may do, without running one.
 
+mod explain;
+
 use std::path::{Path, PathBuf};
 
 use anstream::println;
-use packhost_core::PackName;
-use packhost_manifest::{
-    CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Source, diff, explain, schema, shipped,
-};
+use packhost_manifest::{CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Source, diff, schema, shipped};
 use serde::Serialize;
 
 use crate::args::{Global, Policy as Args};
+use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::host::look;
 use crate::output::{BAD, BOLD, DIM, GOOD, Output};
-use crate::policies;
+use crate::{own, policies};
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     match args {
         Args::Check { paths } => check(global, paths, output),
-        Args::Explain { pack } => tell(global, pack, output),
+        Args::Explain { pack } => explain::run(global, pack, output),
         Args::Diff { old, new } => compare(old, new, output),
         Args::Test { cases } => test(global, cases, output),
         Args::Schema => {
@@ -28,12 +28,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     }
 }
 
-/// The manifest that a file or a directory makes together with what ships.
+/// The manifest that files and directories make together with what ships.
 fn manifest_of(paths: &[PathBuf]) -> Result<Manifest, Error> {
-    let mut sources = shipped();
-    for path in paths {
-        sources.extend(policies::read(path)?);
-    }
+    let (mut sources, _) = policies::named(paths)?;
+    sources.extend(shipped());
     Ok(Manifest::parse(&sources)?)
 }
 
@@ -45,7 +43,8 @@ struct Checked<'a> {
 }
 
 fn check(global: &Global, paths: &[PathBuf], output: Output) -> Result<(), Error> {
-    let manifest = if paths.is_empty() { look(global)?.1.as_ref().clone() } else { manifest_of(paths)? };
+    let manifest = if paths.is_empty() { look(global)?.1 } else { manifest_of(paths)? };
+    own::refuse_exposed(global, &Dirs::of(global)?, &manifest)?;
     let checked = Checked {
         revision: manifest.revision(),
         packs: manifest.entries().count(),
@@ -55,14 +54,6 @@ fn check(global: &Global, paths: &[PathBuf], output: Output) -> Result<(), Error
         let ceiling = if checked.ceiling { ", all within the ceiling" } else { "" };
         println!("{GOOD}ok{GOOD:#}  {} packs{ceiling}, revision {}", checked.packs, checked.revision);
     });
-    Ok(())
-}
-
-fn tell(global: &Global, pack: &str, output: Output) -> Result<(), Error> {
-    let (_, manifest) = look(global)?;
-    let name: PackName = pack.parse().map_err(|error| Error::failed(format!("\"{pack}\": {error}")))?;
-    let explanation = explain(&manifest, &name);
-    output.answer(&explanation, || anstream::print!("{explanation}"));
     Ok(())
 }
 

@@ -6,25 +6,27 @@ use std::time::Duration;
 
 use anstream::eprintln;
 use packhost_engine::Engine;
-use packhost_http::{Settings, Token};
+use packhost_http::{BindError, Settings, Token};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Serve as Args};
-use crate::exit::Error;
-use crate::host::{Prepared, prepare};
+use crate::exit::{Error, INTERRUPTED};
+use crate::host::{Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, Output};
-use crate::reload;
+
+/// Stopped calls get this long to hand in their answers.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let settings = settings(args)?;
-    let listener = packhost_http::bind(&settings).map_err(|error| Error::failed(error.to_string()))?;
+    let listener = packhost_http::bind(&settings).map_err(refused)?;
     let address = listener.local_addr().map_err(|error| Error::failed(error.to_string()))?;
-    let prepared = prepare(global, Some(&args.bounds), Some(address))?;
+    let prepared = prepare(global, Purpose::Serving(&args.bounds, Some(address)))?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
     let runtime = Prepared::runtime()?;
     let served = runtime.block_on(async {
-        let engine = prepared.start().await?;
+        let (engine, reload) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
         let url = format!("http://{address}/mcp");
         if output.is_json() {
@@ -33,17 +35,33 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         } else {
             let state = dirs.show(&dirs.state);
             eprintln!(
-                "{BOLD}packhost {}{BOLD:#} · {tools} tools · deny by default · state in {state}",
-                env!("CARGO_PKG_VERSION")
+                "{BOLD}packhost {}{BOLD:#} · {tools} {} · deny by default · state in {state}",
+                env!("CARGO_PKG_VERSION"),
+                if tools == 1 { "tool" } else { "tools" }
             );
             eprintln!("{DIM}{in_force}{DIM:#}");
             eprintln!("listening on {BOLD}{url}{BOLD:#}");
         }
-        reload::watch(global.clone(), dirs, engine.clone());
-        serve(listener, settings, engine, Duration::from_secs(args.drain)).await
+        reload.watch();
+        let served = serve(listener, settings, engine, Duration::from_secs(args.drain)).await;
+        served.map_err(|error| {
+            // stdout has had its document.
+            Output::to_stderr(output.is_json()).error("command_failed", &error.to_string());
+            Error::Said
+        })
     });
     runtime.shutdown_background();
     served
+}
+
+/// The listener knows what is unsafe; which option helps is known here.
+fn refused(error: BindError) -> Error {
+    match error {
+        BindError::Exposed(_) => Error::failed(format!(
+            "{error}.\n  A token: echo \"laptop $(openssl rand -hex 32)\" > tokens, then serve with --tokens tokens"
+        )),
+        error => Error::failed(error.to_string()),
+    }
 }
 
 async fn serve(
@@ -51,7 +69,7 @@ async fn serve(
     settings: Settings,
     engine: Engine,
     drain: Duration,
-) -> Result<(), Error> {
+) -> Result<(), BindError> {
     let shutdown = shutdown();
     let draining = tokio::spawn({
         let (engine, shutdown) = (engine.clone(), shutdown.clone());
@@ -61,7 +79,6 @@ async fn serve(
         }
     });
     let served = packhost_http::serve(listener, settings, engine, shutdown).await;
-    let served = served.map_err(|error| Error::failed(error.to_string()));
     // Only a shutdown ends serving without an error, and then draining has begun.
     if served.is_ok() {
         let _ = draining.await;
@@ -81,7 +98,7 @@ pub(crate) fn shutdown() -> CancellationToken {
         }
         fired.cancel();
         let _ = tokio::signal::ctrl_c().await;
-        std::process::exit(130);
+        std::process::exit(INTERRUPTED.into());
     });
     token
 }
@@ -90,6 +107,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
     let tokens = args.tokens.as_deref().map(tokens).transpose()?.unwrap_or_default();
     let mut settings = Settings::new(args.listen);
     settings.tokens = tokens;
+    settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());
     settings.allowed_origins.extend(args.allow_origin.iter().cloned());
     Ok(settings)

@@ -82,7 +82,7 @@ async fn a_denied_address_says_what_it_is_and_which_rule_is_missing() {
     );
     assert_eq!(
         error.fix(),
-        Some("If this is meant, the operator can add 10.1.2.3 to the rule's `addresses`.")
+        Some("If this is meant, the operator can add 10.1.2.3/32 to the rule's `addresses`.")
     );
 }
 

@@ -1,7 +1,9 @@
 //! Time, size, number, and the ways in which a call ends early.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::support::*;
@@ -10,7 +12,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use packhost_egress::*;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 fn with(change: impl FnOnce(&mut Settings)) -> Egress {
@@ -102,6 +104,37 @@ async fn a_resolver_and_a_handshake_that_never_end_are_cut_off() {
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let error = get(&egress, &loopback(), &url).await.unwrap_err();
     assert_eq!(error, EgressError::Timeout { wait: Wait::Connect, limit: SHORT });
+}
+
+#[tokio::test]
+async fn names_that_hang_take_a_call_its_own_lookups_and_no_others() {
+    /// Hangs until it is let go, but for one name.
+    struct Hanging(AtomicUsize, Semaphore);
+    impl Resolve for Hanging {
+        fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+            Box::pin(async move {
+                if host != "quick.test" {
+                    self.0.fetch_add(1, Ordering::Relaxed);
+                    let _let_go = self.1.acquire().await.map_err(io::Error::other)?;
+                }
+                Ok(vec![IpAddr::from([127, 0, 0, 1])])
+            })
+        }
+    }
+    let server = Server::answering(OK).await;
+    let names = Arc::new(Hanging(AtomicUsize::new(0), Semaphore::new(0)));
+    let egress = with(|s| s.resolver = names.clone());
+    let (greedy, other) = (loopback(), loopback());
+    let impatient = Waits { connect: Some(SHORT), ..Waits::default() };
+    let late = EgressError::Timeout { wait: Wait::Dns, limit: SHORT };
+    for host in ["a.test", "b.test", "c.test", "d.test", "e.test", "quick.test"] {
+        let request = Request::get(server.url(host)).body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(egress.send(request, &greedy, impatient).await.unwrap_err(), late, "{host}");
+    }
+    assert_eq!(names.0.load(Ordering::Relaxed), 4, "more of one call's lookups than its share are under way");
+    assert!(get(&egress, &other, &server.url("quick.test")).await.is_ok());
+    names.1.add_permits(1);
+    assert!(get(&egress, &greedy, &server.url("quick.test")).await.is_ok(), "a place is free again");
 }
 
 #[tokio::test]

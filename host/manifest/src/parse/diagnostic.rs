@@ -33,6 +33,17 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 
 /// The longest line that is shown, in characters.
 const WIDTH: usize = 120;
+/// The longest message, in characters. Messages repeat what was written, and what was written may be long.
+const MESSAGE: usize = 1000;
+
+/// What is shown of a character, so that no text from a file can act on a terminal.
+fn printable(c: char) -> char {
+    match c {
+        '\t' | '\n' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
 
 impl Diagnostic {
     pub(crate) fn new(
@@ -46,18 +57,7 @@ impl Diagnostic {
         let length = line.chars().count();
         let start = column.min(length);
         let from = if start + 20 > WIDTH { start.saturating_sub(WIDTH / 2) } else { 0 };
-        let shown = line.chars().skip(from).take(WIDTH);
-        let snippet: String = shown
-            .map(|c| {
-                if c == '\t' {
-                    ' '
-                } else if c.is_control() {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect();
+        let snippet: String = line.chars().skip(from).take(WIDTH).map(printable).collect();
         let room = snippet.chars().count().saturating_sub(start - from);
         let caret = (start - from, (at.len as usize).min(room).max(1));
         let snippet = snippet.trim_end().to_owned();
@@ -65,10 +65,10 @@ impl Diagnostic {
             file: source.name.clone(),
             line: at.line,
             column: at.column,
-            message: message.into(),
+            message: message.into().chars().take(MESSAGE).map(printable).collect(),
             snippet,
             caret,
-            suggestion,
+            suggestion: suggestion.map(|text| text.chars().map(printable).collect()),
         }
     }
 }
@@ -92,5 +92,30 @@ impl fmt::Display for Diagnostics {
             write!(f, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Manifest, Origin};
+    use super::*;
+
+    fn errors(text: String) -> Diagnostics {
+        let source = Source { name: "a.yaml".into(), text, origin: Origin::Operator };
+        Manifest::parse(&[source]).expect_err("a wrong manifest")
+    }
+
+    #[test]
+    fn no_text_from_a_file_acts_on_a_terminal() {
+        let shown = errors("version: 1\npacks: {\"\\e[1m\": {}, a: {http: [{host: \"\\e[2J\"}]}}".into());
+        assert_eq!(shown.0.len(), 2);
+        let shown = shown.to_string();
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+    }
+
+    #[test]
+    fn a_long_name_makes_no_long_message() {
+        let shown = errors(format!("version: 1\npacks: {{{}: {{}}}}", "A".repeat(100_000)));
+        assert!(shown.to_string().len() < 2000, "{}", shown.to_string().len());
     }
 }

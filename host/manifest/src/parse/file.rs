@@ -2,7 +2,7 @@
 
 use packhost_core::PackName;
 
-use super::check::Reader;
+use super::check::{Reader, cut};
 use super::diagnostic::Diagnostic;
 use super::node::{Node, Span, Value, read};
 use super::{Origin, Source};
@@ -33,8 +33,14 @@ impl<'s> File<'s> {
             reader.error(start, "the file is larger than 1 MiB");
         } else {
             match read(&source.text) {
-                Ok(node) if matches!(node.value, Value::Nothing) => {
-                    reader.hint(start, "the file says nothing", "the least is \"version: 1\"");
+                // It grants nothing, which is what an operator's directory without a word in it means.
+                Ok(node) if matches!(node.value, Value::Nothing) => {}
+                Ok(node) if is_cases(&node) => {
+                    reader.hint(
+                        node.at,
+                        "this is a file of cases, not a manifest",
+                        format!("run it with `packhost policy test {}`", cut(&source.name)),
+                    );
                 }
                 Ok(node) => {
                     reader.check("the file", &node, &Shape::Object(&FILE));
@@ -105,4 +111,9 @@ impl<'s> File<'s> {
             Some(format!("the ceiling is at {}", beyond.ceiling)),
         )
     }
+}
+
+/// Whether a tree is a list of things that a pack tries, which is what [`Cases`](crate::Cases) reads.
+fn is_cases(node: &Node) -> bool {
+    node.items().first().is_some_and(|first| first.get("pack").is_some() && first.get("expect").is_some())
 }

@@ -11,6 +11,8 @@ use crate::entry::Entry;
 mod check;
 mod diagnostic;
 mod file;
+mod fs;
+mod http;
 mod node;
 mod rules;
 
@@ -53,8 +55,9 @@ pub struct Manifest {
 impl Manifest {
     /// Reads a set of files. Every error of every file is found, as far as one does not hide the other.
     ///
-    /// Where any file is the operator's, the shipped entries count only if one of the operator's files says `extends:
-    /// shipped`, and then only for packs that no file of the operator names. The order of `sources` does not matter.
+    /// Where any file is the operator's, also one that says nothing, the shipped entries count only if one of the operator's
+    /// files says `extends: shipped`, and then only for packs that no file of the operator names. The order of `sources`
+    /// does not matter.
     pub fn parse(sources: &[Source]) -> Result<Self, Diagnostics> {
         let files: Vec<File<'_>> = sources.iter().map(File::read).collect();
         let mut set = Set::default();
@@ -118,7 +121,7 @@ impl Manifest {
 
 fn revision(entries: &BTreeMap<PackName, Entry>, ceiling: Option<&Ceiling>) -> String {
     let mut lines: Vec<String> = entries.values().flat_map(crate::diff::canonical).collect();
-    lines.extend(ceiling.into_iter().flat_map(Ceiling::canonical));
+    lines.extend(ceiling.into_iter().flat_map(crate::diff::canonical_ceiling));
     Digest::of(lines.join("\n").as_bytes()).short()
 }
 

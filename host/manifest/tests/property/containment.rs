@@ -1,10 +1,12 @@
 //! An entry is taken under a ceiling exactly if brute force finds nothing that the ceiling does not allow.
 
-use packhost_manifest::{Manifest, Origin, Source};
-use proptest::prelude::*;
-use serde_json::json;
+use std::path::PathBuf;
 
-use crate::oracle::{ceiling_rule, entry_rule, inputs, requests, rules_yaml, source};
+use packhost_manifest::{Decision, Limits, Manifest, Origin, Source};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::oracle::{ceiling_rule, entry_rule, inputs, parse, requests, rules_yaml, source, vars};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -27,6 +29,145 @@ proptest! {
             _ => {}
         }
     }
+
+    #[test]
+    fn addresses_are_contained_as_brute_force_finds(own in nets(), ceiling in nets(), split in nets()) {
+        let rule = |nets: &[&str]| json!({ "host": "a.test", "methods": ["GET"], "addresses": nets });
+        // A ceiling may say it in several rules.
+        let rules: Value = [&ceiling, &split].iter().filter(|nets| !nets.is_empty()).map(|nets| rule(nets)).collect();
+        let entry = if own.is_empty() { json!({ "host": "a.test", "methods": ["GET"] }) } else { rule(&own) };
+        let packs = json!({ "a": { "http": [entry] } });
+        let alone = parse(&[source("a.yaml", &json!({ "version": 1, "packs": packs }))]);
+        let most = parse(&[source("a.yaml", &json!({ "version": 1, "packs": { "a": { "http": rules } } }))]);
+        let (alone, most) = (reached(&alone), reached(&most));
+        let within = alone.iter().all(|address| most.contains(address));
+        let set = json!({ "version": 1, "packs": packs, "ceiling": { "http": rules } });
+        let parsed = Manifest::parse(&[source("a.yaml", &set)]);
+        prop_assert_eq!(parsed.is_ok(), within, "{:?} within {:?}: {:?}", alone, most, parsed.map(drop));
+    }
+
+    #[test]
+    fn directories_are_contained_as_brute_force_finds(own in directory(), writes in any::<bool>(), ceiling in prop::collection::vec((bound(), any::<bool>()), 0..4)) {
+        let mode = |writes: bool| if writes { "read-write" } else { "read-only" };
+        let rule = json!({ "host": own, "guest": "/f", "mode": mode(writes) });
+        let bounds: Value = ceiling.iter().map(|(host, writes)| json!({ "host": host, "mode": mode(*writes) })).collect();
+        let packs = json!({ "a": { "fs": [rule] } });
+        let alone = parse(&[source("a.yaml", &json!({ "version": 1, "packs": packs }))]);
+        let within = ["q", "a", "b"].iter().all(|value| {
+            let grants = alone.entries().next().unwrap().narrow(&json!({ "v": value }), &vars());
+            grants.fs.iter().all(|grant| {
+                ceiling.iter().any(|(host, may_write)| grant.host.starts_with(real(host)) && (*may_write || !writes))
+            })
+        });
+        let set = json!({ "version": 1, "packs": packs, "ceiling": { "fs": bounds } });
+        let parsed = Manifest::parse(&[source("a.yaml", &set)]);
+        // A ceiling compares paths as they are written; none of these names one place in two ways.
+        prop_assert_eq!(parsed.is_ok(), within, "{}: {:?}", set, parsed.map(drop));
+    }
+
+    #[test]
+    fn names_and_limits_are_contained_as_brute_force_finds(own in names(), ceiling in names(), asks in names(), may_ask in names(), at in 0..10_usize, value in 0..4_u64, most in 0..4_u64) {
+        let limit = &Limits::TABLE[at];
+        let step = |n: u64| json_limit(at, limit.min + (limit.max - limit.min) / 4 * n);
+        let map = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), json!("x"))).collect::<serde_json::Map<_, _>>();
+        let ask = |names: &[&str]| names.iter().map(|name| if *name == "A" { "user" } else { "model" }).collect::<Vec<_>>();
+        let within = own.iter().all(|name| ceiling.contains(name))
+            && ask(&asks).iter().all(|whom| ask(&may_ask).contains(whom))
+            && value <= most;
+        for key in ["env", "config"] {
+            let set = json!({
+                "version": 1,
+                "packs": { "a": { key: map(&own), "ask": ask(&asks), "limits": { limit.name: step(value) } } },
+                "ceiling": { key: ceiling, "ask": ask(&may_ask), "limits": { limit.name: step(most) } },
+            });
+            prop_assert_eq!(Manifest::parse(&[source("a.yaml", &set)]).is_ok(), within, "{}", set);
+        }
+    }
+}
+
+/// Networks that overlap in every way, with holes that no rule opens, and public halves.
+fn nets() -> impl Strategy<Value = Vec<&'static str>> {
+    let all = vec![
+        "10.0.0.0/7",
+        "10.0.0.0/8",
+        "10.0.0.0/9",
+        "10.128.0.0/9",
+        "10.0.0.1/32",
+        "100.64.0.0/10",
+        "100.100.100.0/24",
+        "fd00::/8",
+        "fd00:ec2::/31",
+        "::1/128",
+    ];
+    prop::sample::subsequence(all, 0..4)
+}
+
+/// Which of some addresses a request of the pack to a.test may go to: the ends and the middles of the networks.
+fn reached(manifest: &Manifest) -> Vec<&'static str> {
+    let grants = manifest.entries().next().unwrap().narrow(&json!({}), &vars());
+    let Decision::Allowed(allowed) = grants.http.decide("GET", &"https://a.test/".parse().unwrap()) else {
+        return Vec::new();
+    };
+    let all = [
+        "8.8.8.8",
+        "10.0.0.0",
+        "10.0.0.1",
+        "10.127.0.1",
+        "10.128.0.0",
+        "10.255.0.1",
+        "11.0.0.1",
+        "100.64.0.1",
+        "100.100.100.1",
+        "100.100.100.200",
+        "fd00::1",
+        "fd00:ec2::1",
+        "fd00:ec3::1",
+        "fd01::1",
+        "::1",
+    ];
+    all.into_iter().filter(|ip| allowed.reaches(ip.parse().unwrap())).collect()
+}
+
+fn directory() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "${state}/a",
+        "${state}/a/b",
+        "${state}/a/${input.v}",
+        "${state}/a/${input.v}/b",
+        "${state}/a/b${input.v}",
+        "/srv",
+        "/srv/${input.v}",
+        "~/a/${input.v}",
+    ])
+}
+
+fn bound() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "${state}",
+        "${state}/a",
+        "${state}/a/b",
+        "/srv",
+        "/srv/a",
+        "/srv/q",
+        "~",
+        "~/a",
+        "/",
+    ])
+}
+
+fn real(host: &str) -> PathBuf {
+    host.replace("${state}", "/state").replace('~', "/home/me").into()
+}
+
+fn names() -> impl Strategy<Value = Vec<&'static str>> {
+    prop::sample::subsequence(vec!["A", "B"], 0..=2)
+}
+
+/// A value of a limit as a manifest has it: counts are numbers.
+fn json_limit(at: usize, value: u64) -> Value {
+    let limit = &Limits::TABLE[at];
+    let shown = limit.show(value);
+    shown.parse::<u64>().map_or_else(|_| json!(shown), |number| json!(number))
 }
 
 #[test]
@@ -39,7 +180,10 @@ fn each_counterexample_is_shown() {
             "http: [{host: '${input.a}.${input.b}.x.test'}, {host: '${input.a}.y.test'}]",
             "may send GET https://any.y.test/",
         ),
-        ("http: [{host: api.x.test, addresses: ['10.0.0.0/7']}]", "at the address 11.0.0.0"),
+        (
+            "http: [{host: api.x.test, addresses: ['10.0.0.0/7', '172.16.0.0/12']}]",
+            "at the address 172.16.0.0",
+        ),
         ("http: [{host: 10.0.0.1}]", "may send GET https://10.0.0.1/"),
         ("http: [{host: p.test, paths: ['/v1/**']}]", "may send GET https://p.test/v1"),
         ("http: [{host: p.test}]", "may send GET https://p.test/any"),
@@ -48,10 +192,11 @@ fn each_counterexample_is_shown() {
         ("fs: [{host: '/srv/${input.p}', guest: /f, mode: read-write}]", "may write /srv/any"),
         ("fs: [{host: '~/x', guest: /f}]", "may read ~/x"),
         ("env: {HOME: x}", "may have the environment variable HOME"),
+        ("config: {base-url: x}", "may have the config value base-url"),
         ("ask: [user, model]", "may ask the model"),
         ("limits: {time: 20s}", "may use time 20s, and the ceiling is 15s"),
     ];
-    let ceiling = "ceiling:\n  http: [{host: '*.x.test', addresses: ['10.0.0.0/9', '10.128.0.0/9']}, {host: p.test, paths: [/v1/*]}, {host: whole.test, paths: [/**]}]\n  fs: [{host: '${state}/files', mode: read-write}, {host: /srv}]\n  env: [TZ]\n  ask: [user]\n  limits: {time: 15s}\n";
+    let ceiling = "ceiling:\n  http: [{host: '*.x.test', addresses: ['10.0.0.0/9', '10.128.0.0/9']}, {host: p.test, paths: [/v1/*]}, {host: whole.test, paths: [/**]}]\n  fs: [{host: '${state}/files', mode: read-write}, {host: /srv}]\n  env: [TZ]\n  config: [region]\n  ask: [user]\n  limits: {time: 15s}\n";
     let parse = |entry: &str| {
         let text = format!("version: 1\npacks:\n  a.b:\n    {entry}\n{ceiling}");
         Manifest::parse(&[Source { name: "a.yaml".into(), text, origin: Origin::Operator }])
@@ -66,6 +211,9 @@ fn each_counterexample_is_shown() {
         "http: [{host: p.test, paths: [/v1/a, '/v1/${input.x}']}]",
         "fs: [{host: '${state}/files/${input.p}', guest: /f, mode: read-write}, {host: /srv/x, guest: /g}]",
         "env: {TZ: UTC}",
+        "config: {region: x}",
+        // What is public needs no ceiling, and half of this network is.
+        "http: [{host: api.x.test, addresses: ['10.0.0.0/7']}]",
         "{limits: {time: 15s}, ask: [user]}",
         "{deny: true, env: {HOME: x}}",
     ] {

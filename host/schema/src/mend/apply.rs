@@ -54,9 +54,6 @@ pub(super) fn compatible(answers: Vec<Vec<Mend>>) -> Vec<Mend> {
 }
 
 fn overlap(these: &[Mend], those: &[Mend]) -> bool {
-    let inside =
-        |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    these
-        .iter()
-        .any(|a| those.iter().any(|b| inside(&a.pointer, &b.pointer) || inside(&b.pointer, &a.pointer)))
+    let inside = |a: &Mend, b: &Mend| wording::inside(&a.pointer, &b.pointer);
+    these.iter().any(|a| those.iter().any(|b| inside(a, b) || inside(b, a)))
 }

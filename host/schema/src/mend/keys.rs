@@ -73,8 +73,13 @@ pub(super) fn fold(name: &str) -> String {
 /// The one of `known` that a reader of `name` would think of first, if any is close.
 pub(crate) fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name: String = fold(&name.chars().take(64).collect::<String>());
+    let likeness = |other: &str| {
+        // One slip of a finger in a short name, such as "ulr", is much to this measure and little to a reader.
+        let slip = other.len() >= 3 && strsim::osa_distance(&name, other) == 1;
+        strsim::jaro_winkler(&name, other).max(if slip { 0.9 } else { 0.0 })
+    };
     known
-        .map(|other| (strsim::jaro_winkler(&name, &fold(other)), other))
+        .map(|other| (likeness(&fold(&other.chars().take(64).collect::<String>())), other))
         .filter(|(likeness, _)| *likeness > 0.82)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, other)| other)
@@ -99,7 +104,13 @@ mod tests {
     #[test]
     fn near_misses_are_guessed_for_the_message_only() {
         let known = ["text", "max_bytes", "url"];
-        for (name, meant) in [("txt", Some("text")), ("max_byte", Some("max_bytes")), ("zzz", None)] {
+        for (name, meant) in [
+            ("txt", Some("text")),
+            ("ulr", Some("url")),
+            ("max_byte", Some("max_bytes")),
+            ("zzz", None),
+            ("u", None),
+        ] {
             assert_eq!(closest(name, known.into_iter()), meant, "{name}");
         }
     }

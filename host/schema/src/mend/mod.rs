@@ -56,6 +56,8 @@ pub enum MendKind {
     Unwrapped,
     /// A property's name in another case or with other separators.
     Renamed,
+    /// One of the texts that are allowed, in another case.
+    Recased,
     /// An explicit null for a property that may be left out.
     NullDropped,
 }
@@ -64,6 +66,11 @@ impl Mend {
     /// The mend as a report shows it.
     pub(crate) fn shortened(self) -> Self {
         Self { from: wording::shorten(&self.from), to: wording::shorten(&self.to), ..self }
+    }
+
+    /// The mend of a part, as one of the whole.
+    fn below(self, pointer: &str) -> Self {
+        Self { pointer: format!("{pointer}{}", self.pointer), ..self }
     }
 }
 
@@ -88,6 +95,7 @@ impl fmt::Display for Mend {
             MendKind::ToList => write!(f, "{name} was a single value; read as a list of one"),
             MendKind::Unwrapped => write!(f, "the arguments were wrapped in {name}; read without it"),
             MendKind::Renamed => write!(f, "{} was read as {}", self.from, self.to),
+            MendKind::Recased => write!(f, "{name} was {}; read as {}", self.from, self.to),
             MendKind::NullDropped => write!(f, "{name} was null; left out"),
         }
     }
@@ -98,6 +106,34 @@ pub(crate) fn mend(inner: &Inner, value: &mut Value) -> Vec<Mend> {
     let mut work = Work { inner, trials: TRIALS };
     let mut mends = shape::unwrap(inner, value);
     mends.extend(work.settle(&inner.validator, value, ALTERNATIVES_DEEP));
+    mends
+}
+
+/// Mends an input that is too large to list every objection to it: its small properties, each as if it came alone. Only
+/// those are looked at that the schema names at its root.
+pub(crate) fn mend_parts(inner: &Inner, value: &mut Value) -> Vec<Mend> {
+    let mut work = Work { inner, trials: TRIALS };
+    let mut mends: Vec<Mend> = Vec::new();
+    let names: Vec<String> = value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
+    for name in names {
+        let (pointer, place) = (wording::join("", &name), wording::join("/properties", &name));
+        let known = inner.schema.pointer(&place).is_some();
+        let Some(part) = value.pointer_mut(&pointer).filter(|part| known && crate::accept::mendable(part))
+        else {
+            continue;
+        };
+        let Some(validator) = inner.alternative(&place).filter(|validator| !validator.is_valid(part)) else {
+            continue;
+        };
+        if part.is_null() {
+            let dropped = shape::optional_null(&inner.schema, &name, pointer);
+            dropped.iter().for_each(|mend| apply::apply(value, mend));
+            mends.extend(dropped);
+        } else {
+            let inside = work.settle(&validator, part, ALTERNATIVES_DEEP);
+            mends.extend(inside.into_iter().map(|mend| mend.below(&pointer)));
+        }
+    }
     mends
 }
 
@@ -230,7 +266,7 @@ impl Work<'_> {
             }
         }
         let mends = fits.map(|(_, mends)| mends).unwrap_or_default();
-        mends.into_iter().map(|mend| Mend { pointer: format!("{pointer}{}", mend.pointer), ..mend }).collect()
+        mends.into_iter().map(|mend| mend.below(pointer)).collect()
     }
 }
 
@@ -242,20 +278,28 @@ fn wants_another_value(kind: &ValidationErrorKind) -> bool {
     )
 }
 
-/// The only one of some fixed values that the found one spells in another type.
+/// The only one of some fixed values that the found one spells in another type or in another case.
 fn one_of_these(found: &Value, options: &[Value], pointer: &str) -> Vec<Mend> {
-    let scalar = |kind| JsonTypeSet::empty().insert(kind);
-    let mut hits = options.iter().filter_map(|option| {
-        let wanted = match option {
-            Value::String(_) => JsonType::String,
-            Value::Bool(_) => JsonType::Boolean,
-            Value::Number(_) => JsonType::Number,
-            _ => return None,
-        };
-        scalar::readings(found, scalar(wanted)).into_iter().find(|(_, reading)| reading == option)
-    });
+    let mut hits = options.iter().filter_map(|option| Some((meant(found, option)?, option)));
     match (hits.next(), hits.next()) {
-        (Some((kind, to)), None) => vec![Mend { pointer: pointer.into(), kind, from: found.clone(), to }],
+        (Some((kind, to)), None) => {
+            vec![Mend { pointer: pointer.into(), kind, from: found.clone(), to: to.clone() }]
+        }
         _ => Vec::new(),
     }
+}
+
+/// How the found value is this one in another spelling, if it is.
+fn meant(found: &Value, option: &Value) -> Option<MendKind> {
+    let wanted = match option {
+        Value::String(_) => JsonType::String,
+        Value::Bool(_) => JsonType::Boolean,
+        Value::Number(_) => JsonType::Number,
+        _ => return None,
+    };
+    if let (Value::String(found), Value::String(option)) = (found, option) {
+        return (found.to_lowercase() == option.to_lowercase()).then_some(MendKind::Recased);
+    }
+    let mut readings = scalar::readings(found, JsonTypeSet::empty().insert(wanted)).into_iter();
+    readings.find(|(_, reading)| reading == option).map(|(kind, _)| kind)
 }

@@ -69,6 +69,14 @@ pub(super) fn drop_null(validator: &Validator, value: &Value, pointer: &str) -> 
     (!missed).then_some(mend)
 }
 
+/// Leaves the null of a property of the root out, if the root does not ask for the property.
+pub(super) fn optional_null(root: &Value, name: &str, pointer: String) -> Option<Mend> {
+    let required = root.get("required").and_then(Value::as_array);
+    let missed = required.is_some_and(|names| names.iter().any(|required| required == name));
+    let mend = || Mend { pointer, kind: MendKind::NullDropped, from: Value::Null, to: Value::Null };
+    (!missed).then(mend)
+}
+
 /// Unknown properties whose names are known ones in another spelling.
 pub(super) fn rename_unexpected(
     root: &Value,

@@ -1,0 +1,78 @@
+//! The bench of packhost: what the host costs, as ratios to the least that the same work could cost, taken side by side
+//! in one run.
+//!
+//! Owns: the measures, their references (a bare wasmtime loop, a native rmcp server, a native process), the table, its
+//! JSON and its plot. Refuses: seconds. A time depends on the machine and on what else it does; a ratio of two times
+//! that were taken in turns hardly does.
+
+mod bare;
+mod client;
+mod host;
+mod job;
+mod measures;
+mod plot;
+mod proc;
+mod report;
+mod rounds;
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use measures::Bench;
+use report::Report;
+use rounds::Effort;
+
+/// What most of this program returns. An error is a sentence for the person who runs it.
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const USAGE: &str = "\
+usage: packhost-bench [--quick] [--guard]
+  --quick   few rounds, to see that everything runs; results go to target/bench instead of docs/bench
+  --guard   exit with 1 where a ratio is far beyond its goal";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [measures::HOLD, kind, live] => hold(kind, live).map(|()| true),
+        options if options.iter().all(|option| ["--quick", "--guard"].contains(option)) => {
+            bench(options.contains(&"--quick"), options.contains(&"--guard"))
+        }
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs every measure and shows what came of it. Whether the guard is content.
+fn bench(quick: bool, guard: bool) -> Outcome<bool> {
+    let state = tempfile::tempdir()?;
+    let bench = Bench::prepare(if quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
+    let mut report = Report::new();
+    bench.run(&mut report)?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let place = root.join(if quick { "target/bench" } else { "docs/bench" });
+    std::fs::create_dir_all(&place)?;
+    std::fs::write(place.join("bench.json"), serde_json::to_string_pretty(&report)? + "\n")?;
+    std::fs::write(place.join("bench.svg"), plot::svg(&report))?;
+    std::io::stdout().write_all(report.text().as_bytes())?;
+    let far = if guard { report.far_off() } else { Vec::new() };
+    for row in &far {
+        eprintln!("far off: {}, {}: {:.2}×", row.group, row.what, row.ratio);
+    }
+    Ok(far.is_empty())
+}
+
+/// In a process of its own, for the measure of memory.
+fn hold(kind: &str, live: &str) -> Outcome<()> {
+    let kib = measures::hold(kind, live.parse()?)?;
+    Ok(writeln!(std::io::stdout(), "{kib}")?)
+}

@@ -1,0 +1,56 @@
+//! `tools/call` through both doors of the built binary, against the same tool written natively in a bare rmcp server.
+
+use super::Bench;
+use crate::Outcome;
+use crate::client::{Http, Pipes};
+use crate::report::{Goal, Report, Row};
+use crate::rounds::{Pair, Sample, rounds};
+
+pub(crate) const GROUP: &str = "MCP tools/call of text_stats";
+
+const SLOWER: f64 = 1.3;
+/// Beyond this it is not the machine.
+const FAR_OFF: f64 = 2.0;
+const THROUGHPUT: f64 = 0.8;
+const IN_FLIGHT: [usize; 2] = [1, 16];
+const AGAINST: &str = "a native rmcp server";
+
+pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
+    let (times, calls) = (bench.effort.rounds, bench.effort.calls);
+    let mut host = Pipes::open(bench.packhost(&bench.state).arg("mcp"))?;
+    let mut native = Pipes::open(&mut bench.native_mcp("stdio"))?;
+    same_answer(host.answer()? == native.answer()?)?;
+    for in_flight in IN_FLIGHT {
+        let what = format!("stdio, {in_flight} in flight");
+        let pairs =
+            rounds(&what, times, || host.sample(calls, in_flight), || native.sample(calls, in_flight))?;
+        add(report, &what, &pairs);
+    }
+    drop((host, native));
+    let serve = ["--json", "serve", "--listen", "127.0.0.1:0"];
+    let most = IN_FLIGHT[IN_FLIGHT.len() - 1];
+    let mut host = Http::open(bench.packhost(&bench.state).args(serve), most)?;
+    let mut native = Http::open(&mut bench.native_mcp("http"), most)?;
+    same_answer(host.answer()? == native.answer()?)?;
+    for in_flight in IN_FLIGHT {
+        let what = format!("HTTP, {in_flight} in flight");
+        let pairs =
+            rounds(&what, times, || host.sample(calls, in_flight), || native.sample(calls, in_flight))?;
+        add(report, &what, &pairs);
+    }
+    Ok(())
+}
+
+fn add(report: &mut Report, what: &str, pairs: &[Pair<Sample>]) {
+    let of = |side: fn(&Sample) -> f64| pairs.iter().map(|pair| pair.map(side)).collect::<Vec<_>>();
+    let p50 = Row::new(GROUP, format!("{what}, p50"), "µs", AGAINST, &of(|sample| sample.p50));
+    report.rows.push(p50.goal(Goal::AtMost(SLOWER)).guard(FAR_OFF));
+    let what = format!("{what}, in total");
+    let throughput = Row::new(GROUP, what, "calls/s", AGAINST, &of(|sample| sample.per_second));
+    report.rows.push(throughput.goal(Goal::AtLeast(THROUGHPUT)));
+}
+
+/// A ratio between different jobs would mean nothing.
+fn same_answer(same: bool) -> Outcome<()> {
+    if same { Ok(()) } else { Err("the native server answers something else".into()) }
+}

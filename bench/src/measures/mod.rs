@@ -1,0 +1,66 @@
+//! One file per measure. Each makes rows of the table, and says what it could not measure.
+
+mod dispatch;
+mod mcp;
+mod memory;
+mod process;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) use memory::{HOLD, hold};
+
+use crate::Outcome;
+use crate::host::Host;
+use crate::report::Report;
+use crate::rounds::Effort;
+
+/// What every measure needs.
+pub(crate) struct Bench {
+    effort: Effort,
+    /// Where the built binaries are.
+    binaries: PathBuf,
+    /// A state directory whose cache holds every pack.
+    state: PathBuf,
+}
+
+impl Bench {
+    /// Compiles the packs into the cache of `state`.
+    pub(crate) fn prepare(effort: Effort, state: &Path) -> Outcome<Self> {
+        eprintln!("compiling the packs");
+        let own = std::env::current_exe()?;
+        let binaries = own.parent().ok_or("this binary is in no directory")?.to_owned();
+        Host::shipped(state)?.compiled(state)?;
+        Ok(Self { effort, binaries, state: state.to_owned() })
+    }
+
+    /// Everything, in the order of the table.
+    pub(crate) fn run(&self, report: &mut Report) -> Outcome<()> {
+        let measures: [(&str, fn(&Self, &mut Report) -> Outcome<()>); 5] = [
+            (dispatch::GROUP, dispatch::run),
+            (mcp::GROUP, mcp::run),
+            (start::GROUP, start::run),
+            (memory::GROUP, memory::run),
+            (process::GROUP, process::run),
+        ];
+        for (group, measure) in measures {
+            eprintln!("{group}");
+            measure(self, report).map_err(|error| format!("{group}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// The host's own binary, with this bench's state.
+    fn packhost(&self, state: &Path) -> Command {
+        let mut command = Command::new(self.binaries.join("packhost"));
+        command.arg("--state").arg(state);
+        command
+    }
+
+    fn native_mcp(&self, door: &str) -> Command {
+        let mut command = Command::new(self.binaries.join("native-mcp"));
+        command.arg(door);
+        command
+    }
+}

@@ -1,0 +1,57 @@
+//! Which rules would give a pack what is the host's own. What can be seen without the host's paths, the parser refuses; this
+//! is the rest, for whoever knows them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use packhost_core::PackName;
+use serde::Serialize;
+
+use crate::entry::HostVars;
+use crate::fs::is_hosts_own;
+use crate::parse::Manifest;
+use crate::place::Place;
+
+/// A rule of `fs` that reaches a directory of the host's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exposure {
+    /// The pack.
+    pub pack: PackName,
+    /// The rule.
+    pub place: Place,
+    /// The directory that the rule grants, up to the first value of the input.
+    pub path: PathBuf,
+    /// The directory of the host that holds it, lies in it or is it.
+    pub own: PathBuf,
+}
+
+/// Every rule of `fs` whose directory holds, is or lies in one of the host's `own` (its state, its cache, its manifests,
+/// its packs), whatever the mode. Below `vars.state` a pack may have every directory that is not the host's: the shipped
+/// packs' files are there.
+///
+/// Paths are compared as they are written, absolute and without `..`; who knows of links resolves them first.
+pub fn exposes(manifest: &Manifest, vars: &HostVars, own: &[PathBuf]) -> Vec<Exposure> {
+    let mut found = Vec::new();
+    for entry in manifest.entries().filter(|entry| !entry.denied) {
+        for rule in &entry.fs {
+            let Some(path) = rule.host.base(vars) else { continue };
+            let Some(own) = own.iter().find(|own| meets(&path, own, vars)) else { continue };
+            let (pack, place) = (entry.pack.clone(), rule.place.clone());
+            found.push(Exposure { pack, place, path, own: own.clone() });
+        }
+    }
+    found
+}
+
+fn meets(granted: &Path, own: &Path, vars: &HostVars) -> bool {
+    let Ok(below) = granted.strip_prefix(own) else { return own.starts_with(granted) };
+    let first = below.iter().next().map(|name| name.to_string_lossy());
+    own != vars.state || first.is_none_or(|first| is_hosts_own(&first))
+}
+
+impl fmt::Display for Exposure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pack, place, path, own } = self;
+        write!(f, "{place}: {pack} would see {}, and {} is the host's own", path.display(), own.display())
+    }
+}

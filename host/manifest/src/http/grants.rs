@@ -1,0 +1,181 @@
+//! What one call may send, and the decision about one request.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use packhost_core::PackName;
+use serde_json::Value;
+use url::Url;
+
+use super::{HttpRule, RequestOrigin};
+use crate::addresses::{Closed, Opening, reachable};
+use crate::place::Place;
+
+/// The HTTP part of one call's grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpGrants {
+    pack: PackName,
+    rules: Vec<HttpRule>,
+    notes: Vec<String>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may go out, to public addresses and to those of [`Allowed::addresses`].
+    Allowed(Allowed),
+    /// It may not.
+    Denied(Denial),
+}
+
+/// Why a request may go out, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// The first rule that allows it.
+    pub place: Place,
+    /// That rule in one line, as [`HttpRule`] displays it.
+    pub rule: String,
+    /// Networks besides the public Internet that the request may be sent to; those of every rule that
+    /// allows the request. Empty: public addresses alone.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Why a request may not go out. Displays as two sentences for the agent: what was denied, and what is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What was denied and why, in a sentence. Holds the method, the origin and the path, never the query.
+    pub what: String,
+    /// What the operator would have to add, in a sentence.
+    pub missing: String,
+}
+
+impl Allowed {
+    /// Whether the request may be sent to this address: a public one, or one of [`Allowed::addresses`], and never one of a
+    /// block that no rule can open. The error says what is in the way.
+    pub fn check(&self, ip: IpAddr) -> Result<(), Closed> {
+        reachable(ip, &self.addresses)
+    }
+
+    /// Whether [`Allowed::check`] lets the request go to this address.
+    pub fn reaches(&self, ip: IpAddr) -> bool {
+        self.check(ip).is_ok()
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.what, self.missing)
+    }
+}
+
+impl HttpGrants {
+    /// The rules of a pack narrowed by one call's input.
+    pub(crate) fn narrow(pack: &PackName, rules: &[HttpRule], input: &Value) -> Self {
+        let mut grants =
+            Self { pack: pack.clone(), rules: Vec::with_capacity(rules.len()), notes: Vec::new() };
+        for rule in rules {
+            match rule.narrow(input) {
+                Ok(rule) => grants.rules.push(rule),
+                Err(why) => grants.notes.push(format!("The rule at {} grants nothing: {why}.", rule.place)),
+            }
+        }
+        grants
+    }
+
+    /// Whether no request can be allowed.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Why rules grant nothing for this input, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The rules, without templates.
+    pub fn rules(&self) -> &[HttpRule] {
+        &self.rules
+    }
+
+    /// Decides about one request. Methods are compared as they are (RFC 9110 section 9.1: case-sensitive). Where the host
+    /// is an address, the address is decided about as well; where it is a name, whoever resolves it asks
+    /// [`Allowed::reaches`] about each address.
+    pub fn decide(&self, method: &str, url: &Url) -> Decision {
+        let origin = match RequestOrigin::of(url) {
+            Ok(origin) => origin,
+            Err(why) => return Decision::Denied(self.malformed(method, url, why)),
+        };
+        let mut matching =
+            self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path())).peekable();
+        let Some(first) = matching.peek() else { return Decision::Denied(self.denial(method, url, &origin)) };
+        let (place, rule) = (first.place.clone(), first.to_string());
+        let addresses: Vec<IpNet> = matching.flat_map(|rule| rule.addresses.iter().copied()).collect();
+        let allowed = Allowed { place, rule, addresses: IpNet::aggregate(&addresses) };
+        match origin.address().map(|ip| (ip, allowed.check(ip))) {
+            Some((ip, Err(closed))) => Decision::Denied(self.closed(method, url, ip, closed)),
+            _ => Decision::Allowed(allowed),
+        }
+    }
+
+    fn closed(&self, method: &str, url: &Url, ip: IpAddr, closed: Closed) -> Denial {
+        let Closed { address, reach } = closed;
+        let what = format!("{} may not send {method} {}: {ip} is {reach}.", self.pack, show_url(url));
+        let missing = match reach.opening {
+            Opening::Never => "No rule can open it.".into(),
+            _ => format!(
+                "The operator would have to add a rule with {} among its addresses.",
+                IpNet::from(address)
+            ),
+        };
+        Denial { what, missing }
+    }
+
+    fn malformed(&self, method: &str, url: &Url, why: &str) -> Denial {
+        let what = format!("{} may not send {method} {}: the URL {why}.", self.pack, show_url(url));
+        Denial { what, missing: "No rule can allow that.".into() }
+    }
+
+    fn denial(&self, method: &str, url: &Url, origin: &RequestOrigin<'_>) -> Denial {
+        let shown = show_url(url);
+        let method: String = method.chars().filter(|c| !c.is_control()).take(20).collect();
+        let mut what = format!("No rule of {} allows {method} {shown}.", self.pack);
+        let same_origin: Vec<&HttpRule> = self.rules.iter().filter(|r| r.target.matches(origin)).collect();
+        let missing = if same_origin.is_empty() {
+            for note in self.notes.iter().take(3) {
+                what.push(' ');
+                what.push_str(note);
+            }
+            format!(
+                "The operator would have to add a rule for host {} with scheme {}, port {} and method {method}.",
+                origin.host,
+                origin.scheme.as_str(),
+                origin.port
+            )
+        } else if same_origin.iter().any(|rule| rule.methods.contains(&method)) {
+            format!(
+                "The host and the method are granted; the operator would have to add the path {}.",
+                show_path(url)
+            )
+        } else {
+            let granted: Vec<&str> =
+                same_origin.iter().flat_map(|r| r.methods.iter().map(String::as_str)).collect();
+            let granted = granted.join(", ");
+            format!("The host is granted for {granted}; the operator would have to add the method {method}.")
+        };
+        Denial { what, missing }
+    }
+}
+
+/// A URL without query, fragment and user, which may be secret, and not longer than a sentence bears.
+fn show_url(url: &Url) -> String {
+    let host = url.host().map(|host| host.to_string()).unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), show_path(url))
+}
+
+fn show_path(url: &Url) -> String {
+    let path = url.path();
+    let short: String = path.chars().take(160).collect();
+    if short.len() < path.len() { format!("{short}…") } else { short }
+}

@@ -1,0 +1,231 @@
+//! What a manifest may not say, where the error stands, and what it says to write instead.
+#![allow(clippy::unwrap_used)]
+
+use packhost_manifest::{Decision, Diagnostic, HostVars, Manifest, Origin, PathPattern, Source, shipped};
+use serde_json::json;
+use url::Url;
+
+fn operator(text: &str) -> Source {
+    Source { name: "a.yaml".into(), text: text.into(), origin: Origin::Operator }
+}
+
+/// The errors of an entry of which each line is written below `packs:`, `a:`, so that its first line is line 4.
+fn errors(lines: &str) -> Vec<Diagnostic> {
+    let text = format!("version: 1\npacks:\n  a:\n    {}", lines.replace('\n', "\n    "));
+    Manifest::parse(&[operator(&text)]).map_or_else(|errors| errors.0, |_| Vec::new())
+}
+
+fn refused(lines: &str, at: (u32, u32), message: &str, suggestion: &str) {
+    let errors = errors(lines);
+    let [error] = errors.as_slice() else { panic!("{lines}: {} errors: {errors:#?}", errors.len()) };
+    assert_eq!((error.line, error.column), at, "{lines}: {error}");
+    assert!(error.message.contains(message), "{lines}: {error}");
+    assert!(error.suggestion.as_deref().unwrap_or_default().contains(suggestion), "{lines}: {error}");
+}
+
+fn taken(lines: &str) {
+    let errors = errors(lines);
+    assert!(errors.is_empty(), "{lines}: {errors:#?}");
+}
+
+#[test]
+fn a_file_of_the_operator_that_says_nothing_denies_everything() {
+    for nothing in ["", "\n\n", "# a comment\n", "---\n", "~"] {
+        let mut sources = shipped();
+        sources.push(operator(nothing));
+        let manifest = Manifest::parse(&sources).unwrap_or_else(|errors| panic!("{nothing:?}: {errors}"));
+        assert_eq!(manifest.entries().count(), 0, "{nothing:?}");
+        assert!(manifest.ceiling().is_none());
+    }
+    let mut sources = shipped();
+    sources.push(operator(""));
+    sources.push(Source { name: "b.yaml".into(), ..operator("version: 1\nextends: shipped\n") });
+    assert!(Manifest::parse(&sources).unwrap().entries().count() > 5, "another file keeps what is shipped");
+}
+
+#[test]
+fn a_file_of_cases_is_told_from_a_manifest() {
+    let text = include_str!("../../../policies/cases.yaml");
+    let errors =
+        Manifest::parse(&[Source { name: "policies/cases.yaml".into(), ..operator(text) }]).unwrap_err();
+    let [error] = errors.0.as_slice() else { panic!("{errors}") };
+    assert_eq!(error.message, "this is a file of cases, not a manifest");
+    assert_eq!(error.suggestion.as_deref(), Some("run it with `packhost policy test policies/cases.yaml`"));
+    let list = Manifest::parse(&[operator("- a\n- b\n")]).unwrap_err();
+    assert!(!list.to_string().contains("cases"), "{list}");
+}
+
+#[test]
+fn what_the_host_keeps_for_itself_cannot_be_granted() {
+    let host = |host: &str| format!("fs:\n- host: \"{host}\"\n  guest: /f");
+    for (directory, message, instead) in [
+        ("${state}", "is the host's own state", "${state}/files"),
+        ("${state}/", "is the host's own state", "${state}/files"),
+        ("${state}/cache", "is the host's own", "${state}/files"),
+        ("${state}/cache/x", "is the host's own", "${state}/files"),
+        ("${state}/policies", "is the host's own", "${state}/files"),
+        ("${state}/packs/${input.p}", "is the host's own", "${state}/files"),
+        ("${state}/compiled.key", "is the host's own", "${state}/files"),
+        ("${state}/${input.p}/x", "lets the input choose a name", "${state}/files/${input.p}/x"),
+        ("${state}/c${input.p}", "lets the input choose a name", "${state}/files/c${input.p}"),
+        ("/", "the whole file system", ""),
+    ] {
+        refused(&host(directory), (5, 13), message, instead);
+    }
+    for own in ["${state}/files", "${state}/caches/${input.p}", "${state}/x/cache", "~/cache", "/cache"] {
+        taken(&host(own));
+    }
+    let ceiling = "{version: 1, ceiling: {fs: [{host: '${state}', mode: read-write}, {host: /}]}}";
+    assert!(Manifest::parse(&[operator(ceiling)]).is_ok(), "a ceiling only bounds");
+}
+
+#[test]
+fn directories_one_in_the_other_have_one_mode() {
+    let rules = |first: (&str, &str, &str), second: (&str, &str, &str)| {
+        let rule = |(host, guest, mode): (&str, &str, &str)| {
+            format!("- guest: {guest}\n  mode: {mode}\n  host: \"{host}\"\n")
+        };
+        format!("fs:\n{}{}", rule(first), rule(second))
+    };
+    let (ro, rw) = ("read-only", "read-write");
+    let guest = "give both one mode, or paths beside each other";
+    refused(&rules(("/a", "/f", rw), ("/b", "/f/in", ro)), (8, 14), "/f on line 5 is read-write", guest);
+    refused(&rules(("/a", "/f/in", rw), ("/b", "/f", ro)), (8, 14), "one lies in the other", guest);
+    let host = "give both one mode, or grant directories beside each other";
+    for (outer, inner) in [
+        ("/a", "/a/b"),
+        ("/a", "/a"),
+        ("${state}/f", "${state}/f/${input.p}"),
+        ("/a/${input.p}", "/a/shared"),
+        ("/a/${input.p}/c", "/a/b/c/d"),
+        ("~", "~/x"),
+    ] {
+        for (first, second) in [(outer, inner), (inner, outer)] {
+            refused(
+                &rules((first, "/f", rw), (second, "/g", ro)),
+                (10, 13),
+                "one can lie in the other",
+                host,
+            );
+            taken(&rules((first, "/f", rw), (second, "/g", rw)));
+        }
+    }
+    taken(&rules(("/a", "/f", rw), ("/ab", "/fg", ro)));
+    taken(&rules(("/a/${input.p}/x", "/f", rw), ("/a/b/y", "/g", ro)));
+    refused(&rules(("/a", "/f", ro), ("/b", "/f", ro)), (8, 14), "is here twice; first on line 5", "");
+}
+
+#[test]
+fn a_network_that_holds_what_no_rule_opens_is_refused() {
+    let rule = |net: &str| format!("http: [{{host: a.test, addresses: ['{net}']}}]");
+    let (v4, v6) = ("10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16", "fd00::/8");
+    for (net, message, instead) in [
+        ("0.0.0.0/0", "holds 224.0.0.0/4 (multicast", v4),
+        ("160.0.0.0/4", "holds 169.254.0.0/16 (link-local", v4),
+        ("169.254.0.0/24", "is in 169.254.0.0/16", v4),
+        ("100.100.100.200/32", "is in 100.100.100.200/32 (cloud metadata, Alibaba Cloud)", v4),
+        ("::/0", "holds ff00::/8 (multicast", v6),
+        ("::ffff:10.0.0.0/104", "is in ::ffff:0.0.0.0/96 (IPv4-mapped", v6),
+        ("fe80::1/128", "is in fe80::/10 (link-local", v6),
+        ("64:ff9b::a00:0/104", "stands for IPv4 addresses", "10.0.0.0/8 opens them"),
+        ("10.0.0.0/33", "is not a network", "10.0.0.0/8"),
+        ("10.0.0.1/8", "has bits beyond its prefix", "did you mean \"10.0.0.0/8\"?"),
+    ] {
+        refused(&rule(net), (4, 39), message, instead);
+    }
+    for net in
+        ["10.0.0.0/8", "fd00::/8", "fc00::/7", "100.64.0.0/10", "127.0.0.0/8", "::1/128", "64:ff9b:1::/48"]
+    {
+        taken(&rule(net));
+    }
+    for (host, message) in [
+        ("169.254.169.254", "never reachable (cloud metadata, most clouds): no rule can open it"),
+        ("64:ff9b::a9fe:a9fe", "never reachable"),
+        ("::ffff:10.0.0.1", "never reachable (IPv4-mapped"),
+        ("0.0.0.0", "never reachable"),
+    ] {
+        refused(&format!("http: [{{host: '{host}'}}]"), (4, 12), message, "");
+    }
+}
+
+#[test]
+fn a_host_that_is_an_address_can_be_reached() {
+    let vars = HostVars { state: "/state".into(), home: None };
+    for host in ["10.0.0.1", "8.8.8.8", "[64:ff9b::a00:1]", "[64:ff9b:1::a00:1]", "[::1]"] {
+        let text = format!("{{version: 1, packs: {{a: {{http: [{{url: 'https://{host}'}}]}}}}}}");
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        let grants = manifest.entries().next().unwrap().narrow(&json!({}), &vars);
+        let decision = grants.http.decide("GET", &Url::parse(&format!("https://{host}/")).unwrap());
+        assert!(matches!(decision, Decision::Allowed(_)), "{host}: {decision:?}");
+    }
+}
+
+#[test]
+fn a_url_takes_no_host_that_a_host_pattern_refuses() {
+    let rule = |url: &str| format!("http: [{{url: '{url}'}}]");
+    for (url, message) in [
+        ("HTTPS://a.test", "starts with \"https://\""),
+        ("Https://a.test", "starts with \"https://\""),
+        ("ftp://a.test", "starts with \"https://\""),
+        ("https:a.test", "starts with \"https://\""),
+        ("https://2130706433", "canonical form: 127.0.0.1"),
+        ("https://127.1", "canonical form: 127.0.0.1"),
+        ("https://0x7f.0.0.1", "canonical form: 127.0.0.1"),
+        ("https://[0:0::1]", "canonical form: ::1"),
+        ("https://::1", "without \"[\""),
+        ("https://*.a.test", "goes under \"host\""),
+        ("https://a%2etest", "is not a host name"),
+        ("https://me@a.test", "user name or password"),
+        ("https://a.test:0", "no port between 1 and 65535"),
+        ("https://a.test:", "no port between 1 and 65535"),
+        ("https://a.test:080", "no port between 1 and 65535"),
+        ("https://a.test:65536", "no port between 1 and 65535"),
+        ("https://a.test/x", "is an origin"),
+        ("https://a.test?x", "is an origin"),
+        ("https://a.test\\x", "is an origin"),
+        ("https://", "is not a host name"),
+    ] {
+        refused(&rule(url), (4, 18), message, "");
+    }
+    for (url, origin) in [
+        ("https://a.test", "https://a.test"),
+        ("http://A.Test:8080/", "http://a.test:8080"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[::1]:444", "https://[::1]:444"),
+        ("http://10.0.0.1", "http://10.0.0.1"),
+    ] {
+        let text = format!("{{version: 1, packs: {{a: {{http: [{{url: '{url}'}}]}}}}}}");
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{url}: {errors}"));
+        assert_eq!(manifest.entries().next().unwrap().http[0].target.to_string(), origin);
+    }
+}
+
+#[test]
+fn a_path_that_servers_read_in_two_ways_matches_nothing() {
+    let any: PathPattern = "/a/**".parse().unwrap();
+    for path in ["/a/x", "/a/x;y", "/a/...", "/a/%C3%A9", "/a/;x"] {
+        assert!(any.matches(path), "{path}");
+    }
+    for path in [
+        "/a/..",
+        "/a/.",
+        "/a/..;x",
+        "/a/..;",
+        "/a/.;x",
+        "/a/..;x/b",
+        "/a/%2e%2e%3bx",
+        "/a/%FF",
+        "/a/%C3",
+        "/a/%C0%AE",
+        "/a/b%2Fc",
+        "/a/b%5Cc",
+        "/a/%252e",
+        "/a/%00",
+        "a/x",
+    ] {
+        assert!(!any.matches(path), "{path}");
+    }
+    for pattern in ["/..;x", "/.;/a", "/a/..", "/a/.;${input.x}"] {
+        assert!(pattern.parse::<PathPattern>().is_err(), "{pattern}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line as its user sees it: what each verb prints for people and for programs, and how it ends.
+
+mod alone;
+mod call;
+mod errors;
+mod interrupt;
+mod json;
+mod machine;
+mod packs;
+mod policy;

@@ -1,0 +1,74 @@
+//! `tools/list_changed`: an edit of the manifest reaches clients that are connected.
+
+use packhost_tests::host::Setup;
+use packhost_tests::rpc::{Rpc, result};
+use rmcp::model::{ServerNotification, SubscriptionFilter};
+use serde_json::json;
+
+use crate::clients::{Client, Era, over_http, over_stdio};
+
+const ONE: &str = "version: 1\npacks: { text.stats: {} }\n";
+const TWO: &str = "version: 1\npacks: { text.stats: {}, json.query: {} }\n";
+
+fn edit(setup: &Setup) {
+    std::fs::write(setup.policy_file(), TWO).expect("the directory is the test's");
+}
+
+fn names(host: &mut Rpc) -> Vec<String> {
+    let listed = result(host.request("tools/list", json!({})));
+    let tools = listed["tools"].as_array().expect("a list").iter();
+    tools.map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn an_edit_is_a_notification_on_stdio() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let mut host = setup.mcp();
+    let hello = host.initialize();
+    assert_eq!(hello["result"]["capabilities"]["tools"]["listChanged"], true, "{hello}");
+    assert_eq!(names(&mut host), ["text_stats"]);
+    edit(&setup);
+    while host.message()["method"] != "notifications/tools/list_changed" {}
+    assert_eq!(names(&mut host), ["json_query", "text_stats"]);
+    let called = host.call("json_query", json!({ "query": ".a", "json": { "a": 1 } }));
+    assert_eq!(called["structuredContent"]["results"], json!([1]), "{called}");
+}
+
+#[tokio::test]
+async fn a_client_with_a_handshake_is_told() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let mut client = over_stdio(&setup, Era::Handshake).await;
+    assert_eq!(client.names().await, ["text_stats"]);
+    edit(&setup);
+    client.heard_of_a_change().await;
+    assert_eq!(client.names().await, ["json_query", "text_stats"]);
+    client.close().await;
+}
+
+/// Without a handshake a client hears of what it has subscribed to, and of nothing else.
+async fn a_subscriber_is_told(setup: &Setup, client: Client) {
+    assert_eq!(client.names().await, ["text_stats"]);
+    let tools = SubscriptionFilter::builder().tools_list_changed().build();
+    let mut subscribed = client.service.listen(tools).await.expect("the host takes subscriptions");
+    edit(setup);
+    let told = subscribed.next().await.expect("the subscription holds").expect("there is a change");
+    assert!(matches!(told, ServerNotification::ToolListChangedNotification(_)), "{told:?}");
+    assert_eq!(client.names().await, ["json_query", "text_stats"]);
+    subscribed.cancel().await.expect("the host is there");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_subscriber_on_stdio_is_told() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let client = over_stdio(&setup, Era::Stateless).await;
+    a_subscriber_is_told(&setup, client).await;
+}
+
+#[tokio::test]
+async fn a_subscriber_over_http_is_told() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let served = setup.serve(&[]);
+    let client = over_http(&served.url, Era::Stateless).await;
+    a_subscriber_is_told(&setup, client).await;
+}

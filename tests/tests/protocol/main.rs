@@ -1,0 +1,12 @@
+//! The Model Context Protocol, end to end: the built binary against rmcp's client, PyPI's `mcp`, and raw messages; over
+//! stdio and HTTP, with a handshake (2025-11-25) and without (2026-07-28).
+
+mod calls;
+mod changes;
+mod clients;
+mod corpus;
+mod guard;
+mod listing;
+mod python;
+mod serving;
+mod wire;
