@@ -1,6 +1,8 @@
 //! The host inside this process: an engine with the shipped packs under the shipped manifest, wired as `packhost` wires it.
 
 use std::borrow::Cow;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use packhost_engine::{Answer, Call, Door, Ended, Engine, Nobody, Outcome as Call
 use packhost_manifest::{Manifest, shipped};
 use packhost_packs::SHIPPED;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Outcome;
@@ -23,6 +26,11 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Host {
     pub(crate) runtime: Runtime,
     pub(crate) engine: Engine,
+}
+
+/// A new state directory, private to this user as a host wants it; gone when dropped.
+pub(crate) fn fresh_state() -> Outcome<TempDir> {
+    Ok(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()?)
 }
 
 /// Where the cache is below a directory that `packhost --state` is given.

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 /// Runs every measure and shows what came of it. Whether the guard is content.
 fn bench(quick: bool, guard: bool) -> Outcome<bool> {
-    let state = tempfile::tempdir()?;
+    let state = host::fresh_state()?;
     let bench = Bench::prepare(if quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
     let mut report = Report::new();
     bench.run(&mut report)?;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rpc::Rpc;
@@ -33,25 +33,12 @@ fn warm() -> PathBuf {
     let mark = format!("{built:?}");
     let marked = state.join("warm-for");
     if std::fs::read_to_string(&marked).ok().as_deref() != Some(&mark) {
-        compile_all(&state);
+        let compiled = Command::new(binary()).arg("--state").arg(&state).args(["packs", "compile"]).output();
+        let compiled = Ran::from(compiled.expect("the binary starts"));
+        assert_eq!(compiled.code, 0, "{compiled:?}");
         std::fs::write(marked, mark).expect("the directory is the build's");
     }
     state
-}
-
-/// Calls every shipped pack once. What a pack answers does not matter, but that it was compiled.
-fn compile_all(state: &Path) {
-    let mut command = Command::new(binary());
-    command.args(["--log", "error", "--state"]).arg(state).arg("mcp");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut host = Rpc::new(command.spawn().expect("the binary starts"));
-    host.initialize();
-    let listed = host.request("tools/list", json!({}));
-    for tool in listed["result"]["tools"].as_array().expect("tools") {
-        let example = tool["inputSchema"]["examples"][0].clone();
-        assert!(example.is_object(), "a shipped pack has an example: {tool}");
-        host.call(tool["name"].as_str().expect("a name"), example);
-    }
 }
 
 /// A host that is about to be started.

@@ -25,7 +25,10 @@ fn run(version: &str) {
     assert!(script.is_file(), "the suite is not here: run `cargo xtask tools` first");
     let setup = Setup::new().packs(guests::conformance_dir());
     let policy = guests::conformance_policy().display().to_string();
-    let host = setup.args(["--policy", &policy]).serve(&[]);
+    let setup = setup.args(["--policy", &policy]);
+    // The suite does not wait for a first call that is being compiled.
+    assert_eq!(setup.run(["packs", "compile"]).code, 0);
+    let host = setup.serve(&[]);
     let root = tempfile::TempDir::new().expect("a temporary directory");
     let suite = Command::new(node())
         .arg(script)

@@ -63,7 +63,6 @@ impl Bare {
     }
 
     /// One call in a fresh instance, and the answer's JSON.
-    #[expect(clippy::ptr_arg, reason = "the generated function takes a &String")]
     pub(crate) async fn call(&self, input: &String) -> wasmtime::Result<String> {
         let limits = StoreLimitsBuilder::new().memory_size(MEMORY).build();
         let state = State { wasi: WasiCtx::builder().build(), table: ResourceTable::new(), limits };
@@ -80,7 +79,6 @@ impl Bare {
     }
 
     /// So many calls, one after the other, on this thread.
-    #[expect(clippy::ptr_arg, reason = "as above")]
     fn calls(&self, input: &String, calls: usize) -> Outcome<Vec<Duration>> {
         current_thread()?.block_on(async {
             let mut took = Vec::with_capacity(calls);
@@ -94,7 +92,6 @@ impl Bare {
     }
 
     /// So many calls, shared by so many threads.
-    #[expect(clippy::ptr_arg, reason = "as above")]
     pub(crate) fn sample(&self, input: &String, calls: usize, threads: usize) -> Outcome<Sample> {
         let since = Instant::now();
         let took: Outcome<Vec<Vec<Duration>>> = std::thread::scope(|scope| {

@@ -51,7 +51,6 @@ fn row(
 }
 
 /// A ratio between different jobs would mean nothing.
-#[expect(clippy::ptr_arg, reason = "the bare loop takes a &String")]
 fn same_answer(host: &Host, bare: &Bare, text: &String) -> Outcome<()> {
     let theirs = host.answer(job::PACK, job::input())?.structured;
     let bare = crate::bare::current_thread()?.block_on(bare.call(text))?;

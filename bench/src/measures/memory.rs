@@ -87,7 +87,7 @@ fn hold_bare(guest: &[u8], live: usize) -> Outcome<u64> {
 }
 
 fn hold_host(guest: &[u8], live: usize) -> Outcome<u64> {
-    let state = tempfile::tempdir()?;
+    let state = host::fresh_state()?;
     let mut settings = Settings::new(state.path().to_owned(), host::cache(state.path()));
     settings.calls = u32::try_from(live)?;
     settings.calls_per_caller = settings.calls;

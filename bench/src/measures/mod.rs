@@ -25,6 +25,9 @@ pub(crate) struct Bench {
     state: PathBuf,
 }
 
+/// Adds its rows to the report.
+type Measure = fn(&Bench, &mut Report) -> Outcome<()>;
+
 impl Bench {
     /// Compiles the packs into the cache of `state`.
     pub(crate) fn prepare(effort: Effort, state: &Path) -> Outcome<Self> {
@@ -37,7 +40,7 @@ impl Bench {
 
     /// Everything, in the order of the table.
     pub(crate) fn run(&self, report: &mut Report) -> Outcome<()> {
-        let measures: [(&str, fn(&Self, &mut Report) -> Outcome<()>); 5] = [
+        let measures: [(&str, Measure); 5] = [
             (dispatch::GROUP, dispatch::run),
             (mcp::GROUP, mcp::run),
             (start::GROUP, start::run),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Bench;
 use crate::Outcome;
 use crate::client::Pipes;
+use crate::host;
 use crate::report::{Goal, Report, Row};
 use crate::rounds::rounds;
 
@@ -21,7 +22,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     let pairs = rounds("every pack compiled", bench.effort.rounds, warm, native)?;
     report.rows.push(Row::new(GROUP, "warm cache", "ms", AGAINST, &pairs).goal(Goal::HostBelow(WARM)));
     let cold = || {
-        let state = tempfile::tempdir()?;
+        let state = host::fresh_state()?;
         first_answer(bench.packhost(state.path()).arg("mcp"))
     };
     let pairs = rounds("no pack compiled", bench.effort.slow_rounds, cold, native)?;

@@ -177,6 +177,8 @@ pub(crate) enum Packs {
         /// The pack
         pack: String,
     },
+    /// Compile every pack that is served, now, so that no first call waits for it
+    Compile,
 }
 
 /// `packhost policy`

@@ -190,18 +190,21 @@ impl Engine {
 
     /// Loads every served pack, so that the first call of one does not wait. A pack that turns out to be unusable
     /// leaves the catalog.
+    pub async fn load_all(&self) {
+        let inner = &self.0.inner;
+        let mut failed = false;
+        for tool in self.catalog().tools() {
+            failed |= tool.pack.loaded(&inner.runtimes, inner.cache.as_ref()).await.is_err();
+        }
+        if failed {
+            self.refresh().await;
+        }
+    }
+
+    /// The same in the background.
     fn warm_up(&self) {
         let engine = self.clone();
-        self.0.threads.handle().spawn(async move {
-            let inner = &engine.0.inner;
-            let mut failed = false;
-            for tool in engine.catalog().tools() {
-                failed |= tool.pack.loaded(&inner.runtimes, inner.cache.as_ref()).await.is_err();
-            }
-            if failed {
-                engine.refresh().await;
-            }
-        });
+        self.0.threads.handle().spawn(async move { engine.load_all().await });
     }
 
     /// Makes the catalog anew under the same manifest.

@@ -72,11 +72,14 @@ fn swap(one: &Path, other: &Path) {
     write(other, &first);
 }
 
+/// What somebody does to the files of the cache.
+type Tamper = fn(&Kept);
+
 #[test]
 fn a_compiled_component_that_was_tampered_with_is_compiled_again() {
     let setup = setup();
     let kept = Kept::of(&setup);
-    let tampers: [(&str, fn(&Kept)); 8] = [
+    let tampers: [(&str, Tamper); 8] = [
         ("one bit is another", |kept| {
             let mut code = bytes(&kept.code);
             let middle = code.len() / 2;

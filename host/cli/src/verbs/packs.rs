@@ -22,9 +22,19 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             Ok(())
         }
         Args::Show { pack } => show(&engine, pack, output),
+        Args::Compile => {
+            runtime.block_on(compile(&engine, output));
+            Ok(())
+        }
     };
     runtime.shutdown_background();
     done
+}
+
+/// What is left in the catalog afterwards could be compiled; `refused` says why the rest could not.
+async fn compile(engine: &Engine, output: Output) {
+    output.progress("compiling packs").watch(engine.load_all()).await;
+    list(engine, output);
 }
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 /// Bytes that one part of the document may have, unpacked.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = 32 << 20;
 
 pub(crate) fn markdown(bytes: &[u8]) -> Result<String, Error> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;

@@ -158,7 +158,7 @@ fn used(entry: &Entry, usage: &Value, input: &Value, dirs: &Dirs) -> String {
 
 fn size(bytes: u64) -> String {
     let mib = bytes as f64 / f64::from(1 << 20);
-    if bytes % (1 << 20) == 0 { format!("{mib:.0} MiB") } else { format!("{mib:.1} MiB") }
+    if bytes.is_multiple_of(1 << 20) { format!("{mib:.0} MiB") } else { format!("{mib:.1} MiB") }
 }
 
 fn duration(time: Duration) -> String {
