@@ -3,6 +3,7 @@
 //! input or output, no grants, no deadline, no record.
 
 mod bindings;
+mod imports;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,8 +56,7 @@ impl Bare {
         let component = Component::from_binary(&engine, component)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        // What is the host's own (progress, logging, questions) is not called by any job here.
-        linker.define_unknown_imports_as_traps(&component)?;
+        imports::link(&mut linker)?;
         let pre = PackPre::new(linker.instantiate_pre(&component)?)?;
         let clock = Arc::new(Clock::start(engine.clone()));
         Ok(Self { engine, pre, _clock: clock })

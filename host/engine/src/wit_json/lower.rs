@@ -164,7 +164,10 @@ fn place(shape: &Shape, value: &Value, at: &At<'_>) -> Lowered {
             let some = if some.needs_some() {
                 wrapped(some, value, at).unwrap_or_else(|| Err(misfit()))?
             } else {
-                place(some, value, at)?
+                // A value that is none of these could have been null as well.
+                let or_null =
+                    |inner: Box<Misfit>| if inner.pointer == at.to_string() { misfit() } else { inner };
+                place(some, value, at).map_err(or_null)?
             };
             Ok(Val::Option(Some(Box::new(some))))
         }

@@ -91,12 +91,12 @@ fn what_is_not_a_value_leaves_the_other_functions_usable() {
     assert_eq!(
         reasons(&found),
         [
+            not("raw", "it is neither a function nor an interface of functions"),
             not("keep", &format!("its parameter \"it\" holds a borrowed resource, {value}")),
             not("take", &format!("its parameter \"it\" holds a resource, {value}")),
             not("[method]handle.close", "it belongs to a resource, and resources do not outlive a call"),
             not("pour", &format!("its parameter \"it\" holds a stream, {value}")),
             not("wait", &format!("its parameter \"it\" holds a future, {value}")),
-            not("raw", "it is neither a function nor an interface of functions"),
         ]
     );
 }
