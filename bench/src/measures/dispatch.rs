@@ -12,7 +12,7 @@ pub(crate) const GROUP: &str = "Engine::dispatch of text.stats";
 /// A whole call may cost this many times what the bare loop costs.
 const MOST: f64 = 3.0;
 /// Beyond this it is not the machine.
-const FAR_OFF: f64 = 4.0;
+const FAR_OFF: f64 = 6.0;
 /// Instances that the bare loop's pool has room for: as many as the host's.
 const INSTANCES: u32 = 256;
 
