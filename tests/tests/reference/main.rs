@@ -6,8 +6,7 @@ mod manifest;
 
 use std::path::Path;
 
-const MADE: &str =
-    "<!-- Made from the code: UPDATE=1 cargo nextest run --cargo-profile ci -p packhost-tests --test reference -->";
+const MADE: &str = "<!-- Made from the code: UPDATE=1 cargo nextest run --cargo-profile ci -p packhost-tests --test reference -->";
 
 fn is(page: &str, made: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference").join(page);
