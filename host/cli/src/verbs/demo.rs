@@ -78,10 +78,11 @@ fn has(tools: &[Tool], name: &str) -> bool {
 
 fn greet(tools: &[Tool], walls: Option<&str>, dirs: &Dirs) {
     let (version, state) = (env!("CARGO_PKG_VERSION"), dirs.show(&dirs.state));
-    println!(
-        "  {BOLD}packhost {version}{BOLD:#} · {} packs · deny by default · state in {state}",
-        tools.len()
-    );
+    let packs = match tools.len() {
+        1 => "1 pack".to_owned(),
+        n => format!("{n} packs"),
+    };
+    println!("  {BOLD}packhost {version}{BOLD:#} · {packs} · deny by default · state in {state}");
     if let Some(walls) = walls {
         println!("  {DIM}walls: {walls}{DIM:#}");
     }
