@@ -1,4 +1,4 @@
-//! MCP over HTTP/1.1: one connection for each call in flight, kept open.
+//! MCP over HTTP/1.1: one connection for each call in flight, kept open for a round.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -20,7 +20,8 @@ use crate::rounds::Sample;
 /// A client of a server that listens.
 pub(crate) struct Http {
     runtime: Runtime,
-    connections: Vec<Connection>,
+    address: String,
+    session: String,
     shared: Arc<Shared>,
     _server: Server,
 }
@@ -31,8 +32,8 @@ struct Shared {
 }
 
 impl Http {
-    /// Starts the server, which prints its URL, opens a session and so many connections.
-    pub(crate) fn open(command: &mut Command, connections: usize) -> Outcome<Self> {
+    /// Starts the server, which prints its URL, and opens a session.
+    pub(crate) fn open(command: &mut Command) -> Outcome<Self> {
         let mut server = Server::start(command.stdin(Stdio::null()))?;
         let mut line = String::new();
         BufReader::new(server.0.stdout.take().ok_or("the server has no stdout")?).read_line(&mut line)?;
@@ -41,57 +42,53 @@ impl Http {
         let address = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/mcp"));
         let address = address.ok_or("not the URL of an MCP server")?.to_owned();
         let runtime = current_thread()?;
-        let opened = runtime.block_on(async {
+        let session = runtime.block_on(async {
             let mut first = Connection::open(&address, None).await?;
             first.post(&hello()).await?;
             let session = first.session()?;
             first.head = head(&address, Some(&session));
             first.post(&ready()).await?;
-            let mut opened = vec![first];
-            while opened.len() < connections {
-                opened.push(Connection::open(&address, Some(&session)).await?);
-            }
-            Outcome::Ok(opened)
+            Outcome::Ok(session)
         })?;
         let shared = Arc::new(Shared { calls: Calls::new(), next: AtomicUsize::new(FIRST) });
-        Ok(Self { runtime, connections: opened, shared, _server: server })
+        Ok(Self { runtime, address, session, shared, _server: server })
     }
 
     /// One call, and the data that it answers.
     pub(crate) fn answer(&mut self) -> Outcome<Value> {
-        let first = self.connections.first_mut().ok_or("no connection")?;
         let request = self.shared.calls.request(self.shared.next.fetch_add(1, Ordering::Relaxed));
-        self.runtime.block_on(first.post(&request))?;
+        let connection = self.runtime.block_on(async {
+            let mut connection = Connection::open(&self.address, Some(&self.session)).await?;
+            connection.post(&request).await?;
+            Outcome::Ok(connection)
+        })?;
         // JSON, or an event stream with the message in its last event.
-        let body = String::from_utf8_lossy(first.body());
+        let body = String::from_utf8_lossy(connection.body());
         let message = body.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(&body);
         structured(message.trim().as_bytes())
     }
 
-    /// So many calls, so many of them in flight.
+    /// So many calls, so many of them in flight. The connections are new for every round, because a server may close
+    /// one that nobody uses; opening them is not counted.
     pub(crate) fn sample(&mut self, calls: usize, in_flight: usize) -> Outcome<Sample> {
-        let rest = self.connections.split_off(in_flight.min(self.connections.len()));
-        let working = std::mem::replace(&mut self.connections, rest);
         let last = self.shared.next.load(Ordering::Relaxed) + calls;
-        let shared = &self.shared;
-        let (sample, working) = self.runtime.block_on(async {
-            let mut tasks = JoinSet::new();
-            let mut took = Vec::with_capacity(calls);
-            let mut working = working.into_iter();
+        let sample = self.runtime.block_on(async {
+            let mut connections = Vec::with_capacity(in_flight);
+            for _ in 0..in_flight {
+                connections.push(Connection::open(&self.address, Some(&self.session)).await?);
+            }
             let since = Instant::now();
-            for connection in working.by_ref() {
-                tasks.spawn(connection.work(Arc::clone(shared), last));
+            let mut working = JoinSet::new();
+            for connection in connections {
+                working.spawn(connection.work(Arc::clone(&self.shared), last));
             }
-            let mut back = Vec::with_capacity(in_flight);
-            while let Some(done) = tasks.join_next().await {
-                let (connection, times) = done??;
-                back.push(connection);
-                took.extend(times);
+            let mut took = Vec::with_capacity(calls);
+            while let Some(done) = working.join_next().await {
+                took.extend(done??);
             }
-            Outcome::Ok((Sample::of(&took, since), back))
+            Outcome::Ok(Sample::of(&took, since))
         })?;
-        self.connections.splice(..0, working);
-        // Each of the others took one id too many.
+        // Each connection took one id too many.
         self.shared.next.store(last, Ordering::Relaxed);
         Ok(sample)
     }
@@ -122,12 +119,12 @@ impl Connection {
         Ok(Self { stream, head: head(address, session), response: Vec::new(), body_at: 0 })
     }
 
-    async fn work(mut self, shared: Arc<Shared>, last: usize) -> Outcome<(Self, Vec<Duration>)> {
+    async fn work(mut self, shared: Arc<Shared>, last: usize) -> Outcome<Vec<Duration>> {
         let mut took = Vec::new();
         loop {
             let id = shared.next.fetch_add(1, Ordering::Relaxed);
             if id >= last {
-                return Ok((self, took));
+                return Ok(took);
             }
             let request = shared.calls.request(id);
             let since = Instant::now();

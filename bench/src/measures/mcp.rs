@@ -28,9 +28,8 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     }
     drop((host, native));
     let serve = ["--json", "serve", "--listen", "127.0.0.1:0"];
-    let most = IN_FLIGHT[IN_FLIGHT.len() - 1];
-    let mut host = Http::open(bench.packhost(&bench.state).args(serve), most)?;
-    let mut native = Http::open(&mut bench.native_mcp("http"), most)?;
+    let mut host = Http::open(bench.packhost(&bench.state).args(serve))?;
+    let mut native = Http::open(&mut bench.native_mcp("http"))?;
     same_answer(host.answer()? == native.answer()?)?;
     for in_flight in IN_FLIGHT {
         let what = format!("HTTP, {in_flight} in flight");
