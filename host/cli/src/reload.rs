@@ -36,9 +36,11 @@ impl Reload {
     /// operator named and does not get is said as well, now and after every edit.
     pub(crate) fn watch(mut self) {
         self.warn();
+        // Before anybody is served: an edit that is made right after the first answer is seen.
+        let (edits, mut seen) = mpsc::channel::<()>(1);
+        let Some(watcher) = self.watcher(edits) else { return };
         tokio::spawn(async move {
-            let (edits, mut seen) = mpsc::channel::<()>(1);
-            let Some(_watcher) = self.watcher(edits) else { return };
+            let _watcher = watcher;
             while seen.recv().await.is_some() {
                 settle(&mut seen).await;
                 self.reload().await;
