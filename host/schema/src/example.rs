@@ -14,8 +14,13 @@ use crate::{accept, explain};
 const PASSES: usize = 16;
 /// The most places that one pass corrects.
 const PLACES: usize = 32;
+/// The most objections that one pass looks at: alternatives in alternatives have more of them than places.
+const LOOKS: usize = 4 * PLACES;
 /// The longest example, in bytes of JSON.
 const BYTES: usize = 2048;
+/// How long an input may become while it is corrected. Where a schema refers to itself, each pass may add what the next one
+/// objects to.
+const GROWN: usize = 2 * BYTES;
 
 /// What was sent, with everything that is wrong replaced; or else an example that is known. A text is never shortened: what
 /// is shown is sent again as it stands.
@@ -23,12 +28,12 @@ pub(crate) fn corrected(inner: &Inner, sent: &Value) -> Option<Value> {
     let mut value = sent.clone();
     let mut changed: Vec<Change> = Vec::new();
     for _ in 0..PASSES {
-        if inner.validator.is_valid(&value) || !accept::mendable(&value) {
+        if inner.validator.is_valid(&value) || !accept::mendable(&value) || value.to_string().len() > GROWN {
             break;
         }
         let errors: Vec<ValidationError<'_>> = inner.validator.iter_errors(&value).take(PLACES).collect();
         let mut changes = Vec::new();
-        collect(inner, &value, &errors, &mut changes);
+        collect(inner, &value, &errors, &mut changes, &mut { LOOKS });
         drop(errors);
         changes.retain(|change| !changed.contains(change));
         if changes.is_empty() {
@@ -111,16 +116,21 @@ fn apply(value: &mut Value, Change { pointer, to, .. }: &Change) {
     }
 }
 
-fn collect(inner: &Inner, value: &Value, errors: &[ValidationError<'_>], changes: &mut Vec<Change>) {
+fn collect(
+    inner: &Inner,
+    value: &Value,
+    errors: &[ValidationError<'_>],
+    changes: &mut Vec<Change>,
+    looks: &mut usize,
+) {
     // Names first: what stands under a wrong name may be what is missing elsewhere.
     let (names, rest): (Vec<_>, Vec<_>) =
         errors.iter().partition(|error| explain::unexpected(error).is_some());
     for error in names.into_iter().chain(rest) {
-        if changes.len() >= PLACES {
-            return;
-        }
+        let Some(left) = looks.checked_sub(1).filter(|_| changes.len() < PLACES) else { return };
+        *looks = left;
         if let Some(branch) = explain::meant(error) {
-            collect(inner, value, branch, changes);
+            collect(inner, value, branch, changes, looks);
             continue;
         }
         for change in answers(inner, value, error) {
