@@ -18,6 +18,9 @@ const PLACES: usize = 32;
 const LOOKS: usize = 4 * PLACES;
 /// The longest example, in bytes of JSON.
 const BYTES: usize = 2048;
+/// How deep an input may become while it is corrected, in levels, unless it was sent deeper. Where a schema refers to
+/// itself twice, each level doubles the objections.
+const DEEP: usize = 6;
 /// How long an input may become while it is corrected. Where a schema refers to itself, each pass may add what the next one
 /// objects to.
 const GROWN: usize = 2 * BYTES;
@@ -27,8 +30,10 @@ const GROWN: usize = 2 * BYTES;
 pub(crate) fn corrected(inner: &Inner, sent: &Value) -> Option<Value> {
     let mut value = sent.clone();
     let mut changed: Vec<Change> = Vec::new();
+    let deepest = depth(sent).max(DEEP);
     for _ in 0..PASSES {
-        if inner.validator.is_valid(&value) || !accept::mendable(&value) || value.to_string().len() > GROWN {
+        let grown = value.to_string().len() > GROWN || depth(&value) > deepest;
+        if inner.validator.is_valid(&value) || grown || !accept::mendable(&value) {
             break;
         }
         let errors: Vec<ValidationError<'_>> = inner.validator.iter_errors(&value).take(PLACES).collect();
@@ -50,6 +55,14 @@ pub(crate) fn corrected(inner: &Inner, sent: &Value) -> Option<Value> {
     // A value that nobody ever sent means nothing to the pack; a whole example of its own does.
     let whole = if makes_up(&changed) { given(inner) } else { None };
     whole.or_else(|| presentable(inner, value)).or_else(|| given(inner))
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// Whether something of these changes is made up and nothing of them is from a known example.
