@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
 use packhost_walls::InForce;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Bounds, Global};
 use crate::dirs::Dirs;
@@ -23,6 +23,15 @@ pub(crate) enum Purpose<'a> {
     /// To do one thing and end.
     Once,
 }
+
+/// How many clients a process has at once.
+pub(crate) enum Clients {
+    One,
+    Many,
+}
+
+/// Threads that answer many clients; guests have threads of their own.
+const FRONT_THREADS: usize = 2;
 
 /// Everything that was read before the walls went up.
 pub(crate) struct Prepared {
@@ -65,10 +74,15 @@ fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
 }
 
 impl Prepared {
-    /// The runtime for everything but guests.
-    pub(crate) fn runtime() -> Result<Runtime, Error> {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+    /// The runtime for everything but guests. One client has a single thread: between two, every message would be
+    /// handed over.
+    pub(crate) fn runtime(clients: Clients) -> Result<Runtime, Error> {
+        let mut builder = match clients {
+            Clients::One => Builder::new_current_thread(),
+            Clients::Many => Builder::new_multi_thread(),
+        };
+        builder
+            .worker_threads(FRONT_THREADS)
             .thread_name("packhost-front")
             .enable_all()
             .build()

@@ -28,7 +28,8 @@ pub(crate) enum Asks {
         peer: Peer<RoleServer>,
         /// The call that asks; the question travels on its stream.
         call: RequestId,
-        capabilities: ClientCapabilities,
+        /// What the call says that its client is able to; otherwise it is what the client said when it connected.
+        stated: Option<ClientCapabilities>,
     },
     /// By ending the call; these are the answers so far, by the question's id.
     Again { answers: InputResponses, capabilities: ClientCapabilities, missing: Missing },
@@ -65,10 +66,14 @@ impl Asks {
         match self {
             #[cfg(test)]
             Self::Nobody => Reply::Unsupported,
-            Self::Now { peer, call, capabilities } => match pose(&question, capabilities) {
-                Ok(request) => put(peer, call, request, &question).await,
-                Err(reply) => reply,
-            },
+            Self::Now { peer, call, stated } => {
+                let told = || peer.peer_info().map(|client| client.capabilities.clone());
+                let capabilities = stated.clone().or_else(told).unwrap_or_default();
+                match pose(&question, &capabilities) {
+                    Ok(request) => put(peer, call, request, &question).await,
+                    Err(reply) => reply,
+                }
+            }
             Self::Again { answers, capabilities, missing } => match answers.get(&question.id) {
                 Some(answer) => reply(&question.body, answer),
                 None => {

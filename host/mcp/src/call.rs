@@ -138,13 +138,13 @@ impl Server {
         answers: InputResponses,
         missing: Missing,
     ) -> (Reach, Option<Feed>) {
-        let capabilities = context.client_capabilities().unwrap_or_default();
         let peer = context.peer.clone();
         let (floor, asks) = if is_modern(context) {
+            let capabilities = context.client_capabilities().unwrap_or_default();
             (context.meta.log_level(), Asks::Again { answers, capabilities, missing })
         } else {
-            let call = context.id.clone();
-            (Some(self.session.log_level()), Asks::Now { peer: peer.clone(), call, capabilities })
+            let (call, stated) = (context.id.clone(), context.meta.client_capabilities());
+            (Some(self.session.log_level()), Asks::Now { peer: peer.clone(), call, stated })
         };
         Reach::new(peer, context.meta.get_progress_token(), floor, tool.to_owned(), asks)
     }

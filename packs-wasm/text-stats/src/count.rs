@@ -57,30 +57,68 @@ pub(crate) struct WordCount {
 /// Counts.
 pub(crate) fn count(input: &Input) -> Output {
     let text = input.text.as_str();
-    let lower = text.to_lowercase();
-    let mut counts: HashMap<&str, u32> = HashMap::new();
-    let (mut words, mut letters) = (0, 0);
-    for word in split_words(&lower) {
-        words += 1;
-        letters += word.chars().count();
-        *counts.entry(word).or_insert(0) += 1;
-    }
+    // Most texts are ASCII, where a byte is a character and nothing has to be decoded.
+    let ascii = text.is_ascii();
+    let lower = if ascii { text.to_ascii_lowercase() } else { text.to_lowercase() };
+    let mut tally = Tally::with_room_for(text);
+    let (characters, sentences) = if ascii {
+        lower.as_bytes().split(|byte| !is_in_ascii_word(*byte)).for_each(|word| tally.add(word, <[u8]>::len));
+        (text.len(), sentences(text.bytes().map(char::from)))
+    } else {
+        let letters = |word: &[u8]| str::from_utf8(word).map_or(0, |word| word.chars().count());
+        split_words(&lower).for_each(|word| tally.add(word.as_bytes(), letters));
+        (text.chars().count(), sentences(text.chars()))
+    };
     Output {
-        words,
-        unique_words: counts.len(),
+        words: tally.words,
+        unique_words: tally.counts.len(),
         lines: text.lines().count(),
-        sentences: sentences(text),
+        sentences,
         paragraphs: paragraphs(text),
-        characters: text.chars().count(),
+        characters,
         bytes: text.len(),
-        average_word_length: if words == 0 {
-            0.0
-        } else {
-            (letters as f64 / words as f64 * 100.0).round() / 100.0
-        },
-        reading_time_seconds: (words as f64 * 60.0 / READING_SPEED).ceil() as u64,
-        top_words: most_frequent(counts, input.top.into()),
+        average_word_length: tally.average(),
+        reading_time_seconds: (tally.words as f64 * 60.0 / READING_SPEED).ceil() as u64,
+        top_words: most_frequent(tally.counts, input.top.into()),
     }
+}
+
+/// The words so far. A word is UTF-8.
+struct Tally<'a> {
+    words: usize,
+    letters: usize,
+    counts: HashMap<&'a [u8], u32>,
+}
+
+impl<'a> Tally<'a> {
+    /// Prose has a different word for about every ten bytes of a page, and fewer in longer texts.
+    fn with_room_for(text: &str) -> Self {
+        Self { words: 0, letters: 0, counts: HashMap::with_capacity((text.len() / 8).min(4096)) }
+    }
+
+    /// Adds what stands between two separators: apostrophes around a word are not part of it.
+    fn add(&mut self, mut word: &'a [u8], letters: impl Fn(&[u8]) -> usize) {
+        while let [b'\'', rest @ ..] | [rest @ .., b'\''] = word {
+            word = rest;
+        }
+        if !word.is_empty() {
+            self.words += 1;
+            self.letters += letters(word);
+            *self.counts.entry(word).or_insert(0) += 1;
+        }
+    }
+
+    /// Letters of a word, on average, to two places.
+    fn average(&self) -> f64 {
+        match self.words {
+            0 => 0.0,
+            words => (self.letters as f64 / words as f64 * 100.0).round() / 100.0,
+        }
+    }
+}
+
+fn is_in_ascii_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'\''
 }
 
 /// Apostrophes belong to a word when they stand inside it: "don't" is one word.
@@ -88,16 +126,15 @@ fn split_words(text: &str) -> impl Iterator<Item = &str> {
     let apostrophe = ['\'', '’'];
     text.split(move |c: char| !c.is_alphanumeric() && !apostrophe.contains(&c))
         .map(move |word| word.trim_matches(apostrophe))
-        .filter(|word| !word.is_empty())
 }
 
 /// A sentence ends where a stop is followed by white space, a closing mark or the end; "3.5" ends none.
-fn sentences(text: &str) -> usize {
+fn sentences(text: impl Iterator<Item = char>) -> usize {
     let mut count = 0;
     let mut open = false;
-    let mut rest = text.chars().peekable();
+    let mut rest = text.peekable();
     while let Some(c) = rest.next() {
-        let stop = matches!(c, '。' | '!' | '?')
+        let stop = matches!(c, '。' | '\u{ff01}' | '\u{ff1f}')
             || matches!(c, '.' | '!' | '?' | '…') && rest.peek().is_none_or(|next| !next.is_alphanumeric());
         if stop && open {
             count += 1;
@@ -112,7 +149,7 @@ fn paragraphs(text: &str) -> usize {
     let mut blank = true;
     let mut count = 0;
     for line in text.lines() {
-        let empty = line.trim().is_empty();
+        let empty = line.chars().all(char::is_whitespace);
         count += usize::from(blank && !empty);
         blank = empty;
     }
@@ -120,13 +157,15 @@ fn paragraphs(text: &str) -> usize {
 }
 
 /// Ties go by the alphabet, so that the same text always gives the same answer.
-fn most_frequent(counts: HashMap<&str, u32>, top: usize) -> Vec<WordCount> {
-    let mut all: Vec<(&str, u32)> = counts.into_iter().collect();
-    let order = |a: &(&str, u32), b: &(&str, u32)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
+fn most_frequent(counts: HashMap<&[u8], u32>, top: usize) -> Vec<WordCount> {
+    let mut all: Vec<(&[u8], u32)> = counts.into_iter().collect();
+    let order = |a: &(&[u8], u32), b: &(&[u8], u32)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
     if top < all.len() {
         all.select_nth_unstable_by(top, order);
         all.truncate(top);
     }
     all.sort_unstable_by(order);
-    all.into_iter().map(|(word, count)| WordCount { word: word.to_owned(), count }).collect()
+    all.into_iter()
+        .map(|(word, count)| WordCount { word: String::from_utf8_lossy(word).into_owned(), count })
+        .collect()
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::packs::not_served;
 use crate::args::{Call as Args, Global};
 use crate::exit::Error;
-use crate::host::{Prepared, Purpose, prepare};
+use crate::host::{Clients, Prepared, Purpose, prepare};
 use crate::output::{DIM, NOTE, Output, Work};
 
 /// The largest input, in bytes.
@@ -26,7 +26,7 @@ const INPUT: u64 = 4 << 20;
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let input = input(&args.input)?;
     let prepared = prepare(global, Purpose::Once)?;
-    let runtime = Prepared::runtime()?;
+    let runtime = Prepared::runtime(Clients::Many)?;
     let outcome = runtime.block_on(async {
         let (engine, _) = prepared.start(output).await?;
         let work = output.progress("running");

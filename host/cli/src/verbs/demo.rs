@@ -14,7 +14,7 @@ use crate::args::Global;
 use crate::binary::{self, quote};
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::host::Prepared;
+use crate::host::{Clients, Prepared};
 use crate::output::{BOLD, DIM, Output};
 use host::Host;
 use page::ARTICLE;
@@ -22,7 +22,7 @@ use rules::Rules;
 use step::{Asked, Step};
 
 pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
-    let runtime = Prepared::runtime()?;
+    let runtime = Prepared::runtime(Clients::Many)?;
     let done = runtime.block_on(async {
         tokio::select! {
             done = demo(global, output) => done,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::args::{Global, Mcp as Args};
 use crate::exit::Error;
-use crate::host::{Prepared, Purpose, prepare};
+use crate::host::{Clients, Prepared, Purpose, prepare};
 use crate::output::Output;
 
 /// How long running calls get after stdin has ended.
@@ -12,7 +12,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let prepared = prepare(global, Purpose::Serving(&args.bounds, None))?;
-    let runtime = Prepared::runtime()?;
+    let runtime = Prepared::runtime(Clients::One)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;
         reload.watch();

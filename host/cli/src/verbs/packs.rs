@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::args::{Global, Packs as Args};
 use crate::exit::Error;
-use crate::host::{Prepared, Purpose, prepare};
+use crate::host::{Clients, Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, NOTE, Output};
 use crate::packs::is_meant;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let prepared = prepare(global, Purpose::Once)?;
-    let runtime = Prepared::runtime()?;
+    let runtime = Prepared::runtime(Clients::Many)?;
     let (engine, _) = runtime.block_on(prepared.start(output))?;
     let done = match args {
         Args::List => {

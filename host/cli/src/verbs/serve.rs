@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Serve as Args};
 use crate::exit::{Error, INTERRUPTED};
-use crate::host::{Prepared, Purpose, prepare};
+use crate::host::{Clients, Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, Output};
 
 /// Stopped calls get this long to hand in their answers.
@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let address = listener.local_addr().map_err(|error| Error::failed(error.to_string()))?;
     let prepared = prepare(global, Purpose::Serving(&args.bounds, Some(address)))?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
-    let runtime = Prepared::runtime()?;
+    let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
