@@ -19,6 +19,8 @@ pub(crate) struct Dirs {
     pub(crate) policies: PathBuf,
     /// The operator's components.
     pub(crate) packs: PathBuf,
+    /// The file of tokens, where this host reads one.
+    pub(crate) tokens: Option<PathBuf>,
     /// `~` of manifests.
     pub(crate) home: Option<PathBuf>,
 }
@@ -34,6 +36,7 @@ impl Dirs {
                 policies: root.join("policies"),
                 packs: root.join("packs"),
                 state: root,
+                tokens: None,
                 home,
             });
         }
@@ -49,6 +52,7 @@ impl Dirs {
             cache: base("XDG_CACHE_HOME", ".cache")?,
             policies: base("XDG_CONFIG_HOME", ".config")?.join("policies"),
             packs: base("XDG_DATA_HOME", ".local/share")?.join("packs"),
+            tokens: None,
             home,
         })
     }

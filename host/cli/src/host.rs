@@ -1,6 +1,7 @@
 //! Wires the rooms together: manifest, packs, walls, engine.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
@@ -18,8 +19,10 @@ use crate::{packs, policies, walls};
 
 /// What a host is started for.
 pub(crate) enum Purpose<'a> {
-    /// To serve, within these bounds and, where it listens, at this address: no pack may reach it.
-    Serving(&'a Bounds, Option<SocketAddr>),
+    /// To serve one client on stdio, within these bounds.
+    Stdio(&'a Bounds),
+    /// To serve at this address, to the holders of the tokens in this file where there is one: no pack may reach either.
+    Http { bounds: &'a Bounds, address: SocketAddr, tokens: Option<&'a Path> },
     /// To do one thing and end.
     Once,
 }
@@ -46,7 +49,10 @@ pub(crate) struct Prepared {
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
 pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared, Error> {
-    let dirs = Dirs::of(global)?;
+    let mut dirs = Dirs::of(global)?;
+    if let Purpose::Http { tokens, .. } = purpose {
+        dirs.tokens = tokens.map(Path::to_owned);
+    }
     walls::make_dirs(global, &dirs)?;
     let settings = settings(&dirs, purpose);
     let loaded = policies::load(global, &dirs)?;
@@ -60,16 +66,21 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
 fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
     let mut settings = Settings::new(dirs.state.clone(), dirs.cache.clone());
     settings.home.clone_from(&dirs.home);
-    match purpose {
-        Purpose::Serving(bounds, listener) => {
-            settings.calls = bounds.calls;
-            settings.queue = bounds.queue;
-            settings.calls_per_caller = bounds.calls_per_caller;
-            settings.guest_threads = bounds.guest_threads;
-            settings.egress.own_listeners.extend(listener);
+    let bounds = match purpose {
+        Purpose::Stdio(bounds) => bounds,
+        Purpose::Http { bounds, address, .. } => {
+            settings.egress.own_listeners.push(address);
+            bounds
         }
-        Purpose::Once => settings.warm_up = false,
-    }
+        Purpose::Once => {
+            settings.warm_up = false;
+            return settings;
+        }
+    };
+    settings.calls = bounds.calls;
+    settings.queue = bounds.queue;
+    settings.calls_per_caller = bounds.calls_per_caller;
+    settings.guest_threads = bounds.guest_threads;
     settings
 }
 

@@ -156,7 +156,7 @@ impl Drop for Drawn<'_> {
 /// Logs go to stderr, never to stdout, which may be a protocol stream. Who serves others shows each call unless told
 /// otherwise.
 pub(crate) fn log_to_stderr(global: &Global, calls: bool) {
-    let usual = if calls { "warn,packhost::call=info" } else { "warn" };
+    let usual = if calls { "warn,rmcp=error,packhost::call=info" } else { "warn,rmcp=error" };
     // The command line takes only filters that can be read.
     let filter = EnvFilter::new(global.log.as_deref().unwrap_or(usual));
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;

@@ -180,12 +180,20 @@ impl EgressError {
 
 impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
-        let failure = Failure::new(error.code(), error.to_string());
+        let failure = Failure::new(error.code(), sentence(error.to_string()));
         match error.fix() {
             Some(fix) => failure.fix(fix),
             None => failure,
         }
     }
+}
+
+/// With an end, because what to do follows.
+fn sentence(mut text: String) -> String {
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }
 
 /// Why an [`Egress`](crate::Egress) could not be made.

@@ -1,7 +1,5 @@
 //! An entry in sentences, each with the line that it comes from.
 
-use std::fmt;
-
 use packhost_core::PackName;
 use serde::Serialize;
 
@@ -12,7 +10,7 @@ use crate::limits::{Limit, Limits};
 use crate::parse::Manifest;
 use crate::place::Place;
 
-/// What a pack may do, in words. Displays as a block of lines; serializes for programs.
+/// What a pack may do, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The pack.
@@ -162,25 +160,5 @@ fn list(words: &[&str]) -> String {
         [] => "nothing".into(),
         [one] => (*one).into(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {}", self.pack)?;
-        let all =
-            [("may", &self.may[..]), ("may not", &self.may_not[..]), ("ceiling", self.ceiling.as_slice())];
-        let placed = all.iter().flat_map(|(_, sentences)| sentences.iter()).filter(|s| s.place.is_some());
-        let width = placed.map(|s| s.text.chars().count()).max().unwrap_or(0).min(96);
-        for (head, sentences) in all {
-            for (index, sentence) in sentences.iter().enumerate() {
-                let head = if index == 0 { head } else { "" };
-                match &sentence.place {
-                    Some(place) => writeln!(f, "  {head:<10} {:<width$}  {place}", sentence.text)?,
-                    None => writeln!(f, "  {head:<10} {}", sentence.text)?,
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -49,6 +49,6 @@ pub use limits::{Limit, LimitKind, Limits};
 pub use parse::{Diagnostic, Diagnostics, Manifest, Origin, Source};
 pub use paths::{PathError, PathPattern, Segment};
 pub use place::Place;
-pub use schema::{reference_markdown, schema};
+pub use schema::schema;
 pub use shipped::shipped;
 pub use template::{Part, Reference, Template, TemplateError};

@@ -1,10 +1,8 @@
-//! The format for editors and for readers, made from the table that the parser works by.
-
-use std::fmt::Write as _;
+//! The format for editors, made from the table that the parser works by.
 
 use serde_json::{Map, Value, json};
 
-use crate::limits::{Limit, LimitKind, Limits};
+use crate::limits::{Limit, LimitKind};
 use crate::shape::{FILE, Key, Object, Shape, Word};
 
 /// The JSON Schema (draft 2020-12) of a manifest file. Everything that it refuses the parser refuses; the parser knows
@@ -108,74 +106,5 @@ fn words(key: &Key) -> String {
             limit.show(limit.min),
             limit.show(limit.max)
         ),
-    }
-}
-
-/// The reference of the format as Markdown, a table for each kind of map.
-pub fn reference_markdown() -> String {
-    let mut text = String::from("# Capability manifest, version 1\n\n");
-    text.push_str("One or more YAML files make one set, which takes effect as a whole or not at all. ");
-    text.push_str("What is not granted is denied; what is not known is refused.\n");
-    let mut open: Vec<&Object> = vec![&FILE];
-    let mut done: Vec<&str> = Vec::new();
-    while !open.is_empty() {
-        let object = open.remove(0);
-        if done.contains(&object.name) {
-            continue;
-        }
-        done.push(object.name);
-        table(&mut text, object);
-        open.extend(object.keys.iter().filter_map(|key| nested(&key.shape)));
-    }
-    text.push_str("\n## Limits\n\n| limit | default | least | most |\n|---|---|---|---|\n");
-    for limit in Limits::TABLE {
-        let [default, min, max] = [limit.default, limit.min, limit.max].map(|value| limit.show(value));
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "| `{}` | {default} | {min} | {max} |", limit.name);
-    }
-    text
-}
-
-fn table(text: &mut String, object: &Object) {
-    let _ = writeln!(
-        text,
-        "\n## The {}\n\n{}\n\n| key | value | meaning |\n|---|---|---|",
-        object.name, object.doc
-    );
-    for key in object.keys {
-        let required = if key.required { ", required" } else { "" };
-        let doc = words(key).replace('|', "\\|");
-        let _ = writeln!(text, "| `{}` | {}{required} | {doc} |", key.name, called(key.name, &key.shape));
-    }
-    if !object.later.is_empty() {
-        let later: Vec<String> = object.later.iter().map(|name| format!("`{name}`")).collect();
-        let _ = writeln!(text, "\nRefused in this version: {}.", later.join(", "));
-    }
-}
-
-fn nested(shape: &Shape) -> Option<&'static Object> {
-    match shape {
-        Shape::Object(object) => Some(object),
-        Shape::List(inner) | Shape::OrNothing(inner) | Shape::Map { value: inner, .. } => nested(inner),
-        _ => None,
-    }
-}
-
-fn called(name: &str, shape: &Shape) -> String {
-    match shape {
-        Shape::Object(object) => format!("a map ([{}](#the-{}))", object.name, object.name.replace(' ', "-")),
-        Shape::Map { key, value } => format!("a map from {} to {}", key.what, called(name, value)),
-        Shape::List(item) => format!("a list of: {}", called(name, item)),
-        Shape::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
-        Shape::Text(word) => {
-            let examples: Vec<String> = word.examples.iter().map(|example| format!("`{example}`")).collect();
-            format!("{}, such as {}", word.what, examples.join(" or ").replace('|', "\\|"))
-        }
-        Shape::Integer(min, max) if min == max => format!("`{min}`"),
-        Shape::Integer(min, max) => format!("a whole number between {min} and {max}"),
-        Shape::True => "`true`".into(),
-        Shape::Limit => Limit::named(name).map_or("a limit", Limit::grammar).into(),
-        Shape::Json => "anything".into(),
-        Shape::OrNothing(inner) => called(name, inner),
     }
 }

@@ -127,6 +127,7 @@ fn a_network_that_holds_what_no_rule_opens_is_refused() {
         ("::/0", "holds ff00::/8 (multicast", v6),
         ("::ffff:10.0.0.0/104", "is in ::ffff:0.0.0.0/96 (IPv4-mapped", v6),
         ("fe80::1/128", "is in fe80::/10 (link-local", v6),
+        ("64:ff9b::/96", "stands for IPv4 addresses", "list the IPv4 networks that are meant"),
         ("64:ff9b::a00:0/104", "stands for IPv4 addresses", "10.0.0.0/8 opens them"),
         ("10.0.0.0/33", "is not a network", "10.0.0.0/8"),
         ("10.0.0.1/8", "has bits beyond its prefix", "did you mean \"10.0.0.0/8\"?"),

@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use packhost_core::{Caller, PackName};
-use packhost_manifest::{
-    Cases, Entry, Manifest, Origin, Source, explain, reference_markdown, schema, shipped,
-};
+use packhost_manifest::{Cases, Entry, Manifest, Origin, Sentence, Source, explain, schema, shipped};
 
 fn operator(name: &str, text: &str) -> Source {
     Source { name: name.into(), text: text.into(), origin: Origin::Operator }
@@ -64,13 +62,25 @@ fn the_example_ceiling_holds_the_shipped_entries() {
 #[test]
 fn an_entry_is_explained_with_its_lines() {
     let manifest = Manifest::parse(&shipped()).unwrap();
-    let expected = "  \
-  web.scrape
-  may        send GET to the origin given in \"url\", only                                           policies/web.yaml:8
-             use at most 20s a call, 128MiB of memory, 1MiB output, 8 requests and 10MiB transfer  policies/web.yaml:9
-  may not    do anything else: no files, no environment, no config, no questions, no credentials, no sessions
-";
-    assert_eq!(explain(&manifest, &pack("web.scrape")).to_string(), expected);
+    let explained = explain(&manifest, &pack("web.scrape"));
+    let said = |sentences: &[Sentence]| {
+        let line = |one: &Sentence| {
+            (one.text.clone(), one.place.as_ref().map(ToString::to_string).unwrap_or_default())
+        };
+        sentences.iter().map(line).collect::<Vec<_>>()
+    };
+    let (may, limits) = (
+        "send GET to the origin given in \"url\", only",
+        "use at most 20s a call, 128MiB of memory, 1MiB output, 8 requests and 10MiB transfer",
+    );
+    let placed = |text: &str, place: &str| (text.to_owned(), place.to_owned());
+    assert_eq!(
+        said(&explained.may),
+        [placed(may, "policies/web.yaml:8"), placed(limits, "policies/web.yaml:9")]
+    );
+    let rest =
+        "do anything else: no files, no environment, no config, no questions, no credentials, no sessions";
+    assert_eq!(said(&explained.may_not), [placed(rest, "")]);
     let nothing = explain(&manifest, &pack("not.there"));
     assert!(nothing.may.is_empty() && nothing.may_not[0].text.contains("no entry"));
 }
@@ -115,14 +125,5 @@ fn the_schema_takes_what_is_shipped_and_refuses_what_the_parser_refuses() {
     ] {
         assert!(!validator.is_valid(&as_json(bad)), "the schema takes {bad}");
         assert!(Manifest::parse(&[operator("a.yaml", bad)]).is_err(), "the parser takes {bad}");
-    }
-    let reference = reference_markdown();
-    for word in [
-        "## The http rule",
-        "`addresses`",
-        "| `memory` | 64MiB | 64KiB | 4GiB |",
-        "Refused in this version: `session`",
-    ] {
-        assert!(reference.contains(word), "{word} is not in the reference");
     }
 }

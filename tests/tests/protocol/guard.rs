@@ -142,6 +142,21 @@ fn with_tokens_only_their_holders_are_answered() {
 }
 
 #[test]
+fn the_file_of_tokens_is_granted_to_no_pack() {
+    let setup = Setup::new();
+    let place = setup.root().join("shared");
+    std::fs::create_dir(&place).expect("the directory is the test's");
+    let file = place.join("tokens");
+    std::fs::write(&file, format!("ci {SECRET}\n")).expect("the directory is the test's");
+    let rule = format!("{{ host: {}, guest: /shared }}", place.display());
+    let setup = setup.policy(&format!("version: 1\npacks: {{ fs.read: {{ fs: [{rule}] }} }}"));
+    assert_eq!(setup.run(["packs", "list"]).code, 0, "without tokens the directory may be granted");
+    let refused = setup.run(["serve", "--listen", "127.0.0.1:0", "--tokens", &file.display().to_string()]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("policy.yaml:2"), "{}", refused.stderr);
+}
+
+#[test]
 fn without_a_token_it_listens_on_loopback_only() {
     let setup = Setup::new();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {

@@ -11,7 +11,7 @@ use crate::output::Output;
 const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
-    let prepared = prepare(global, Purpose::Serving(&args.bounds, None))?;
+    let prepared = prepare(global, Purpose::Stdio(&args.bounds))?;
     let runtime = Prepared::runtime(Clients::One)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;

@@ -22,7 +22,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let settings = settings(args)?;
     let listener = packhost_http::bind(&settings).map_err(refused)?;
     let address = listener.local_addr().map_err(|error| Error::failed(error.to_string()))?;
-    let prepared = prepare(global, Purpose::Serving(&args.bounds, Some(address)))?;
+    let tokens = args.tokens.as_deref();
+    let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, tokens })?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {

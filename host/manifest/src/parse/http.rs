@@ -169,7 +169,11 @@ impl Reader<'_> {
         }
         if let Some(inside) = translated(&net) {
             let message = format!("{net} stands for IPv4 addresses (NAT64, RFC 6052)");
-            self.hint(item.at, message, format!("{inside} opens them, in both forms"));
+            let hint = match unlistable(&inside) {
+                None => format!("{inside} opens them, in both forms"),
+                Some(_) => "list the IPv4 networks that are meant, such as 10.0.0.0/8".into(),
+            };
+            self.hint(item.at, message, hint);
             return None;
         }
         if let Some((block, reach)) = unlistable(&net) {
