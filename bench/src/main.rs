@@ -29,7 +29,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const USAGE: &str = "\
 usage: packhost-bench [--quick] [--guard]
-  --quick   few rounds, to see that everything runs; results go to target/bench instead of docs/bench
+  --quick   few rounds, to see that everything runs; results go to target/bench instead of docs/src/bench
   --guard   exit with 1 where a ratio is far beyond its goal";
 
 fn main() -> ExitCode {
@@ -59,7 +59,7 @@ fn bench(quick: bool, guard: bool) -> Outcome<bool> {
     let mut report = Report::new();
     bench.run(&mut report)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let place = root.join(if quick { "target/bench" } else { "docs/bench" });
+    let place = root.join(if quick { "target/bench" } else { "docs/src/bench" });
     std::fs::create_dir_all(&place)?;
     std::fs::write(place.join("bench.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     std::fs::write(place.join("bench.svg"), plot::svg(&report))?;
