@@ -109,6 +109,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_code_ends_the_process_in_its_own_way() {
+        for &code in ErrorCode::ALL {
+            let failure = || Failure::new(code, "It broke.").fix("Mend it.");
+            let errors = [Error::from(failure()), Error::Ended(code)];
+            for error in errors {
+                assert_eq!(error.code(), code.as_str());
+                let ended = super::code(Err(error), Output::to_stderr(false));
+                assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::from(code.exit())), "{code}");
+            }
+        }
+    }
+
+    #[test]
     fn errors_of_commands_are_not_taken_for_errors_of_calls() {
         let own = [
             Error::Manifest(Diagnostics(Vec::new())),

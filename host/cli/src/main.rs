@@ -34,7 +34,13 @@ fn main() -> ExitCode {
         Verb::Mcp(_) => Output::to_stderr(global.json),
         _ => Output::new(global.json),
     };
-    output::log_to_stderr(global, matches!(args.verb, Verb::Serve(_)));
+    let calls = match args.verb {
+        Verb::Serve(_) => "info",
+        // Its own message says the same.
+        Verb::Call(_) => "error",
+        _ => "warn",
+    };
+    output::log_to_stderr(global, calls);
     let done = match args.verb {
         Verb::Serve(verb) => verbs::serve::run(global, &verb, output),
         Verb::Mcp(verb) => verbs::mcp::run(global, &verb, output),

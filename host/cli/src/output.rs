@@ -155,10 +155,10 @@ impl Drop for Drawn<'_> {
 
 /// Logs go to stderr, never to stdout, which may be a protocol stream. Who serves others shows each call unless told
 /// otherwise.
-pub(crate) fn log_to_stderr(global: &Global, calls: bool) {
-    let usual = if calls { "warn,rmcp=error,packhost::call=info" } else { "warn,rmcp=error" };
+pub(crate) fn log_to_stderr(global: &Global, calls: &str) {
+    let usual = format!("warn,rmcp=error,packhost::call={calls}");
     // The command line takes only filters that can be read.
-    let filter = EnvFilter::new(global.log.as_deref().unwrap_or(usual));
+    let filter = EnvFilter::new(global.log.as_deref().unwrap_or(&usual));
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);

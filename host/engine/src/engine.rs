@@ -264,6 +264,7 @@ fn read(sources: &[PackSource], limit: u64) -> (Vec<Arc<Pack>>, Vec<Refused>) {
 
 /// The packs that may do less under `new` than under `old`.
 fn packs_that_lost(old: &Manifest, new: &Manifest) -> Vec<PackName> {
-    let lost = packhost_manifest::diff(old, new).packs.into_iter().filter(|pack| !pack.lost.is_empty());
-    lost.map(|pack| pack.pack).collect()
+    let lost =
+        old.entries().filter(|entry| new.entry(&entry.pack).is_none_or(|after| entry.loses_under(after)));
+    lost.map(|entry| entry.pack.clone()).collect()
 }

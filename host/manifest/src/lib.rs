@@ -27,6 +27,7 @@ mod fs;
 mod hosts;
 mod http;
 mod limits;
+mod loss;
 mod parse;
 mod paths;
 mod place;

@@ -74,12 +74,14 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Wall-clock time of a call, from the start of its instance to its answer. Beyond it the call ends with `timeout`.
+    /// Wall-clock time of a call, from the start of its instance to its answer, without the wait for answers to its
+    /// questions. Beyond it the call ends with `timeout`.
     time: Duration = Time, default 10_000, min 1, max 600_000;
     /// Linear memory of the call's instance, over all its memories. Growing beyond it fails inside the guest.
     /// Tables are counted apart: each has at most 100,000 elements.
     memory: u64 = Size, default 64 * MIB, min 64 * KIB, max 4 * GIB;
-    /// The answer of a call, as JSON text with its content blocks. A larger one ends the call with `resource_exhausted`.
+    /// The answer of a call as the pack hands it over: JSON text and content blocks, before anything is encoded for the wire.
+    /// A larger one ends the call with `resource_exhausted`.
     output: u64 = Size, default MIB, min KIB, max 64 * MIB;
     /// What a call may log, with its standard output and standard error. The rest is dropped, and the log says so.
     logs: u64 = Size, default 64 * KIB, min 0, max 16 * MIB;

@@ -50,3 +50,44 @@ fn what_the_ceiling_names_comes_and_goes() {
     assert_eq!(ceiling(less, more), (named.clone(), lines(&[])));
     assert_eq!(ceiling(more, less), (lines(&[]), named));
 }
+
+#[test]
+fn an_edit_that_only_gives_takes_nothing() {
+    let loses = |old: &str, new: &str| {
+        let entry =
+            |entry: &str| manifest(&format!("packs: {{a: {entry}}}")).entries().next().unwrap().clone();
+        entry(old).loses_under(&entry(new))
+    };
+    let http = |rest: &str| format!("{{http: [{{host: a.test, {rest}}}]}}");
+    for (narrow, wide) in [
+        ("{callers: [local]}".into(), "{callers: [local, \"token:ci\"]}".into()),
+        ("{callers: [local]}".into(), "{}".into()),
+        ("{limits: {time: 5s}}".into(), "{limits: {time: 6s}}".into()),
+        ("{env: {A: b}}".into(), "{env: {A: b, C: d}}".into()),
+        ("{}".into(), "{ask: [user]}".into()),
+        (http("methods: [GET]"), http("methods: [GET, POST]")),
+        (http("paths: [/a]"), http("paths: [/a, /b]")),
+        (http("paths: [/a]"), http("")),
+        (http(""), http("addresses: [10.0.0.0/8]")),
+        (http("addresses: [10.1.0.0/16]"), http("addresses: [10.0.0.0/8]")),
+        (http("ports: [443]"), http("ports: [443, 8443]")),
+        (http(""), "{http: [{host: b.test}, {host: a.test}]}".into()),
+        (
+            http("methods: [GET, POST]"),
+            "{http: [{host: a.test, methods: [POST]}, {host: a.test, methods: [GET]}]}".into(),
+        ),
+        ("{http: [{url: '${input.u}', scheme: https}]}".into(), "{http: [{url: '${input.u}'}]}".into()),
+        (
+            "{fs: [{host: /srv/a, guest: /a}]}".into(),
+            "{fs: [{host: /srv/a, guest: /a, mode: read-write}]}".into(),
+        ),
+        ("{deny: true}".into(), "{}".into()),
+    ] as [(String, String); 16]
+    {
+        assert!(!loses(&narrow, &narrow), "{narrow} under itself");
+        assert!(!loses(&narrow, &wide), "{narrow} under {wide}");
+        assert!(loses(&wide, &narrow), "{wide} under {narrow}");
+    }
+    assert!(loses("{env: {A: b}}", "{env: {A: c}}"), "another value");
+    assert!(loses(&http(""), "{http: [{host: b.test}]}"), "another host");
+}

@@ -45,12 +45,15 @@ fn a_file_of_the_operator_that_says_nothing_denies_everything() {
 
 #[test]
 fn a_file_of_cases_is_told_from_a_manifest() {
-    let text = include_str!("../../../policies/cases.yaml");
-    let errors =
-        Manifest::parse(&[Source { name: "policies/cases.yaml".into(), ..operator(text) }]).unwrap_err();
+    let text = include_str!("../../../policies/tests/cases.yaml");
+    let errors = Manifest::parse(&[Source { name: "policies/tests/cases.yaml".into(), ..operator(text) }])
+        .unwrap_err();
     let [error] = errors.0.as_slice() else { panic!("{errors}") };
     assert_eq!(error.message, "this is a file of cases, not a manifest");
-    assert_eq!(error.suggestion.as_deref(), Some("run it with `packhost policy test policies/cases.yaml`"));
+    assert_eq!(
+        error.suggestion.as_deref(),
+        Some("run it with `packhost policy test policies/tests/cases.yaml`")
+    );
     let list = Manifest::parse(&[operator("- a\n- b\n")]).unwrap_err();
     assert!(!list.to_string().contains("cases"), "{list}");
 }

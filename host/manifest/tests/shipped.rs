@@ -15,9 +15,9 @@ fn pack(name: &str) -> PackName {
 #[test]
 fn the_shipped_cases_hold() {
     let manifest = Manifest::parse(&shipped()).unwrap_or_else(|errors| panic!("{errors}"));
-    let text = include_str!("../../../policies/cases.yaml");
-    let cases =
-        Cases::parse(&operator("policies/cases.yaml", text)).unwrap_or_else(|errors| panic!("{errors}"));
+    let text = include_str!("../../../policies/tests/cases.yaml");
+    let cases = Cases::parse(&operator("policies/tests/cases.yaml", text))
+        .unwrap_or_else(|errors| panic!("{errors}"));
     let failed: Vec<_> = cases.run(&manifest).into_iter().filter(|outcome| !outcome.passed()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(cases.0.len() > 30);

@@ -35,14 +35,28 @@ pub struct Built {
 ///
 /// As sentences for the person who builds: no target, no compiler, what does not compile, what cannot be stamped.
 pub fn build(workspace: &Path, arguments: &[&str], cache: &str) -> Result<Vec<Built>, Box<dyn Error>> {
-    let workspace = &workspace.canonicalize()?;
-    let sysroot = rustc(&["--print", "sysroot"])?;
-    have_target(Path::new(&sysroot))?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     // OUT_DIR is <target>/<profile>/build/<package>/out.
     let target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is not inside a target directory")?.join(cache);
+    build_into(workspace, arguments, &target_dir)
+}
+
+/// The same anywhere: what it builds stays in `target_dir`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_into(
+    workspace: &Path,
+    arguments: &[&str],
+    target_dir: &Path,
+) -> Result<Vec<Built>, Box<dyn Error>> {
+    let workspace = &workspace.canonicalize()?;
+    let sysroot = rustc(&["--print", "sysroot"])?;
+    have_target(Path::new(&sysroot))?;
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
-    cargo.current_dir(workspace).args(["build", "--release", "--locked", "--target", TARGET]).args(arguments);
+    // Not `--locked`: a package that was just added has no entry yet. The lints of a test run hold the lock file to it.
+    cargo.current_dir(workspace).args(["build", "--release", "--target", TARGET]).args(arguments);
     cargo.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(target_dir);
     for (name, _) in env::vars_os().filter(|(name, _)| of_the_outer_build(name)) {
         cargo.env_remove(name);

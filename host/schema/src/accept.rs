@@ -107,7 +107,11 @@ fn refusal(inner: &Inner, value: &Value) -> Failure {
     let errors: Vec<ValidationError<'_>> = inner.validator.iter_errors(value).collect();
     let Some(worst) = explain::worst(inner, &errors) else { return too_large(inner) };
     let finding = explain::finding(inner, worst);
-    let mut failure = Failure::new(ErrorCode::InvalidInput, finding.message);
+    let message = match explain::strangers(&errors, worst) {
+        Some(strangers) => format!("{} {strangers}", finding.message),
+        None => finding.message,
+    };
+    let mut failure = Failure::new(ErrorCode::InvalidInput, message);
     failure.advice.pointer = Some(finding.pointer);
     failure.advice.expected = Some(finding.expected);
     failure.advice.got = Some(finding.got);

@@ -229,6 +229,16 @@ pub(crate) fn unexpected<'e>(error: &'e ValidationError<'_>) -> Option<&'e [Stri
     }
 }
 
+/// A sentence about names that mean nothing, where `worst` is about one that is missing in the same place: often it is
+/// one and the same mistake.
+pub(crate) fn strangers(errors: &[ValidationError<'_>], worst: &ValidationError<'_>) -> Option<String> {
+    let place = worst.instance_path();
+    let missing = matches!(worst.kind(), Kind::Required { .. });
+    let beside = |error: &&ValidationError<'_>| missing && error.instance_path() == place;
+    let names = errors.iter().take(CONSIDERED).filter(beside).find_map(unexpected)?;
+    Some(format!("There is no property {}.", any_of(names.iter().map(|name| quote(name)))))
+}
+
 /// The part of the schema that holds the violated rule.
 pub(crate) fn node<'c>(inner: &'c Inner, error: &ValidationError<'_>) -> Option<&'c Value> {
     let (node, _) = split(error.schema_path().as_str())?;

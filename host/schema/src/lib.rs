@@ -20,5 +20,5 @@ mod wording;
 
 pub use accept::Accepted;
 pub use contract::{Contract, SchemaError};
-pub use mend::{Mend, MendKind};
+pub use mend::{Mend, MendKind, closest};
 pub use parse::{Limits, parse};

@@ -1,4 +1,4 @@
-//! Messages for the operator's log. The agent does not see them.
+//! Messages for the operator's log; clients that take log lines get them too.
 
 use crate::bindings::wasi::logging::logging;
 pub use crate::bindings::wasi::logging::logging::Level;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Words a minute that an adult reads silently (Brysbaert 2019, "How many words do we read per minute?").
 const READING_SPEED: f64 = 238.0;
+/// The longest word that is listed whole, in characters.
+const LONG: usize = 50;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +50,7 @@ pub(crate) struct Output {
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct WordCount {
-    /// The word in lower case.
+    /// The word in lower case; of one with more than 50 characters, the first 50 and "…".
     word: String,
     /// How often it occurs.
     count: u32,
@@ -156,6 +158,15 @@ fn paragraphs(text: &str) -> usize {
     count
 }
 
+/// A word as it is listed: of a very long one, which is no word of a language, the beginning.
+fn shown(word: &[u8]) -> String {
+    let text = String::from_utf8_lossy(word);
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
 /// Ties go by the alphabet, so that the same text always gives the same answer.
 fn most_frequent(counts: HashMap<&[u8], u32>, top: usize) -> Vec<WordCount> {
     let mut all: Vec<(&[u8], u32)> = counts.into_iter().collect();
@@ -165,7 +176,5 @@ fn most_frequent(counts: HashMap<&[u8], u32>, top: usize) -> Vec<WordCount> {
         all.truncate(top);
     }
     all.sort_unstable_by(order);
-    all.into_iter()
-        .map(|(word, count)| WordCount { word: String::from_utf8_lossy(word).into_owned(), count })
-        .collect()
+    all.into_iter().map(|(word, count)| WordCount { word: shown(word), count }).collect()
 }

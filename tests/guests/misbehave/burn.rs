@@ -29,6 +29,34 @@ pub fn grab(bytes: usize) -> String {
     format!("{} MiB", held.len())
 }
 
+/// A page of WebAssembly memory, in bytes.
+const PAGE: usize = 64 << 10;
+/// The mark is `HALF ^ OTHER`; as it stands it is in memory only where it was left.
+const HALF: u64 = 0x9e37_79b9_7f4a_7c15;
+const OTHER: u64 = 0xc2b2_ae3d_27d4_eb4f;
+
+/// One in a page, so that what lies between stays untouched.
+pub fn mark(pages: usize) -> String {
+    let from = core::arch::wasm32::memory_grow(0, pages) * PAGE;
+    for page in 0..pages {
+        let place = (from + page * PAGE + (page % 16) * 4096) as *mut u64;
+        // SAFETY: within the pages that were just added, which nobody else has, and aligned.
+        unsafe { place.write_volatile(black_box(HALF) ^ OTHER) };
+    }
+    format!("{pages} marks")
+}
+
+pub fn find_marks(pages: usize) -> String {
+    core::arch::wasm32::memory_grow(0, pages);
+    let all = core::arch::wasm32::memory_size(0) * PAGE;
+    let marked = |place: &usize| {
+        // SAFETY: within memory and aligned; zero is left out.
+        let word = unsafe { (*place as *const u64).read_volatile() };
+        word ^ black_box(HALF) == OTHER
+    };
+    format!("{} marks", (8..all).step_by(8).filter(marked).count())
+}
+
 /// Neither a loop nor a tail call: what comes back is needed, and the order of the operations with it.
 #[inline(never)]
 pub fn recurse(depth: u64) -> u64 {

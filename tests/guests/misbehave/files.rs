@@ -2,7 +2,7 @@
 
 use guests::Saw;
 use wasip2::filesystem::preopens::get_directories;
-use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
 
 /// Why the host refused, or that there is no directory to start from.
 #[derive(Debug)]
@@ -64,6 +64,38 @@ pub fn read(path: &str) -> Result<String, Refused> {
 pub fn write(path: &str, bytes: &[u8]) -> Result<String, Refused> {
     let file = open(path, OpenFlags::CREATE | OpenFlags::TRUNCATE, DescriptorFlags::WRITE)?;
     Ok(format!("{} bytes", file.write(bytes, 0)?))
+}
+
+/// Without asking to write.
+pub fn truncate(path: &str) -> Result<String, Refused> {
+    open(path, OpenFlags::TRUNCATE, DescriptorFlags::READ)?;
+    Ok("truncated".into())
+}
+
+/// On a file that was opened to be read.
+pub fn resize(path: &str) -> Result<String, Refused> {
+    open(path, OpenFlags::empty(), DescriptorFlags::READ)?.set_size(0)?;
+    Ok("resized".into())
+}
+
+pub fn touch(path: &str) -> Result<String, Refused> {
+    first()?.set_times_at(PathFlags::empty(), path, NewTimestamp::Now, NewTimestamp::Now)?;
+    Ok("touched".into())
+}
+
+pub fn unlink(path: &str) -> Result<String, Refused> {
+    first()?.unlink_file_at(path)?;
+    Ok("unlinked".into())
+}
+
+pub fn make_directory(path: &str) -> Result<String, Refused> {
+    first()?.create_directory_at(path)?;
+    Ok("made".into())
+}
+
+pub fn remove_directory(path: &str) -> Result<String, Refused> {
+    first()?.remove_directory_at(path)?;
+    Ok("removed".into())
 }
 
 pub fn symlink(path: &str, target: &str) -> Result<String, Refused> {

@@ -38,6 +38,10 @@ enum Act {
     SpinInHost,
     /// Write to `amount` bytes of memory, in pieces of 1 MiB, and keep them.
     Grab,
+    /// Leave a mark in each of `amount` pages of memory, far apart.
+    Mark,
+    /// Take as much memory and say how many marks are in all of it.
+    FindMarks,
     /// Call itself until the stack is used up.
     Recurse,
     /// Answer `amount` bytes of structured data.
@@ -104,6 +108,18 @@ enum Act {
     Hardlink,
     /// Rename `path` to `text`.
     Rename,
+    /// Open the file `path` to read it, and cut it to nothing by that.
+    Truncate,
+    /// Open the file `path` to read it, and make it empty.
+    Resize,
+    /// Set the times of `path`.
+    Touch,
+    /// Delete the file `path`.
+    Unlink,
+    /// Make the directory `path`.
+    MakeDirectory,
+    /// Delete the directory `path`.
+    RemoveDirectory,
     /// Connect to the address `text` over TCP.
     Tcp,
     /// Listen on the address `text` over TCP.
@@ -132,6 +148,8 @@ fn act(input: Input) -> Result<Output, PackError> {
         Act::Spin => burn::spin(),
         Act::SpinInHost => burn::spin_in_host(),
         Act::Grab => Saw::one(burn::grab(times)),
+        Act::Mark => Saw::one(burn::mark(times)),
+        Act::FindMarks => Saw::one(burn::find_marks(times)),
         Act::Recurse => Saw::one(burn::recurse(amount).to_string()),
         Act::Answer => Saw::one("x".repeat(times)),
         Act::AnswerBlock => return Ok(with(vec![Block::Text("x".repeat(times))])),
@@ -165,6 +183,12 @@ fn act(input: Input) -> Result<Output, PackError> {
         Act::Symlink => Saw::tried(files::symlink(&path, &text)),
         Act::Hardlink => Saw::tried(files::hardlink(&path, &text)),
         Act::Rename => Saw::tried(files::rename(&path, &text)),
+        Act::Truncate => Saw::tried(files::truncate(&path)),
+        Act::Resize => Saw::tried(files::resize(&path)),
+        Act::Touch => Saw::tried(files::touch(&path)),
+        Act::Unlink => Saw::tried(files::unlink(&path)),
+        Act::MakeDirectory => Saw::tried(files::make_directory(&path)),
+        Act::RemoveDirectory => Saw::tried(files::remove_directory(&path)),
         Act::Tcp => Saw::tried(network::tcp(&text)),
         Act::Listen => Saw::tried(network::listen(&text)),
         Act::Udp => Saw::tried(network::udp(&text)),

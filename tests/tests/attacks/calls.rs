@@ -28,6 +28,20 @@ fn every_call_has_an_instance_of_its_own() {
     }
 }
 
+/// Elsewhere, pages that an instance had written in many places were handed to the next with what they held.
+#[test]
+fn what_an_instance_wrote_is_not_there_for_the_next() {
+    let setup = alone("{}");
+    let mut host = connect(&setup);
+    let mut act = |what: &str| saw(&host.call("misbehave", json!({ "do": what, "amount": 200 })));
+    for _ in 0..8 {
+        assert_eq!(act("mark"), ["200 marks"]);
+        for _ in 0..3 {
+            assert_eq!(act("find_marks"), ["0 marks"]);
+        }
+    }
+}
+
 #[test]
 fn every_call_has_a_budget_of_its_own() {
     let web = Web::answering(Vec::new());

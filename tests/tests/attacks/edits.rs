@@ -46,6 +46,25 @@ fn a_denial_stops_what_runs_and_what_waits() {
 }
 
 #[test]
+fn an_edit_that_only_gives_stops_nobody() {
+    let setup = alone("{ callers: [local], limits: { time: 10m } }");
+    let mut host = connect(&setup);
+    let old = revision(&mut host);
+    let before = used(host.pid());
+    let spinning = host.start("misbehave", json!({ "do": "spin" }));
+    let asleep = host.start("misbehave", json!({ "do": "sleep", "amount": 3_000 }));
+    spins(host.pid(), before);
+    edit(&setup, &manifest("misbehave", "{ env: { TZ: UTC }, ask: [user], limits: { time: 10m } }"));
+    host.logged("is in force");
+    let ended = result(host.answer(asleep));
+    assert_eq!(ended["structuredContent"]["saw"], json!(["slept"]), "{ended}");
+    assert_eq!(ended["_meta"]["packhost/revision"], old, "the one that it started under");
+    assert_ne!(revision(&mut host), old);
+    host.cancel(spinning);
+    still_works(&mut host);
+}
+
+#[test]
 fn an_edit_takes_effect_as_a_whole() {
     let setup = Setup::new()
         .policy(&manifest("misbehave", "{}"))

@@ -159,6 +159,11 @@ fn a_read_only_directory_is_not_written_to() {
     refused(&mut host, "symlink", "link", "inside.txt");
     refused(&mut host, "hardlink", "second", "inside.txt");
     refused(&mut host, "rename", "inside.txt", "renamed.txt");
+    for act in ["truncate", "resize", "touch", "unlink"] {
+        refused(&mut host, act, "inside.txt", "");
+    }
+    refused(&mut host, "make_directory", "new", "");
+    refused(&mut host, "remove_directory", "below", "");
     assert_eq!(tries(&mut host, "list", ".", ""), "absolute below inside.txt relative within");
     assert_eq!(tries(&mut host, "read", "inside.txt", ""), "inside");
 }

@@ -115,7 +115,7 @@ fn an_edit_is_said_as_what_it_gives_and_takes() {
 #[test]
 fn cases_hold_or_do_not() {
     let setup = Setup::new();
-    let shipped = repository().join("policies/cases.yaml").display().to_string();
+    let shipped = repository().join("policies/tests/cases.yaml").display().to_string();
     let held = setup.run(["--json", "policy", "test", &shipped]);
     let said = held.json();
     assert_eq!((held.code, &said["failed"]), (0, &json!(0)), "{said}");

@@ -102,8 +102,12 @@ pub(crate) fn not_served(engine: &Engine, name: &str) -> Failure {
         return Failure::new(ErrorCode::NotFound, message)
             .fix("`packhost policy explain PACK` says what a pack asks for and what it may.");
     }
-    let message = format!("There is no pack {name}.");
-    Failure::new(ErrorCode::NotFound, message).fix("`packhost packs list` has them all.")
+    let known = catalog.tools().map(|tool| tool.name.as_str());
+    let fix = match packhost_schema::closest(name, known) {
+        Some(near) => format!("Did you mean {near}? `packhost packs list` has them all."),
+        None => "`packhost packs list` has them all.".into(),
+    };
+    Failure::new(ErrorCode::NotFound, format!("There is no pack {name}.")).fix(fix)
 }
 
 #[derive(Serialize)]

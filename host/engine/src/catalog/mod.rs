@@ -8,7 +8,7 @@ mod tool;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Caller, ErrorCode, Failure, PackName};
 
 pub use annotations::Annotations;
 pub(crate) use build::build;
@@ -36,6 +36,17 @@ impl Catalog {
     pub fn find(&self, name: &str) -> Option<&Arc<Tool>> {
         let own = self.by_tool.get(name);
         own.and_then(|own| self.tools.get(own)).or_else(|| self.tools.get(&name.parse::<PackName>().ok()?))
+    }
+
+    /// What is said about a name that this caller may call nothing by. Near names are found among what it may call.
+    pub(crate) fn unknown(&self, name: &str, caller: &Caller) -> Failure {
+        let names = self.visible_to(caller).flat_map(|tool| [tool.tool.as_str(), tool.name.as_str()]);
+        let message = format!("There is no tool \"{}\".", name.chars().take(100).collect::<String>());
+        let fix = match packhost_schema::closest(name, names) {
+            Some(near) => format!("Did you mean \"{near}\"?"),
+            None => "List the tools and use a name from the list.".into(),
+        };
+        Failure::new(ErrorCode::NotFound, message).fix(fix)
     }
 
     /// Every tool, sorted by pack name.

@@ -10,7 +10,7 @@ mod trap;
 
 use std::sync::Arc;
 
-use packhost_core::{ErrorCode, Failure};
+use packhost_core::Failure;
 use packhost_schema::Mend;
 
 pub(crate) use admit::Admission;
@@ -74,7 +74,7 @@ fn identify<'a>(
         let serving = engine.serving.load_full();
         serving.manifest.revision().clone_into(&mut so_far.revision);
         let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
-        let tool = found.ok_or_else(|| unknown(&call.pack))?;
+        let tool = found.ok_or_else(|| serving.catalog.unknown(&call.pack, &call.caller))?;
         let live = engine.live.enter(call, tool, stop);
         // A reload puts the new manifest into force before it looks for calls to stop: either it is seen here, or the
         // call is seen there.
@@ -83,9 +83,4 @@ fn identify<'a>(
             return Ok((Arc::clone(tool), live));
         }
     }
-}
-
-fn unknown(pack: &str) -> Failure {
-    let message = format!("There is no tool \"{}\".", pack.chars().take(100).collect::<String>());
-    Failure::new(ErrorCode::NotFound, message).fix("List the tools and use a name from the list.")
 }

@@ -121,8 +121,8 @@ fn pool(demand: Demand, calls: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// Whether `PAGEMAP_SCAN` may decide which pages to reset. A dirty page that was swapped out is not seen by it and
-/// would be handed to the next instance (wasmtime issue 14357), so only where nothing can be swapped.
+/// Whether `PAGEMAP_SCAN` may decide which pages to reset: only where nothing can be swapped, because there it shows every
+/// page that was written.
 fn scan_is_safe() -> bool {
     let swapless = std::fs::read_to_string("/proc/meminfo").is_ok_and(|text| no_swap(&text));
     if !swapless {

@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
             Shape::Json => return,
             Shape::OrNothing(inner) => return self.mismatch(name, node, inner),
         };
-        let message = format!("\"{}\" is {}, not {}", cut(name), expected, node.kind());
+        let message = format!("\"{}\" must be {}; this is {}", cut(name), expected, node.kind());
         match (shape, &node.value) {
             (Shape::List(_), Value::Text(_) | Value::Map(_)) => {
                 self.hint(node.at, message, "write it as [ … ]")

@@ -71,7 +71,7 @@ pub(super) fn fold(name: &str) -> String {
 }
 
 /// The one of `known` that a reader of `name` would think of first, if any is close.
-pub(crate) fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name: String = fold(&name.chars().take(64).collect::<String>());
     let likeness = |other: &str| {
         // One slip of a finger in a short name, such as "ulr", is much to this measure and little to a reader.

@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod keys;
+pub use keys::closest;
 mod scalar;
 mod shape;
 
