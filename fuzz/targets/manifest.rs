@@ -103,7 +103,10 @@ fn compares(manifest: &Manifest) {
 
 /// An entry is explained, and decides for every call.
 fn holds(manifest: &Manifest, entry: &Entry) {
-    printable(&explain(manifest, &entry.pack).to_string());
+    let explained = explain(manifest, &entry.pack);
+    let sentences = explained.may.iter().chain(&explained.may_not).chain(&explained.ceiling);
+    sentences.for_each(|sentence| printable(&sentence.text));
+    assert!(!entry.loses_under(entry), "an entry loses something under itself");
     if let Some(ceiling) = manifest.ceiling() {
         assert_eq!(ceiling.covers(entry), Ok(()));
     }

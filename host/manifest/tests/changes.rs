@@ -72,22 +72,23 @@ fn an_edit_that_only_gives_takes_nothing() {
         (http("addresses: [10.1.0.0/16]"), http("addresses: [10.0.0.0/8]")),
         (http("ports: [443]"), http("ports: [443, 8443]")),
         (http(""), "{http: [{host: b.test}, {host: a.test}]}".into()),
-        (
-            http("methods: [GET, POST]"),
-            "{http: [{host: a.test, methods: [POST]}, {host: a.test, methods: [GET]}]}".into(),
-        ),
         ("{http: [{url: '${input.u}', scheme: https}]}".into(), "{http: [{url: '${input.u}'}]}".into()),
         (
             "{fs: [{host: /srv/a, guest: /a}]}".into(),
             "{fs: [{host: /srv/a, guest: /a, mode: read-write}]}".into(),
         ),
         ("{deny: true}".into(), "{}".into()),
-    ] as [(String, String); 16]
+    ] as [(String, String); 15]
     {
         assert!(!loses(&narrow, &narrow), "{narrow} under itself");
         assert!(!loses(&narrow, &wide), "{narrow} under {wide}");
         assert!(loses(&wide, &narrow), "{wide} under {narrow}");
     }
+    let (one, two) = (
+        "{http: [{host: a.test, methods: [GET, POST]}]}",
+        "{http: [{host: a.test, methods: [POST]}, {host: a.test, methods: [GET]}]}",
+    );
+    assert!(!loses(one, two) && !loses(two, one), "the same in two rules");
     assert!(loses("{env: {A: b}}", "{env: {A: c}}"), "another value");
     assert!(loses(&http(""), "{http: [{host: b.test}]}"), "another host");
 }
