@@ -62,6 +62,33 @@ fn guests_that_spin_on_every_core_keep_nobody_waiting() {
     assert_eq!(log.matches("outcome=\"cancelled\"").count(), guests, "{log}");
 }
 
+/// The same at the other door, which has threads of its own.
+#[test]
+fn guests_that_spin_keep_nobody_at_the_http_door_waiting() {
+    let guests = 3 * available_parallelism().map_or(2, usize::from);
+    let setup = alone(&format!("{{ limits: {{ time: 10m, concurrency: {} }} }}", guests + 1));
+    let served = setup.serve(&[]);
+    let echo = Posted::call("misbehave", json!({ "do": "echo" }));
+    assert_eq!(echo.to(&served).status, 200);
+    let before = used(served.pid());
+    let spin = Posted::call("misbehave", json!({ "do": "spin" }));
+    let spinning: Vec<_> = (0..guests).map(|_| spin.left_open(&served)).collect();
+    spins(served.pid(), before);
+
+    let list = Posted::new("tools/list", json!({}));
+    let mut waits: Vec<Duration> = Vec::new();
+    for _ in 0..20 {
+        let since = Instant::now();
+        assert_eq!(list.to(&served).status, 200);
+        waits.push(since.elapsed());
+    }
+    waits.sort();
+    assert!(waits[10] < Duration::from_millis(50), "{waits:?}");
+    assert!(waits[19] < Duration::from_millis(250), "{waits:?}");
+    assert_eq!(echo.to(&served).status, 200);
+    drop(spinning);
+}
+
 /// Elsewhere: "`notifications/cancelled` accepted, guest goes on burning a core".
 #[test]
 fn a_cancelled_loop_gives_its_place_to_the_next_call() {
