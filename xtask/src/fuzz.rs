@@ -19,8 +19,9 @@ const FLAGS: &[&str] = &[
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Runs every target for so many seconds, two at a time.
-pub(crate) fn run(seconds: u32) -> Done {
+/// Runs every target for so many seconds, two at a time; with a seed, each run begins in the same way as the last, so that
+/// what it finds is in what has changed.
+pub(crate) fn run(seconds: u32, seed: Option<u32>) -> Done {
     let home = root().join("fuzz");
     let mut build = cargo(&["build", "--release", "--locked", "--target", TARGET]);
     // With a target named, build scripts and macros are not instrumented.
@@ -30,7 +31,7 @@ pub(crate) fn run(seconds: u32) -> Done {
     for pair in targets.chunks(2) {
         std::thread::scope(|scope| {
             let running: Vec<_> =
-                pair.iter().map(|target| scope.spawn(|| fuzz(&home, target, seconds))).collect();
+                pair.iter().map(|target| scope.spawn(|| fuzz(&home, target, seconds, seed))).collect();
             running
                 .into_iter()
                 .try_for_each(|one| one.join().map_err(|_| "a fuzz thread panicked".to_owned())?)
@@ -50,7 +51,7 @@ fn targets(home: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn fuzz(home: &Path, target: &str, seconds: u32) -> Done {
+fn fuzz(home: &Path, target: &str, seconds: u32, seed: Option<u32>) -> Done {
     let corpus = home.join("target/corpus").join(target);
     std::fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
     let mut command =
@@ -66,6 +67,9 @@ fn fuzz(home: &Path, target: &str, seconds: u32) -> Done {
         "-rss_limit_mb=2048",
         "-verbosity=0",
     ]);
+    if let Some(seed) = seed {
+        command.arg(format!("-seed={seed}"));
+    }
     command.arg("-max_len=65536").current_dir(home.join("target"));
     step::run(&format!("fuzz {target}"), &mut command)
 }

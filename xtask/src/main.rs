@@ -27,8 +27,10 @@ fn main() -> ExitCode {
         ["check"] => test::check(),
         ["bench", options @ ..] => bench::run(options),
         ["conformance"] => test::conformance(),
-        ["fuzz"] => fuzz::run(60),
-        ["fuzz", seconds] => seconds.parse().map_err(|_| USAGE.into()).and_then(fuzz::run),
+        ["fuzz"] => fuzz::run(60, None),
+        ["fuzz", seconds] => {
+            seconds.parse().map_err(|_| USAGE.into()).and_then(|seconds| fuzz::run(seconds, None))
+        }
         ["tools"] => tools::all(),
         _ => Err(USAGE.into()),
     };

@@ -6,7 +6,7 @@ use crate::step::{Done, cargo, root, run};
 use crate::{bench, fuzz, tools};
 
 /// Fuzzing in a test run, per target, in seconds.
-const FUZZ: u32 = 60;
+const FUZZ: u32 = 30;
 
 /// What is built for tests; see the profile in Cargo.toml.
 const PROFILE: &str = "ci";
@@ -21,7 +21,7 @@ pub(crate) fn all() -> Done {
         &mut cargo(&["test", "--profile", PROFILE, "--doc", "--workspace", "--locked", "--quiet"]),
     )?;
     bench::guard(PROFILE)?;
-    fuzz::run(FUZZ)?;
+    fuzz::run(FUZZ, Some(1))?;
     eprintln!("\n── everything holds");
     Ok(())
 }

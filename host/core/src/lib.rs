@@ -1,15 +1,18 @@
-//! The few types that every room shares: names, callers, run ids, digests, and the closed set of errors.
+//! The few types that every room shares: names, callers, credentials' names and places, run ids,
+//! digests, and the closed set of errors.
 //!
 //! Owns: what these words mean and how they are spelled. Refuses: I/O, async, policy, anything that only one
 //! room needs.
 
 mod caller;
+mod credential;
 mod digest;
 mod failure;
 mod name;
 mod run;
 
 pub use caller::Caller;
+pub use credential::{CredentialName, CredentialNameError, Placement};
 pub use digest::{Digest, DigestError};
 pub use failure::{Advice, ErrorCode, Failure, Retry};
 pub use name::{NameError, PackName, ToolName};

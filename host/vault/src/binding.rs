@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Caller, PackName, Placement};
 use packhost_manifest::{Callers, HostPattern, PathPattern, Segment};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -34,29 +34,6 @@ pub struct Binding {
     packs: Vec<Packs>,
     /// On whose behalf.
     callers: Callers,
-}
-
-/// A place in a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Placement {
-    /// The value of a header.
-    Header {
-        /// The header, lower case.
-        name: String,
-        /// What stands in front, such as `Bearer` (RFC 9110 section 11.4); `None` where the value is all there is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        scheme: Option<String>,
-    },
-    /// The value of a parameter of the query.
-    Query {
-        /// The parameter.
-        name: String,
-    },
-    /// A segment of the path, or a part of one.
-    Path,
-    /// The body.
-    Body,
 }
 
 /// A use of a credential that somebody is about to make.
@@ -272,7 +249,7 @@ impl TryFrom<Written> for Binding {
             plain: written.plain,
             methods: methods.transpose()?,
             paths: paths.transpose()?,
-            places: written.places.into_iter().map(Placement::checked).collect::<Result<_, _>>()?,
+            places: written.places.into_iter().map(place).collect::<Result<_, _>>()?,
             packs: written.packs.iter().map(|text| packs(text)).collect::<Result<_, _>>()?,
             callers: written.callers.map_or(Callers::Every, Callers::Only),
         })
@@ -298,29 +275,27 @@ impl From<Binding> for Written {
     }
 }
 
-impl Placement {
-    fn checked(self) -> Result<Self, BindingError> {
-        match self {
-            Self::Header { name, scheme } => {
-                let name = name.to_ascii_lowercase();
-                if !is_token(&name) {
-                    return Err(wrong(&name, "header name", "see RFC 9110 section 5.1"));
-                }
-                let refused = REFUSED.iter().find(|(header, _)| *header == name).map(|(_, why)| *why);
-                let family = REFUSED_FAMILIES.iter().any(|family| name.starts_with(family));
-                if let Some(why) = refused.or(family.then_some("it is handed on or sent back")) {
-                    return Err(BindingError::Header(name, why));
-                }
-                match scheme {
-                    Some(scheme) if !is_token(&scheme) => {
-                        Err(wrong(&scheme, "scheme", "it is a word such as Bearer"))
-                    }
-                    scheme => Ok(Self::Header { name, scheme }),
-                }
+fn place(place: Placement) -> Result<Placement, BindingError> {
+    match place {
+        Placement::Header { name, scheme } => {
+            let name = name.to_ascii_lowercase();
+            if !is_token(&name) {
+                return Err(wrong(&name, "header name", "see RFC 9110 section 5.1"));
             }
-            Self::Query { name } if name.is_empty() => Err(wrong(&name, "parameter", "it has no name")),
-            place => Ok(place),
+            let refused = REFUSED.iter().find(|(header, _)| *header == name).map(|(_, why)| *why);
+            let family = REFUSED_FAMILIES.iter().any(|family| name.starts_with(family));
+            if let Some(why) = refused.or(family.then_some("it is handed on or sent back")) {
+                return Err(BindingError::Header(name, why));
+            }
+            match scheme {
+                Some(scheme) if !is_token(&scheme) => {
+                    Err(wrong(&scheme, "scheme", "it is a word such as Bearer"))
+                }
+                scheme => Ok(Placement::Header { name, scheme }),
+            }
         }
+        Placement::Query { name } if name.is_empty() => Err(wrong(&name, "parameter", "it has no name")),
+        place => Ok(place),
     }
 }
 

@@ -7,8 +7,8 @@ use packhost_state::StateError;
 
 use crate::binding::{BindingError, Unbound};
 use crate::keys::KeyId;
-use crate::name::CredentialName;
 use crate::secret::SecretError;
+use packhost_core::CredentialName;
 
 /// Why the vault cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]

@@ -12,15 +12,13 @@ mod binding;
 mod error;
 mod keys;
 mod locked;
-mod name;
 mod seal;
 mod secret;
 mod store;
 mod vault;
 
-pub use binding::{Binding, BindingError, Placement, Unbound, Use};
+pub use binding::{Binding, BindingError, Unbound, Use};
 pub use error::VaultError;
 pub use keys::{KeyId, KeySource, Keyring};
-pub use name::{CredentialName, CredentialNameError};
 pub use secret::{Secret, SecretError};
 pub use vault::{About, Vault};

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::error::VaultError;
 use crate::keys::{KEY, KeyId, MasterKey};
-use crate::name::CredentialName;
 use crate::secret::Secret;
+use packhost_core::CredentialName;
 
 /// Bytes of a nonce.
 const NONCE: usize = 12;
@@ -140,10 +140,10 @@ mod tests {
         let (mine, other) = (MasterKey::random().expect("random"), MasterKey::random().expect("random"));
         let (a, b): (CredentialName, CredentialName) =
             ("A".parse().expect("a name"), "B".parse().expect("a name"));
-        let secret = Secret::new(b"hunter2").expect("a good value");
+        let secret = Secret::new(b"hunter2-hunter2").expect("a good value");
         let envelope = Envelope::seal(&mine, &label(&a, 1, "[]"), &secret).expect("sealed");
         let opened = |master, label: &Label<'_>| envelope.open(master, label).map(|value| value.to_vec());
-        assert_eq!(opened(&mine, &label(&a, 1, "[]")), Ok(b"hunter2".to_vec()));
+        assert_eq!(opened(&mine, &label(&a, 1, "[]")), Ok(b"hunter2-hunter2".to_vec()));
         for wrong in [label(&b, 1, "[]"), label(&a, 2, "[]"), label(&a, 1, "[{}]")] {
             assert_eq!(opened(&mine, &wrong), Err(NotOurs));
         }
@@ -155,7 +155,7 @@ mod tests {
         let master = MasterKey::random().expect("random");
         let name: CredentialName = "A".parse().expect("a name");
         let label = label(&name, 7, "[]");
-        let secret = Secret::new(b"a").expect("a good value");
+        let secret = Secret::new(b"a-secret").expect("a good value");
         let envelope = Envelope::seal(&master, &label, &secret).expect("sealed");
         let parts: [fn(&mut Envelope) -> &mut Vec<u8>; 2] = [|e| &mut e.wrapped, |e| &mut e.sealed];
         for part in parts {

@@ -17,6 +17,15 @@ pub enum SecretError {
     /// Nothing, or only white space.
     #[error("the value is empty")]
     Empty,
+    /// Less than [`Secret::MIN`] bytes: it could not be taken out of answers again without taking out what is not it.
+    #[error(
+        "the value is shorter than {} bytes; so short a secret can be guessed, and not be recognised",
+        Secret::MIN
+    )]
+    TooShort,
+    /// A placeholder in place of what it stands for.
+    #[error("the value holds a placeholder (${{vault:…}}); give the value itself")]
+    Placeholder,
     /// More than [`Secret::MAX`] bytes.
     #[error("the value is longer than {} bytes", Secret::MAX)]
     TooLong,
@@ -34,23 +43,31 @@ pub enum SecretError {
 }
 
 impl Secret {
+    /// The shortest value, in bytes.
+    pub const MIN: usize = 8;
     /// The longest value, in bytes.
     pub const MAX: usize = 16 << 10;
 
     /// Takes a copy. The caller wipes its own.
     ///
     /// # Errors
-    /// When the value is empty, too long, no text, or has control characters.
+    /// When the value is empty, too short or too long, no text, or has control characters or a placeholder in it.
     pub fn new(value: &[u8]) -> Result<Self, SecretError> {
         let text = std::str::from_utf8(value).map_err(|_| SecretError::NotText)?;
         if text.trim().is_empty() {
             return Err(SecretError::Empty);
+        }
+        if value.len() < Self::MIN {
+            return Err(SecretError::TooShort);
         }
         if value.len() > Self::MAX {
             return Err(SecretError::TooLong);
         }
         if text.chars().any(char::is_control) {
             return Err(SecretError::Control);
+        }
+        if text.contains("${vault:") {
+            return Err(SecretError::Placeholder);
         }
         Ok(Self(Locked::copy(value)?))
     }
@@ -85,27 +102,29 @@ mod tests {
         for (value, wrong) in [
             (&b""[..], "empty"),
             (b"  ", "empty"),
-            (b"abc\n", "line break"),
-            (b"abc\r\nX-Evil: 1", "line break"),
-            (b"a\0b", "control"),
-            (b"a\x7fb", "control"),
-            ("a\u{85}b".as_bytes(), "control"),
-            (b"\xff\xfe", "UTF-8"),
+            (b"1234567", "shorter"),
+            (b"12345678\n", "line break"),
+            (b"12345678\r\nX-Evil: 1", "line break"),
+            (b"1234\x005678", "control"),
+            (b"1234\x7f5678", "control"),
+            ("1234\u{85}5678".as_bytes(), "control"),
+            (b"\xff\xfe2345678", "UTF-8"),
+            (b"${vault:OTHER}", "placeholder"),
             (&[b'a'; Secret::MAX + 1], "longer"),
         ] {
             let refused = Secret::new(value).expect_err(wrong).to_string();
             assert!(refused.contains(wrong), "{value:?}: {refused}");
         }
-        for good in ["a", "with space", "pässwörd", &"a".repeat(Secret::MAX)] {
+        for good in ["12345678", "with space", "pässwörd", &"a".repeat(Secret::MAX)] {
             assert_eq!(Secret::new(good.as_bytes()).expect("a good value").expose(), good.as_bytes());
         }
     }
 
     #[test]
     fn it_does_not_show_itself() {
-        let secret = Secret::new(b"hunter2").expect("a good value");
+        let secret = Secret::new(b"hunter2-hunter2").expect("a good value");
         assert_eq!(format!("{secret:?}"), "Secret(\u{2026})");
-        assert_eq!(secret, Secret::new(b"hunter2").expect("a good value"));
-        assert_ne!(secret, Secret::new(b"hunter3").expect("a good value"));
+        assert_eq!(secret, Secret::new(b"hunter2-hunter2").expect("a good value"));
+        assert_ne!(secret, Secret::new(b"hunter3-hunter3").expect("a good value"));
     }
 }

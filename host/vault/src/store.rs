@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::error::VaultError;
 use crate::keys::KeyId;
-use crate::name::CredentialName;
 use crate::seal::{Envelope, Label};
+use packhost_core::CredentialName;
 
 /// Versions of the table; see [`packhost_state::Database::migrate`].
 pub(crate) const STEPS: &[&str] = &["CREATE TABLE credentials (

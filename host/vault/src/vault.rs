@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use crate::binding::{Binding, Use};
 use crate::error::VaultError;
 use crate::keys::{KeyId, KeySource, Keyring, MasterKey};
-use crate::name::CredentialName;
 use crate::seal::{Envelope, Label};
 use crate::secret::Secret;
 use crate::store::{self, Record};
+use packhost_core::CredentialName;
 
 /// Credentials in the state database. Its methods block: on the disk, on another process that writes, and on the command
 /// that says the master key, where there is one.

@@ -1,7 +1,8 @@
 //! Where a credential may be used, and what is no binding.
 
 use packhost_core::Caller;
-use packhost_vault::{Binding, Placement, Unbound};
+use packhost_core::Placement;
+use packhost_vault::{Binding, Unbound};
 
 use crate::{Tried, binding, github};
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use packhost_core::{Caller, PackName};
+use packhost_core::{CredentialName, Placement};
 use packhost_state::Database;
-use packhost_vault::{Binding, CredentialName, KeySource, Placement, Secret, Use, Vault};
+use packhost_vault::{Binding, KeySource, Secret, Use, Vault};
 use tempfile::TempDir;
 use url::Url;
 

@@ -28,7 +28,7 @@ fn each_change_is_a_version() {
     let scene = Scene::new();
     let vault = scene.vault();
     assert_eq!(vault.set(&name("A"), &secret(), &[github()]).expect("kept"), 1);
-    let other = packhost_vault::Secret::new(b"another").expect("a good value");
+    let other = packhost_vault::Secret::new(b"another-value").expect("a good value");
     assert_eq!(vault.rotate(&name("A"), &other).expect("kept"), 2);
     assert_eq!(vault.open_for(&name("A"), &Tried::good().of()).expect("as bound as before"), other);
     assert_eq!(vault.bind(&name("A"), &[]).expect("kept"), 3);
