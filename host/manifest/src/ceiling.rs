@@ -1,7 +1,7 @@
 //! The most that any entry may grant, and the decision whether an entry stays within it.
 //!
 //! The decision is exact, not a sample. What an entry's rule allows is a product of dimensions (scheme, port, method, host,
-//! path, address). In each of them the patterns are such that there is a hardest value: one that a pattern of the ceiling
+//! path, address, credential). In each of them the patterns are such that there is a hardest value: one that a pattern of the ceiling
 //! matches only if it matches everything that the rule allows there (a label, segment or port that no pattern of the
 //! ceiling names), or a short list of them. So the rule is within the ceiling exactly if the ceiling allows each
 //! combination of the hardest values, and a combination that it does not allow is a request to show.
@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use packhost_core::CredentialName;
 use serde::Serialize;
 use url::Host;
 
@@ -130,18 +131,27 @@ impl Ceiling {
         };
         let host = self.hardest_host(&rule.target);
         let addresses = self.hardest_addresses(rule);
+        let credentials: Vec<Option<&CredentialName>> =
+            std::iter::once(None).chain(rule.credentials.iter().map(Some)).collect();
+        let extras: Vec<Extra<'_>> = addresses
+            .iter()
+            .flat_map(|address| {
+                credentials.iter().map(|credential| Extra { address: *address, credential: *credential })
+            })
+            .collect();
         for (scheme, port) in self.hardest_ports(&rule.target) {
             let origin = RequestOrigin { scheme, host: as_ref(&host), port };
             for (method, path) in
                 rule.methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path)))
             {
-                for address in &addresses {
-                    if !self.http.iter().any(|own| allows(own, method, &origin, path, *address)) {
+                for extra in &extras {
+                    if !self.http.iter().any(|own| allows(own, method, &origin, path, extra)) {
                         let port =
                             if port == scheme.default_port() { String::new() } else { format!(":{port}") };
-                        let at =
-                            address.map_or_else(String::new, |net| format!(" at the address {}", net.addr()));
-                        return Some(format!("send {method} {}://{host}{port}{path}{at}", scheme.as_str()));
+                        return Some(format!(
+                            "send {method} {}://{host}{port}{path}{extra}",
+                            scheme.as_str()
+                        ));
                     }
                 }
             }
@@ -197,17 +207,28 @@ impl Ceiling {
     }
 }
 
-fn allows(
-    own: &HttpRule,
-    method: &str,
-    origin: &RequestOrigin<'_>,
-    path: &Probe,
+/// What a request has besides its method and URL.
+struct Extra<'a> {
+    /// `None` is a public one.
     address: Option<IpNet>,
-) -> bool {
+    credential: Option<&'a CredentialName>,
+}
+
+impl fmt::Display for Extra<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(net) = self.address {
+            write!(f, " at the address {}", net.addr())?;
+        }
+        self.credential.map_or(Ok(()), |name| write!(f, " with the credential {name}"))
+    }
+}
+
+fn allows(own: &HttpRule, method: &str, origin: &RequestOrigin<'_>, path: &Probe, extra: &Extra<'_>) -> bool {
     own.methods.iter().any(|m| m == method)
         && own.target.matches(origin)
         && own.paths.as_ref().is_none_or(|paths| path.fits(paths))
-        && address.is_none_or(|net| own.addresses.iter().any(|open| open.contains(&net)))
+        && extra.address.is_none_or(|net| own.addresses.iter().any(|open| open.contains(&net)))
+        && extra.credential.is_none_or(|name| own.credentials.contains(name))
 }
 
 fn as_ref(host: &Host<String>) -> Host<&str> {

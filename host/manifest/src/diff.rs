@@ -156,7 +156,7 @@ fn lines(who: &str, facts: &BTreeMap<String, Fact>) -> Vec<String> {
 }
 
 impl HttpRule {
-    /// What the rule allows, one line for each method and path.
+    /// What the rule allows, one line for each method and path, and for each credential in it.
     pub(crate) fn facts(&self) -> Vec<String> {
         let nets: Vec<String> = self.addresses.iter().map(IpNet::to_string).collect();
         let nets = if nets.is_empty() { String::new() } else { format!(" (also at {})", nets.join(" and ")) };
@@ -164,8 +164,12 @@ impl HttpRule {
             None => vec![String::new()],
             Some(paths) => paths.iter().map(|path| format!(" {path}")).collect(),
         };
-        let line = |method: &String, path: &String| format!("send {method} {}{nets}{path}", self.target);
-        self.methods.iter().flat_map(|method| paths.iter().map(move |path| line(method, path))).collect()
+        let line = |method: &String, path: &String| format!("{method} {}{nets}{path}", self.target);
+        let requests: Vec<String> =
+            self.methods.iter().flat_map(|method| paths.iter().map(move |path| line(method, path))).collect();
+        let sent = requests.iter().map(|request| format!("send {request}"));
+        let with = |name| requests.iter().map(move |request| format!("put {name} into {request}"));
+        sent.chain(self.credentials.iter().flat_map(with)).collect()
     }
 }
 

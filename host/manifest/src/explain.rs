@@ -1,6 +1,6 @@
 //! An entry in sentences, each with the line that it comes from.
 
-use packhost_core::PackName;
+use packhost_core::{CredentialName, PackName};
 use serde::Serialize;
 
 use crate::entry::{Callers, Entry};
@@ -114,10 +114,11 @@ fn may_not(entry: &Entry) -> Vec<Sentence> {
         (entry.env.is_empty(), "environment"),
         (entry.config.is_empty(), "config"),
         (!entry.ask.user && !entry.ask.model, "questions"),
+        (entry.http.iter().all(|rule| rule.credentials.is_empty()), "credentials"),
     ];
     let absent = absent.into_iter().filter(|(is, _)| *is).map(|(_, name)| format!("no {name}"));
-    // These are not in version 1 of the manifest, so that no entry can grant them.
-    let absent: Vec<String> = absent.chain(["no credentials".to_owned(), "no sessions".to_owned()]).collect();
+    // Sessions are not in version 1 of the manifest, so that no entry can grant them.
+    let absent: Vec<String> = absent.chain(["no sessions".to_owned()]).collect();
     none.push(said(format!("do anything else: {}", absent.join(", ")), None));
     none
 }
@@ -146,6 +147,10 @@ fn request(rule: &HttpRule) -> String {
     if !rule.addresses.is_empty() {
         let nets: Vec<String> = rule.addresses.iter().map(ToString::to_string).collect();
         text.push_str(&format!(", also at addresses in {}", nets.join(" and ")));
+    }
+    if !rule.credentials.is_empty() {
+        let names: Vec<&str> = rule.credentials.iter().map(CredentialName::as_str).collect();
+        text.push_str(&format!(", with {} from the vault where they are bound", list(&names)));
     }
     text
 }

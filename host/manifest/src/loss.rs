@@ -49,6 +49,7 @@ impl HttpRule {
         let within = |net: &IpNet| self.addresses.iter().any(|own| own.contains(net));
         path && self.methods.contains(method)
             && old.addresses.iter().all(within)
+            && old.credentials.iter().all(|name| self.credentials.contains(name))
             && self.target.holds(&old.target)
     }
 }

@@ -91,6 +91,11 @@ const NETWORK: Word = Word {
     pattern: Some("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
     examples: &["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"],
 };
+const CREDENTIAL: Word = Word {
+    what: "the name of a credential",
+    pattern: Some("^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
+    examples: &["GITHUB_TOKEN"],
+};
 const DIRECTORY: Word = Word {
     what: "a directory of the host",
     pattern: Some("^(/|~(/|$)|\\$\\{state\\}(/|$))"),
@@ -127,6 +132,9 @@ const ADDRESSES_DOC: &str = "Networks besides the public Internet that the host 
                              addresses alone. A host that is an address means that address. A network that holds or is \
                              part of a link-local, multicast or metadata network is refused: name the private networks \
                              that are meant. What lies in a private network and no rule can open stays closed.";
+const CREDENTIALS_DOC: &str = "Credentials of the vault that requests under this rule may carry, by name. The pack writes \
+                               `${vault:NAME}`; the host puts the value in, if the credential is bound to this pack, host \
+                               and place as well. Without the key: none.";
 
 const HTTP_RULE: Object = Object {
     name: "http rule",
@@ -151,9 +159,10 @@ const HTTP_RULE: Object = Object {
         key("methods", Shape::List(&Shape::Text(&METHOD)), METHODS_DOC),
         key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
         key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
+        key("credentials", Shape::List(&Shape::Text(&CREDENTIAL)), CREDENTIALS_DOC),
     ],
     one_of: &["host", "url"],
-    later: &["credentials"],
+    later: &[],
 };
 
 const CEILING_HTTP_RULE: Object = Object {
@@ -175,9 +184,10 @@ const CEILING_HTTP_RULE: Object = Object {
         key("methods", Shape::List(&Shape::Text(&METHOD)), METHODS_DOC),
         key("paths", Shape::List(&Shape::Text(&PATH)), PATHS_DOC),
         key("addresses", Shape::List(&Shape::Text(&NETWORK)), ADDRESSES_DOC),
+        key("credentials", Shape::List(&Shape::Text(&CREDENTIAL)), CREDENTIALS_DOC),
     ],
     one_of: &["host", "url"],
-    later: &["credentials"],
+    later: &[],
 };
 
 const FS_RULE: Object = Object {
@@ -282,7 +292,7 @@ pub(crate) const ENTRY: Object = Object {
         ),
     ],
     one_of: &[],
-    later: &["session", "artifacts", "state", "credentials"],
+    later: &["session", "artifacts", "state"],
 };
 
 const CEILING: Object = Object {
@@ -302,7 +312,7 @@ const CEILING: Object = Object {
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
     ],
     one_of: &[],
-    later: &["session", "artifacts", "state", "credentials"],
+    later: &["session", "artifacts", "state"],
 };
 
 /// A whole file.

@@ -71,6 +71,8 @@ fn an_edit_that_only_gives_takes_nothing() {
         (http(""), http("addresses: [10.0.0.0/8]")),
         (http("addresses: [10.1.0.0/16]"), http("addresses: [10.0.0.0/8]")),
         (http("ports: [443]"), http("ports: [443, 8443]")),
+        (http(""), http("credentials: [A]")),
+        (http("credentials: [A]"), http("credentials: [B, A]")),
         (http(""), "{http: [{host: b.test}, {host: a.test}]}".into()),
         ("{http: [{url: '${input.u}', scheme: https}]}".into(), "{http: [{url: '${input.u}'}]}".into()),
         (
@@ -78,7 +80,7 @@ fn an_edit_that_only_gives_takes_nothing() {
             "{fs: [{host: /srv/a, guest: /a, mode: read-write}]}".into(),
         ),
         ("{deny: true}".into(), "{}".into()),
-    ] as [(String, String); 15]
+    ] as [(String, String); 17]
     {
         assert!(!loses(&narrow, &narrow), "{narrow} under itself");
         assert!(!loses(&narrow, &wide), "{narrow} under {wide}");

@@ -233,3 +233,21 @@ fn a_path_that_servers_read_in_two_ways_matches_nothing() {
         assert!(pattern.parse::<PathPattern>().is_err(), "{pattern}");
     }
 }
+
+#[test]
+fn credentials_are_named_in_the_rules_that_may_carry_them() {
+    taken("http: [{host: a.test, credentials: [GITHUB_TOKEN]}]");
+    refused("http: [{host: a.test, credentials: [1A]}]", (4, 41), "\"1A\"", "");
+    refused("http: [{host: a.test, credentials: []}]", (4, 40), "\"credentials\" is empty", "delete the key");
+    refused("credentials: [A]", (4, 5), "unknown key", "");
+    let text = "version: 1\npacks: {a: {http: [{host: a.test, credentials: [B, A]}, {host: a.test, paths: [/x], credentials: [C]}]}}";
+    let manifest = Manifest::parse(&[operator(text)]).unwrap();
+    let vars = HostVars { state: "/s".into(), home: None };
+    let grants = manifest.entry(&"a".parse().unwrap()).unwrap().narrow(&json!({}), &vars);
+    let credentials = |url: &str| match grants.http.decide("GET", &Url::parse(url).unwrap()) {
+        Decision::Allowed(allowed) => allowed.credentials.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Decision::Denied(denial) => panic!("{denial}"),
+    };
+    assert_eq!(credentials("https://a.test/x"), ["A", "B", "C"]);
+    assert_eq!(credentials("https://a.test/y"), ["A", "B"]);
+}

@@ -1,10 +1,11 @@
 //! What one call may send, and the decision about one request.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use packhost_core::PackName;
+use packhost_core::{CredentialName, PackName};
 use serde_json::Value;
 use url::Url;
 
@@ -39,6 +40,8 @@ pub struct Allowed {
     /// Networks besides the public Internet that the request may be sent to; those of every rule that
     /// allows the request. Empty: public addresses alone.
     pub addresses: Vec<IpNet>,
+    /// Credentials that the request may carry, sorted: those of every rule that allows the request.
+    pub credentials: Vec<CredentialName>,
 }
 
 /// Why a request may not go out. Displays as two sentences for the agent: what was denied, and what is missing.
@@ -106,12 +109,18 @@ impl HttpGrants {
             Ok(origin) => origin,
             Err(why) => return Decision::Denied(self.malformed(method, url, why)),
         };
-        let mut matching =
-            self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path())).peekable();
-        let Some(first) = matching.peek() else { return Decision::Denied(self.denial(method, url, &origin)) };
+        let matching = self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path()));
+        let matching: Vec<&HttpRule> = matching.collect();
+        let Some(first) = matching.first() else {
+            return Decision::Denied(self.denial(method, url, &origin));
+        };
         let (place, rule) = (first.place.clone(), first.to_string());
-        let addresses: Vec<IpNet> = matching.flat_map(|rule| rule.addresses.iter().copied()).collect();
-        let allowed = Allowed { place, rule, addresses: IpNet::aggregate(&addresses) };
+        let addresses: Vec<IpNet> = matching.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
+        let addresses = IpNet::aggregate(&addresses);
+        let credentials: BTreeSet<&CredentialName> =
+            matching.iter().flat_map(|rule| &rule.credentials).collect();
+        let credentials = credentials.into_iter().cloned().collect();
+        let allowed = Allowed { place, rule, addresses, credentials };
         match origin.address().map(|ip| (ip, allowed.check(ip))) {
             Some((ip, Err(closed))) => Decision::Denied(self.closed(method, url, ip, closed)),
             _ => Decision::Allowed(allowed),

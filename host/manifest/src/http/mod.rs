@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ipnet::IpNet;
+use packhost_core::CredentialName;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -93,6 +94,8 @@ pub struct HttpRule {
     pub paths: Option<Vec<PathPattern>>,
     /// Networks besides the public Internet that the host may resolve to, sorted and merged.
     pub addresses: Vec<IpNet>,
+    /// Credentials that a request may carry, sorted; empty for none.
+    pub credentials: Vec<CredentialName>,
     /// Where it is written.
     pub place: Place,
 }
@@ -184,6 +187,10 @@ impl fmt::Display for HttpRule {
         if !self.addresses.is_empty() {
             let nets: Vec<String> = self.addresses.iter().map(IpNet::to_string).collect();
             write!(f, " at {}", nets.join(" "))?;
+        }
+        if !self.credentials.is_empty() {
+            let names: Vec<&str> = self.credentials.iter().map(CredentialName::as_str).collect();
+            write!(f, " with {}", names.join(" "))?;
         }
         Ok(())
     }

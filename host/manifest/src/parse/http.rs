@@ -30,6 +30,8 @@ impl Reader<'_> {
         });
         let mut addresses =
             self.list(node, "addresses", |reader, item| reader.network(item)).unwrap_or_default();
+        let credentials = self.list(node, "credentials", |reader, item| reader.parsed(item, "credentials"));
+        let credentials = credentials.unwrap_or_default();
         let target = self.target(node, of, scheme, ports)?;
         if let Target::Host { host: HostPattern::Address(ip), .. } = &target {
             let own: Vec<IpNet> = needed(*ip).into_iter().map(IpNet::from).collect();
@@ -39,7 +41,7 @@ impl Reader<'_> {
             addresses.extend(own);
         }
         let addresses = IpNet::aggregate(&addresses);
-        Some(HttpRule { target, methods, paths, addresses, place: self.place(node.at) })
+        Some(HttpRule { target, methods, paths, addresses, credentials, place: self.place(node.at) })
     }
 
     fn target(
@@ -113,11 +115,14 @@ impl Reader<'_> {
     ) -> Option<Vec<T>> {
         let list = node.get(key)?;
         if matches!(&list.value, Value::List(items) if items.is_empty()) {
-            self.hint(
-                list.at,
-                format!("with no {key} the rule allows nothing"),
-                "name some, or delete the rule",
-            );
+            // Ports, methods and paths narrow a rule, the others add to it.
+            let (message, hint) = match key {
+                "addresses" | "credentials" => {
+                    (format!("\"{key}\" is empty"), "name some, or delete the key")
+                }
+                _ => (format!("with no {key} the rule allows nothing"), "name some, or delete the rule"),
+            };
+            self.hint(list.at, message, hint);
         }
         let mut items: Vec<T> = list.items().iter().filter_map(|item| read(self, item)).collect();
         items.sort();

@@ -192,11 +192,16 @@ fn each_counterexample_is_shown() {
         ("fs: [{host: '/srv/${input.p}', guest: /f, mode: read-write}]", "may write /srv/any"),
         ("fs: [{host: '~/x', guest: /f}]", "may read ~/x"),
         ("env: {HOME: x}", "may have the environment variable HOME"),
+        ("http: [{host: p.test, paths: [/v1/a], credentials: [A, B]}]", "/v1/a with the credential B"),
+        (
+            "http: [{host: api.x.test, addresses: ['10.0.0.0/8'], credentials: [A]}]",
+            "may send GET https://api.x.test/any with the credential A",
+        ),
         ("config: {base-url: x}", "may have the config value base-url"),
         ("ask: [user, model]", "may ask the model"),
         ("limits: {time: 20s}", "may use time 20s, and the ceiling is 15s"),
     ];
-    let ceiling = "ceiling:\n  http: [{host: '*.x.test', addresses: ['10.0.0.0/9', '10.128.0.0/9']}, {host: p.test, paths: [/v1/*]}, {host: whole.test, paths: [/**]}]\n  fs: [{host: '${state}/files', mode: read-write}, {host: /srv}]\n  env: [TZ]\n  config: [region]\n  ask: [user]\n  limits: {time: 15s}\n";
+    let ceiling = "ceiling:\n  http: [{host: '*.x.test', addresses: ['10.0.0.0/9', '10.128.0.0/9']}, {host: p.test, paths: [/v1/*], credentials: [A]}, {host: whole.test, paths: [/**]}]\n  fs: [{host: '${state}/files', mode: read-write}, {host: /srv}]\n  env: [TZ]\n  config: [region]\n  ask: [user]\n  limits: {time: 15s}\n";
     let parse = |entry: &str| {
         let text = format!("version: 1\npacks:\n  a.b:\n    {entry}\n{ceiling}");
         Manifest::parse(&[Source { name: "a.yaml".into(), text, origin: Origin::Operator }])
@@ -214,6 +219,7 @@ fn each_counterexample_is_shown() {
         "config: {region: x}",
         // What is public needs no ceiling, and half of this network is.
         "http: [{host: api.x.test, addresses: ['10.0.0.0/7']}]",
+        "http: [{host: p.test, paths: [/v1/a], credentials: [A]}]",
         "{limits: {time: 15s}, ask: [user]}",
         "{deny: true, env: {HOME: x}}",
     ] {
