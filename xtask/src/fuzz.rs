@@ -17,7 +17,8 @@ const FLAGS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// This machine, by name: what is built for it is then not taken for what a build script needs.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Runs every target for so many seconds, two at a time; with a seed, each run begins in the same way as the last, so that
 /// what it finds is in what has changed.

@@ -16,6 +16,7 @@ pub(crate) fn all() -> Done {
     wasm_target()?;
     debian("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
     debian("g++", &["--version"], &["g++"])?;
+    debian("strace", &["--version"], &["strace"])?;
     nextest()?;
     deny()?;
     python()?;

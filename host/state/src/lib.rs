@@ -6,7 +6,7 @@
 
 mod migrate;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation};
 
 /// How long a write waits for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,14 +66,15 @@ impl Database {
     /// Opens `DIR/state.db`, and makes it, readable by this user alone, where it is missing. The directory must be there.
     ///
     /// A write that was acknowledged survives a crash and a power cut (write-ahead log, full synchronization). What is
-    /// deleted is overwritten.
+    /// deleted is overwritten in the database; [`scrub`](Self::scrub) takes it out of the log as well.
     ///
     /// # Errors
     /// When the file cannot be made or opened, or is open to other users.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join("state.db");
-        let file = private(&path).map_err(|source| StateError::File { path: path.clone(), source })?;
-        let about = file.metadata().map_err(|source| StateError::File { path: path.clone(), source })?;
+        let failed = |source| StateError::File { path: path.clone(), source };
+        let _turn = turn(dir).map_err(failed)?;
+        let about = made(&path).map_err(failed)?;
         let (mode, owner) = (about.permissions().mode() & 0o777, about.uid());
         if mode & 0o077 != 0 || owner != rustix::process::geteuid().as_raw() {
             return Err(StateError::Exposed { path, mode, owner });
@@ -128,10 +130,41 @@ impl Database {
         transaction.commit().map_err(StateError::from)?;
         Ok(done)
     }
+
+    /// Empties the write-ahead log, which holds what was overwritten or deleted until then. It blocks, as
+    /// [`write`](Self::write) does, and on readers.
+    ///
+    /// # Errors
+    /// SQLite's. Where others are still at it after five seconds, the log is left as it is, and that is no error.
+    pub fn scrub(&self) -> Result<(), StateError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
 }
 
-/// The file, private from its first moment on. A link in its place is not followed.
-fn private(path: &Path) -> io::Result<File> {
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().read(true).write(true).create(true).mode(0o600).custom_flags(no_link).open(path)
+/// Whoever opens the database waits here, until the other one has it open. SQLite refuses one of two that switch the
+/// write-ahead log on at once, and does not let it wait.
+fn turn(dir: &Path) -> io::Result<File> {
+    let dir = File::open(dir)?;
+    rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
+    Ok(dir)
+}
+
+/// The file, private from its first moment on, and made where it is missing. A link in its place is not followed.
+///
+/// One that is there is not opened: with any file that it closes, a process loses all POSIX locks that it has on it, and
+/// SQLite counts on its own (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
+fn made(path: &Path) -> io::Result<Metadata> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let about = path.symlink_metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    // SQLite would open it for reading, and fail at the first write.
+    rustix::fs::accessat(CWD, path, Access::READ_OK | Access::WRITE_OK, AtFlags::EACCESS)?;
+    Ok(about)
 }

@@ -1,5 +1,7 @@
 //! Where a credential may be used: by which packs and callers, in requests to which hosts, and at which place in them.
 
+mod words;
+
 use std::fmt;
 
 use packhost_core::{Caller, PackName, Placement};
@@ -164,14 +166,19 @@ impl Binding {
         let method = self.methods.as_ref().is_none_or(|methods| methods.iter().any(|one| one == of.method));
         let path = self.paths.as_ref().is_none_or(|paths| paths.iter().any(|one| one.matches(of.url.path())));
         let checks = [
-            (self.packs.iter().any(|packs| packs.hold(of.pack)), Unbound::Pack),
+            (self.is_for(of.pack), Unbound::Pack),
             (self.callers.admits(of.caller), Unbound::Caller),
             (host, Unbound::Host),
             (method && path, Unbound::Request),
-            (self.places.contains(of.place), Unbound::Place),
+            (self.places.iter().any(|bound| of.place.is_at(bound)), Unbound::Place),
             (of.url.scheme() == "https" || (self.plain && of.url.scheme() == "http"), Unbound::Plain),
         ];
         checks.into_iter().find(|(fits, _)| !fits).map_or(Ok(()), |(_, why)| Err(why))
+    }
+
+    /// Whether this pack may use the credential somewhere.
+    pub fn is_for(&self, pack: &PackName) -> bool {
+        self.packs.iter().any(|packs| packs.hold(pack))
     }
 
     /// Whether one of these bindings admits the use.

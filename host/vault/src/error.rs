@@ -16,6 +16,9 @@ pub enum VaultError {
     /// There is no such credential.
     #[error("there is no credential {0}; `packhost vault set {0}` makes it")]
     NotFound(CredentialName),
+    /// Names of credentials that are here, where others of the same names should come in.
+    #[error("{} already here", here(_0))]
+    Taken(Vec<CredentialName>),
     /// A use that the credential is not bound to.
     #[error("the credential {name} may not be used {why}")]
     Unbound {
@@ -38,8 +41,16 @@ pub enum VaultError {
         /// Why.
         why: String,
     },
+    /// The host's own master key cannot be written; the one that was there is kept.
+    #[error("the master key cannot be written to {place}: {why}")]
+    KeyNotWritten {
+        /// Where it should be.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// The file of the master key is open to others.
-    #[error("{} is open to other users (mode {mode:o}); `chmod 600` it, and take a new key with `packhost vault rotate`", path.display())]
+    #[error("{} is open to other users (mode {mode:o}); `chmod 600` it, and take a new key with `packhost vault rotate --master`", path.display())]
     Exposed {
         /// Which.
         path: PathBuf,
@@ -68,6 +79,12 @@ pub enum VaultError {
     /// The state database.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+/// `A, B are`
+fn here(names: &[CredentialName]) -> String {
+    let list: Vec<&str> = names.iter().map(CredentialName::as_str).collect();
+    format!("{} {}", list.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 impl From<rusqlite::Error> for VaultError {

@@ -1,9 +1,11 @@
 //! The master key: where it comes from, and the ones that were before it.
 
+mod source;
+
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,11 +17,17 @@ use zeroize::Zeroizing;
 use crate::error::VaultError;
 use crate::locked::Locked;
 use crate::seal::digest;
+pub use source::KeySourceError;
 
 /// Bytes of a key (AES-256).
 pub(crate) const KEY: usize = 32;
 /// The most bytes that are read where keys should be.
 const MOST: u64 = 64 << 10;
+/// What nobody but the owner may do with a file that holds a key.
+const OTHERS: u32 = 0o077;
+/// The same in the directory of a unit's credentials, which nobody else can enter. A service that does not run as root
+/// is let in by an access control list, and then the group's bits are the list's mask (acl(5)): `r--r-----`.
+const OTHERS_OF_UNIT: u32 = 0o037;
 
 /// Where the master key comes from. What is read there is one key a line, 32 bytes in base64; the first is the one in
 /// use, the others open what is not yet sealed anew. Lines that start with `#` are skipped.
@@ -153,15 +161,15 @@ impl KeySource {
         let text = match self {
             Self::Own(path) if make && !path.exists() => {
                 let made = Keyring { first: MasterKey::random()?, others: Vec::new() };
-                replace(path, &made.write(), false).map_err(|error| failed(error.to_string()))?;
+                replace(path, &made.write(), false).map_err(|error| self.not_written(&error))?;
                 // Another process may have been first.
-                private(path)?
+                private(path, OTHERS)?
             }
-            Self::Own(path) | Self::File(path) => private(path)?,
+            Self::Own(path) | Self::File(path) => private(path, OTHERS)?,
             Self::Systemd(name) => {
                 let dir = std::env::var_os("CREDENTIALS_DIRECTORY");
                 let dir = dir.ok_or_else(|| failed("$CREDENTIALS_DIRECTORY is not set".into()))?;
-                private(&Path::new(&dir).join(name))?
+                private(&Path::new(&dir).join(name), OTHERS_OF_UNIT)?
             }
             Self::Env(variable) => {
                 Zeroizing::new(std::env::var(variable).map_err(|_| failed("it is not set".into()))?)
@@ -174,8 +182,11 @@ impl KeySource {
     /// Puts these keys in place of those that are there.
     pub(crate) fn store(&self, keyring: &Keyring) -> Result<(), VaultError> {
         let Self::Own(path) = self else { return Err(VaultError::NotOurs(self.to_string())) };
-        replace(path, &keyring.write(), true)
-            .map_err(|error| VaultError::Key { place: self.to_string(), why: error.to_string() })
+        replace(path, &keyring.write(), true).map_err(|error| self.not_written(&error))
+    }
+
+    fn not_written(&self, error: &io::Error) -> VaultError {
+        VaultError::KeyNotWritten { place: self.to_string(), why: error.to_string() }
     }
 }
 
@@ -190,22 +201,23 @@ impl fmt::Display for KeySource {
     }
 }
 
-/// A file that only this user, or root, could have written or read.
-fn private(path: &Path) -> Result<Zeroizing<String>, VaultError> {
+/// A file that only this user, or root, could have written or read: none of the bits `others` is set.
+fn private(path: &Path, others: u32) -> Result<Zeroizing<String>, VaultError> {
     let place = path.display().to_string();
     let failed = |error: io::Error| VaultError::Key { place: place.clone(), why: error.to_string() };
     let mut file = File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     let mode = about.permissions().mode() & 0o777;
     let ours = about.uid() == rustix::process::geteuid().as_raw() || about.uid() == 0;
-    if mode & 0o077 != 0 || !ours {
+    if mode & others != 0 || !ours {
         return Err(VaultError::Exposed { path: path.to_owned(), mode });
     }
     text(&mut file).map_err(failed)
 }
 
 fn text(from: &mut impl Read) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(4096));
+    // Room for all of it: one that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MOST as usize));
     from.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
@@ -225,17 +237,35 @@ fn output(words: &[String]) -> Result<Zeroizing<String>, String> {
 }
 
 /// Writes a file that is there as a whole or not at all, also after a power cut. An existing one is replaced or kept.
+///
+/// The caller holds the write lock of the state database, so nobody else is here. What a process leaves that dies here
+/// is a copy of the keys: it has one name, and the next write removes it.
 fn replace(path: &Path, text: &str, existing: bool) -> io::Result<()> {
     let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new().prefix(".vault-key").tempfile_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    if existing {
-        file.persist(path)?;
-    } else if let Err(error) = file.persist_noclobber(path)
-        && error.error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(error.error);
+    let fresh = path.with_added_extension("new");
+    remove(&fresh)?;
+    let moved = whole(&fresh, text).and_then(|()| {
+        // Not every file system can rename without replacing; a second name is as good.
+        if existing { fs::rename(&fresh, path) } else { fs::hard_link(&fresh, path) }
+    });
+    let removed = remove(&fresh);
+    match moved {
+        Err(error) if existing || error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => removed?,
     }
     File::open(dir)?.sync_all()
+}
+
+/// Writes a file that was not there, down to the disk.
+fn whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -128,6 +128,10 @@ fn decrypt(key: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, 
 }
 
 #[cfg(test)]
+#[path = "seal_vectors.rs"]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

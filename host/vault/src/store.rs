@@ -52,9 +52,13 @@ impl Record {
 }
 
 pub(crate) fn find(sql: &Transaction<'_>, name: &CredentialName) -> Result<Record, VaultError> {
+    look(sql, name)?.ok_or_else(|| VaultError::NotFound(name.clone()))
+}
+
+/// The same, where there need not be one.
+pub(crate) fn look(sql: &Transaction<'_>, name: &CredentialName) -> Result<Option<Record>, VaultError> {
     let query = format!("SELECT {COLUMNS} FROM credentials WHERE name = ?1");
-    let found = sql.prepare_cached(&query)?.query_row([name.as_str()], Record::of).optional()?;
-    found.ok_or_else(|| VaultError::NotFound(name.clone()))
+    Ok(sql.prepare_cached(&query)?.query_row([name.as_str()], Record::of).optional()?)
 }
 
 pub(crate) fn all(sql: &Transaction<'_>) -> Result<Vec<Record>, VaultError> {

@@ -1,5 +1,7 @@
 //! The vault as its users have it.
 
+mod transfer;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,6 +17,7 @@ use crate::seal::{Envelope, Label};
 use crate::secret::Secret;
 use crate::store::{self, Record};
 use packhost_core::CredentialName;
+pub use transfer::{Arrived, Carried};
 
 /// Credentials in the state database. Its methods block: on the disk, on another process that writes, and on the command
 /// that says the master key, where there is one.
@@ -62,14 +65,12 @@ impl Vault {
         value: &Secret,
         bindings: &[Binding],
     ) -> Result<u64, VaultError> {
-        self.database.write(|sql| {
-            let old = match store::find(sql, name) {
-                Ok(old) => Some(old),
-                Err(VaultError::NotFound(_)) => None,
-                Err(error) => return Err(error),
-            };
+        let version = self.database.write(|sql| {
+            let old = store::look(sql, name)?;
             self.seal(sql, name, value, written(bindings), old.as_ref())
-        })
+        })?;
+        self.scrub();
+        Ok(version)
     }
 
     /// Keeps another value under this name, with the bindings that it has.
@@ -77,12 +78,14 @@ impl Vault {
     /// # Errors
     /// As [`set`](Self::set), and when there is no such credential.
     pub fn rotate(&self, name: &CredentialName, value: &Secret) -> Result<u64, VaultError> {
-        self.database.write(|sql| {
+        let version = self.database.write(|sql| {
             let old = store::find(sql, name)?;
             // Bindings that were changed behind our back must not be sealed anew as if they were ours.
             self.unseal(&old)?;
             self.seal(sql, name, value, old.bindings.clone(), Some(&old))
-        })
+        })?;
+        self.scrub();
+        Ok(version)
     }
 
     /// Binds the credential to these uses instead of the ones that it has.
@@ -118,7 +121,9 @@ impl Vault {
     /// # Errors
     /// When there is no such credential.
     pub fn remove(&self, name: &CredentialName) -> Result<(), VaultError> {
-        self.database.write(|sql| store::remove(sql, name))
+        self.database.write(|sql| store::remove(sql, name))?;
+        self.scrub();
+        Ok(())
     }
 
     /// The value, for a use that it is bound to. Its bindings are looked at after they were authenticated.
@@ -126,11 +131,22 @@ impl Vault {
     /// # Errors
     /// When there is no such credential, it is not bound to this use, or it cannot be opened.
     pub fn open_for(&self, name: &CredentialName, of: &Use<'_>) -> Result<Secret, VaultError> {
-        let record = self.database.read(|sql| store::find(sql, name))?;
-        let value = self.unseal(&record)?;
+        let (record, value) = self.with_keys(|| {
+            let record = self.database.read(|sql| store::find(sql, name))?;
+            let value = self.unseal(&record)?;
+            Ok((record, value))
+        })?;
         let bindings = about(record)?.bindings;
         Binding::any_admits(&bindings, of).map_err(|why| VaultError::Unbound { name: name.clone(), why })?;
         Ok(Secret::new(&value)?)
+    }
+
+    /// Reads the master key now, for a host that cannot do so later.
+    ///
+    /// # Errors
+    /// When there is none where it should be.
+    pub fn read_key(&self) -> Result<(), VaultError> {
+        self.reload(false).map(drop)
     }
 
     /// Seals everything with another master key: a fresh one where the key is this host's own, otherwise the first of
@@ -146,7 +162,6 @@ impl Vault {
             if matches!(self.source, KeySource::Own(_)) {
                 let old = std::mem::replace(&mut keyring.first, MasterKey::random()?);
                 keyring.others.insert(0, old);
-                self.source.store(&keyring)?;
             } else if keyring.others.is_empty() {
                 return Err(VaultError::NotOurs(self.source.to_string()));
             }
@@ -158,11 +173,16 @@ impl Vault {
                     count += 1;
                 }
             }
+            // Last, so that no exchange that fails adds a key; and before anything that is sealed with it is there.
+            if matches!(self.source, KeySource::Own(_)) {
+                self.source.store(&keyring)?;
+            }
             Ok((keyring.first.id().clone(), count))
         })?;
         if matches!(self.source, KeySource::Own(_)) {
             self.forget_old_keys()?;
         }
+        self.scrub();
         *self.keyring.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(done)
     }
@@ -187,12 +207,7 @@ impl Vault {
     ) -> Result<u64, VaultError> {
         // Read anew: another process may have rotated the key, and waits for nobody who still has the old one.
         let keyring = self.reload(store::is_empty(sql)?)?;
-        let version = old.map_or(1, |old| old.version.saturating_add(1));
-        let envelope = Envelope::seal(&keyring.first, &Label { name, version, bindings: &bindings }, value)?;
-        let changed = now();
-        let created = old.map_or(changed, |old| old.created);
-        store::put(sql, &Record { name: name.clone(), version, bindings, envelope, created, changed })?;
-        Ok(version)
+        put(sql, &keyring, (name, value), bindings, old)
     }
 
     fn unseal(&self, record: &Record) -> Result<Zeroizing<Vec<u8>>, VaultError> {
@@ -202,6 +217,23 @@ impl Vault {
         let master = key_of(&keyring, record)?;
         let opened = record.envelope.open(master, &record.label());
         opened.map_err(|_| VaultError::Damaged(record.name.clone()))
+    }
+
+    /// Does this, and again where the master key was exchanged between its look at a record and its look at the keys.
+    fn with_keys<T>(&self, work: impl Fn() -> Result<T, VaultError>) -> Result<T, VaultError> {
+        let mut missing = None;
+        loop {
+            match work() {
+                Err(VaultError::KeyMissing { id, .. }) if missing.as_ref() != Some(&id) => missing = Some(id),
+                done => return done,
+            }
+        }
+    }
+
+    /// What was replaced or removed is not to be found in the write-ahead log either. Where it cannot be done now, the
+    /// change itself is kept all the same, and the next one does it.
+    fn scrub(&self) {
+        let _ = self.database.scrub();
     }
 
     fn reload(&self, make: bool) -> Result<Arc<Keyring>, VaultError> {
@@ -215,6 +247,22 @@ impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vault").field("source", &self.source.to_string()).finish_non_exhaustive()
     }
+}
+
+/// Writes a credential sealed with the first of these keys; returns its version.
+fn put(
+    sql: &Transaction<'_>,
+    keyring: &Keyring,
+    (name, value): (&CredentialName, &Secret),
+    bindings: String,
+    old: Option<&Record>,
+) -> Result<u64, VaultError> {
+    let version = old.map_or(1, |old| old.version.saturating_add(1));
+    let envelope = Envelope::seal(&keyring.first, &Label { name, version, bindings: &bindings }, value)?;
+    let changed = now();
+    let created = old.map_or(changed, |old| old.created);
+    store::put(sql, &Record { name: name.clone(), version, bindings, envelope, created, changed })?;
+    Ok(version)
 }
 
 fn key_of<'a>(keyring: &'a Keyring, record: &Record) -> Result<&'a MasterKey, VaultError> {

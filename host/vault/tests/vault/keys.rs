@@ -127,6 +127,19 @@ fn a_rotation_that_was_cut_off_can_be_made_again() {
 }
 
 #[test]
+fn a_rotation_that_fails_leaves_the_keys_as_they_were() {
+    let scene = Scene::new();
+    scene.vault().set(&name("A"), &secret(), &[github()]).expect("kept");
+    let before = fs::read_to_string(scene.key_file()).expect("ours");
+    scene.tamper("UPDATE credentials SET version = 2");
+    for _ in 0..3 {
+        let refused = scene.vault().rotate_master();
+        assert!(matches!(refused, Err(VaultError::Damaged(_))), "{refused:?}");
+    }
+    assert_eq!(fs::read_to_string(scene.key_file()).expect("ours"), before);
+}
+
+#[test]
 fn a_key_of_the_operators_is_exchanged_by_the_operator() {
     let scene = Scene::new();
     scene.with(file(&scene, KEY)).set(&name("A"), &secret(), &[github()]).expect("kept");

@@ -2,7 +2,10 @@
 
 mod bindings;
 mod keys;
+mod leaks;
+mod naughty;
 mod records;
+mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;
