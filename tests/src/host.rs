@@ -111,7 +111,11 @@ impl Setup {
     pub fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(binary());
         command.arg("--state").arg(self.state()).args(&self.args).args(words);
-        command.env_remove("PACKHOST_STATE").env_remove("PACKHOST_LOG").envs(self.env.iter().cloned());
+        command
+            .env_remove("PACKHOST_STATE")
+            .env_remove("PACKHOST_LOG")
+            .env_remove("PACKHOST_VAULT_KEY")
+            .envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -32,16 +32,24 @@ pub struct Web {
 impl Web {
     /// Answers the n-th request with the n-th of these whole responses, and everything after them with 404.
     pub fn answering(responses: Vec<Vec<u8>>) -> Self {
+        let responses = Mutex::new(responses.into_iter());
+        Self::with(move |_| {
+            let next = responses.lock().expect("no panic").next();
+            next.unwrap_or_else(|| response(404, &[], b"not here"))
+        })
+    }
+
+    /// Answers each request with what this makes of it.
+    pub fn with(answer: impl Fn(&Asked) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&asked);
         std::thread::spawn(move || {
-            let mut responses = responses.into_iter();
             for stream in listener.incoming().map_while(Result::ok) {
                 let Some(request) = read(&stream) else { continue };
+                let response = answer(&request);
                 theirs.lock().expect("no panic").push(request);
-                let response = responses.next().unwrap_or_else(|| response(404, &[], b"not here"));
                 // A client that went away is its own affair.
                 let _ = (&stream).write_all(&response);
             }

@@ -1,7 +1,6 @@
 //! Bodies on their way out and in: each piece is charged, and the next one fails once the exchange may not go on.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,8 +17,6 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::{EgressError, Wait};
 use crate::headers;
 use crate::transfer::Transfer;
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 fn weight(frame: &Frame<Bytes>) -> u64 {
     let data = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -43,8 +40,7 @@ impl<B> Outgoing<B> {
 
 impl<B> Body for Outgoing<B>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: Body<Data = Bytes, Error = EgressError>,
 {
     type Data = Bytes;
     type Error = EgressError;
@@ -56,13 +52,7 @@ where
         let frame = match std::task::ready!(self.inner.as_mut().poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => {
-                let error: BoxError = error.into();
-                tracing::debug!(%error, "a request body failed");
-                let fault =
-                    EgressError::Protocol("the request's body ended with an error before it was complete");
-                return Poll::Ready(Some(Err(self.transfer.fail(fault))));
-            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(self.transfer.fail(error)))),
         };
         Poll::Ready(Some(self.transfer.sent(weight(&frame)).map(|()| frame)))
     }
@@ -76,9 +66,8 @@ where
     }
 }
 
-/// A response's body, as it arrives. Dropping it closes the connection; a request body that is still being sent
-/// ends with it.
-pub struct ResponseBody {
+/// A response's body, as it arrives.
+pub(crate) struct Arriving {
     /// Gone after the end or the first error.
     incoming: Option<Incoming>,
     transfer: Arc<Transfer>,
@@ -88,7 +77,7 @@ pub struct ResponseBody {
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-impl ResponseBody {
+impl Arriving {
     pub(crate) fn new(
         incoming: Incoming,
         transfer: Arc<Transfer>,
@@ -112,7 +101,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl Body for Arriving {
     type Data = Bytes;
     type Error = EgressError;
 
@@ -162,11 +151,5 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
-    }
-}
-
-impl std::fmt::Debug for ResponseBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResponseBody").field("ended", &self.incoming.is_none()).finish_non_exhaustive()
     }
 }

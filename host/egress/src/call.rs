@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Allowance, Budget, Spent};
 use crate::contact::{ContactLog, Contacts};
+use crate::credential::{Credentials, NoCredentials, Used};
 use crate::rules::Rules;
 
 /// Who sends: the rules of a call, what it may spend, and the two ways in which it ends early. Cheap to clone; all
@@ -17,6 +18,8 @@ pub struct CallEgress {
 
 pub(crate) struct Call {
     pub(crate) rules: Arc<dyn Rules>,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) used: Used,
     pub(crate) budget: Budget,
     pub(crate) log: ContactLog,
     pub(crate) revoked: CancellationToken,
@@ -24,21 +27,17 @@ pub(crate) struct Call {
 }
 
 impl CallEgress {
-    /// A call that nothing ends early; see [`ending`](Self::ending).
+    /// A call without credentials that nothing ends early.
     pub fn new(rules: Arc<dyn Rules>, allowance: Allowance) -> Self {
-        Self::ending(rules, allowance, CancellationToken::new(), CancellationToken::new())
+        Self::with(rules, allowance, Holding::default(), Ending::default())
     }
 
-    /// A call that ends when `revoked` (the grant was withdrawn) or `cancelled` (the call is over) fires: requests
-    /// under way are cut off at once, the next request and the next piece of a body fail.
-    pub fn ending(
-        rules: Arc<dyn Rules>,
-        allowance: Allowance,
-        revoked: CancellationToken,
-        cancelled: CancellationToken,
-    ) -> Self {
-        let budget = Budget::new(allowance);
-        Self { inner: Arc::new(Call { rules, budget, log: ContactLog::default(), revoked, cancelled }) }
+    /// A call with credentials to put into its requests, and with what ends it early.
+    pub fn with(rules: Arc<dyn Rules>, allowance: Allowance, holding: Holding, ending: Ending) -> Self {
+        let Holding { credentials, used } = holding;
+        let Ending { revoked, cancelled } = ending;
+        let (budget, log) = (Budget::new(allowance), ContactLog::default());
+        Self { inner: Arc::new(Call { rules, credentials, used, budget, log, revoked, cancelled }) }
     }
 
     /// What the call tried to reach so far. Bytes of a request that is under way grow until its body has ended.
@@ -50,6 +49,31 @@ impl CallEgress {
     pub fn spent(&self) -> Spent {
         self.inner.budget.spent()
     }
+}
+
+/// The credentials that a call may ask for.
+#[derive(Clone)]
+pub struct Holding {
+    /// Who holds them.
+    pub credentials: Arc<dyn Credentials>,
+    /// Where those are noted that the call has used.
+    pub used: Used,
+}
+
+impl Default for Holding {
+    /// None.
+    fn default() -> Self {
+        Self { credentials: Arc::new(NoCredentials), used: Used::default() }
+    }
+}
+
+/// What ends a call early: requests under way are cut off at once, the next request and the next piece of a body fail.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// The grant was withdrawn.
+    pub revoked: CancellationToken,
+    /// The call is over.
+    pub cancelled: CancellationToken,
 }
 
 impl std::fmt::Debug for CallEgress {

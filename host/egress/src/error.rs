@@ -1,9 +1,12 @@
 //! What can go wrong on the way out, as the agent is told it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use packhost_core::{ErrorCode, Failure};
+use packhost_core::{CredentialName, ErrorCode, Failure, Placement};
+
+use crate::credential::{CredentialError, Misplaced};
 
 /// Why a request did not leave, or why its answer did not come back whole. The texts are for the agent: they hold
 /// no text that the server sent and no path of the host.
@@ -87,6 +90,45 @@ pub enum EgressError {
     /// What the server (or the pack's request) said is not HTTP/1.1, or ended in the middle.
     #[error("{0}")]
     Protocol(&'static str),
+    /// A placeholder, or something like a secret, stands where it may not.
+    #[error("{place} {why}")]
+    Misplaced {
+        /// Where.
+        place: String,
+        /// What is wrong.
+        why: Misplaced,
+    },
+    /// No rule that allows the request grants it this credential.
+    #[error("no rule grants this request to {host} the credential {name}")]
+    CredentialNotGranted {
+        /// Which.
+        name: CredentialName,
+        /// The host as the URL names it.
+        host: String,
+    },
+    /// The credential is not there for this use.
+    #[error("{}", refusal(name, host, error))]
+    Credential {
+        /// Which.
+        name: CredentialName,
+        /// Where it would have stood.
+        place: Placement,
+        /// The host as the URL names it.
+        host: String,
+        /// Why not.
+        error: CredentialError,
+    },
+    /// The response's body is encoded so that a credential could not be found in it.
+    #[error(
+        "the response is in the content coding \"{0}\", in which the host cannot look for the credential that was used"
+    )]
+    Opaque(String),
+    /// The response's body becomes too large when it is decompressed.
+    #[error("the response has more than {limit} bytes when it is decompressed")]
+    Decoded {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The operator took the grant back while the call was running.
     #[error("the permission for outgoing requests was withdrawn while the call was running")]
     Revoked,
@@ -148,33 +190,48 @@ impl EgressError {
                 ErrorCode::EgressDenied
             }
             EgressError::Timeout { .. } => ErrorCode::Timeout,
-            EgressError::TooLarge { .. } | EgressError::Budget { .. } => ErrorCode::ResourceExhausted,
+            EgressError::TooLarge { .. } | EgressError::Budget { .. } | EgressError::Decoded { .. } => {
+                ErrorCode::ResourceExhausted
+            }
+            EgressError::Misplaced { .. }
+            | EgressError::CredentialNotGranted { .. }
+            | EgressError::Credential { error: CredentialError::Unbound(_), .. } => {
+                ErrorCode::CredentialDenied
+            }
+            EgressError::Credential { .. } => ErrorCode::CredentialInvalid,
             EgressError::Cancelled => ErrorCode::Cancelled,
             EgressError::Url(_) => ErrorCode::InvalidInput,
             EgressError::Dns { .. }
             | EgressError::Connect { .. }
             | EgressError::Tls { .. }
+            | EgressError::Opaque(_)
             | EgressError::Protocol(_) => ErrorCode::HandlerFailed,
         }
     }
 
     /// What to do about it, where there is something.
-    pub fn fix(&self) -> Option<&str> {
-        match self {
-            EgressError::Denied { fix, .. } | EgressError::Address { fix, .. } => Some(fix),
-            EgressError::Url(_) => {
-                Some("Use an absolute http or https URL such as https://example.com/path.")
+    pub fn fix(&self) -> Option<Cow<'_, str>> {
+        let fix = match self {
+            EgressError::Denied { fix, .. } | EgressError::Address { fix, .. } => fix,
+            EgressError::CredentialNotGranted { name, .. } => {
+                return Some(Cow::Owned(format!(
+                    "The operator would have to add {name} to `credentials` of the rule that allows the request."
+                )));
             }
-            EgressError::Dns { .. } => Some("Check the spelling of the host name."),
+            EgressError::Credential { name, place, error, .. } => {
+                return Some(Cow::Owned(remedy(name, place, error)));
+            }
+            EgressError::Misplaced { why, .. } => why.fix(),
+            EgressError::Url(_) => "Use an absolute http or https URL such as https://example.com/path.",
+            EgressError::Dns { .. } => "Check the spelling of the host name.",
             EgressError::Tls { certificate: true, .. } => {
-                Some("The operator can add the server's certificate authority to the host's trusted roots.")
+                "The operator can add the server's certificate authority to the host's trusted roots."
             }
-            EgressError::Budget { .. } => {
-                Some("Ask for less in one call, or split the work over several calls.")
-            }
-            EgressError::Revoked => Some("Ask the operator."),
-            _ => None,
-        }
+            EgressError::Budget { .. } => "Ask for less in one call, or split the work over several calls.",
+            EgressError::Revoked => "Ask the operator.",
+            _ => return None,
+        };
+        Some(Cow::Borrowed(fix))
     }
 }
 
@@ -182,9 +239,29 @@ impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
         let failure = Failure::new(error.code(), sentence(error.to_string()));
         match error.fix() {
-            Some(fix) => failure.fix(fix),
+            Some(fix) => failure.fix(fix.into_owned()),
             None => failure,
         }
+    }
+}
+
+fn refusal(name: &CredentialName, host: &str, error: &CredentialError) -> String {
+    match error {
+        CredentialError::NotFound => format!("there is no credential {name}"),
+        CredentialError::Unbound(why) => {
+            format!("the credential {name} may not be used {why}: the request to {host} was not sent")
+        }
+        CredentialError::Unavailable => format!("the credential {name} cannot be opened"),
+    }
+}
+
+fn remedy(name: &CredentialName, place: &Placement, error: &CredentialError) -> String {
+    match error {
+        CredentialError::NotFound => format!("The operator can make it with `packhost vault set {name}`."),
+        CredentialError::Unbound(_) => {
+            format!("The operator can bind it to this use ({place}) with `packhost vault bind {name}`.")
+        }
+        CredentialError::Unavailable => "Ask the operator: the host's log says why.".to_owned(),
     }
 }
 

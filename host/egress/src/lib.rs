@@ -2,7 +2,8 @@
 //!
 //! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
 //! address it has against the manifest's table, connecting to an address that was checked, TLS, one HTTP/1.1 exchange,
-//! and what a call may spend on all of that. Refuses: knowing where rules come from, following redirects, retrying, proxies from
+//! putting credentials in place of their placeholders and taking their values out of what comes back, and what a call may
+//! spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying, proxies from
 //! the environment, sharing a connection between two requests, and anything that is not `http` or `https`.
 //!
 //! ```no_run
@@ -21,8 +22,11 @@ mod budget;
 mod call;
 mod connect;
 mod contact;
+mod credential;
+mod decode;
 mod error;
 mod headers;
+mod redact;
 mod resolve;
 mod rules;
 mod send;
@@ -31,11 +35,13 @@ mod tls;
 mod transfer;
 mod wire;
 
-pub use body::ResponseBody;
 pub use budget::{Allowance, Spent};
-pub use call::CallEgress;
+pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
+pub use credential::{CredentialError, CredentialUse, Credentials, Misplaced, Used};
 pub use error::{EgressError, Resource, SetupError, Wait};
+pub use packhost_redaction::Redactor;
+pub use redact::ResponseBody;
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};
 pub use rustls::pki_types::CertificateDer;

@@ -2,6 +2,7 @@
 
 use http::Method;
 use ipnet::IpNet;
+use packhost_core::CredentialName;
 use url::Url;
 
 /// What may leave. Asked once per request, before any name is resolved, with the URL that will be sent.
@@ -21,6 +22,9 @@ pub enum Verdict {
         /// Networks outside the public internet that this rule opens; empty for none. What no rule can open
         /// ([`packhost_manifest::reachable`]) and the host's own listeners stay closed whatever stands here.
         addresses: Vec<IpNet>,
+        /// Credentials that the request may carry; empty for none. Where each may be used, [`Credentials`](crate::Credentials)
+        /// says as well.
+        credentials: Vec<CredentialName>,
     },
     /// The request may not leave.
     Denied {

@@ -9,17 +9,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
+use packhost_core::CredentialName;
 use packhost_manifest::Opening;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::address::{self, Closed};
-use crate::body::ResponseBody;
 use crate::call::CallEgress;
 use crate::connect::Connecting;
 use crate::contact::Decision;
+use crate::credential::{self, Asked};
 use crate::error::{EgressError, SetupError, Wait};
+use crate::redact::ResponseBody;
 use crate::resolve::{Resolve, SystemResolver, within_share};
 use crate::rules::Verdict;
 use crate::target::Target;
@@ -41,6 +43,9 @@ pub struct Settings {
     /// The largest response head (status line and headers) in bytes; also the limit for trailers. At most 256
     /// fields are read. Default 64 KiB.
     pub max_head: usize,
+    /// The most that a compressed response body may become, in bytes, where the host has to look into it: when the call has
+    /// used a credential. Default 64 MiB.
+    pub max_decoded: u64,
     /// Roots that are trusted besides the platform's.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Who resolves names. Default [`SystemResolver`].
@@ -58,6 +63,7 @@ impl Default for Settings {
             between_bytes: Duration::from_secs(60),
             total: Duration::from_secs(300),
             max_head: 64 * 1024,
+            max_decoded: 64 << 20,
             extra_roots: Vec::new(),
             resolver: Arc::new(SystemResolver::default()),
             own_listeners: Vec::new(),
@@ -99,10 +105,13 @@ impl Egress {
     }
 
     /// Sends one request for `call` and returns the response when its head is there; its body streams, and so does
-    /// the request's. Follows no redirect and decompresses nothing. Needs a tokio runtime with I/O and time.
+    /// the request's. Follows no redirect. Needs a tokio runtime with I/O and time.
     ///
     /// The URL is the request's absolute URI, normalised by the WHATWG URL parser; the rules see what is sent. The
     /// `Host` header is made from it, hop-by-hop and proxy headers are removed in both directions.
+    ///
+    /// Placeholders are replaced once the rules have passed and every address was checked. As soon as the call has used a
+    /// credential, its value is taken out of what comes back; for that a response is decompressed, and nothing is otherwise.
     ///
     /// # Errors
     ///
@@ -122,12 +131,13 @@ impl Egress {
         let contact = call.inner.log.begin(target.host_str(), target.port);
         let transfer = Arc::new(Transfer::new(call.inner.clone(), contact, self.shared.settings.total));
         transfer.check()?;
-        let opened = ask(&request, &target, &transfer)?;
+        let (opened, granted) = ask(&request, &target, &transfer)?;
+        let asked = credential::plan(&request, &target.url, granted)?;
         let interrupted = transfer.clone();
         tokio::select! {
             biased;
             error = interrupted.interrupted() => Err(error),
-            result = self.exchange(request, target, opened, transfer, waits) => result,
+            result = self.exchange(request, target, opened, asked, transfer, waits) => result,
         }
     }
 
@@ -136,6 +146,7 @@ impl Egress {
         request: Request<B>,
         target: Target,
         opened: Vec<IpNet>,
+        asked: Asked,
         transfer: Arc<Transfer>,
         waits: Waits,
     ) -> Result<Response<ResponseBody>, EgressError>
@@ -145,13 +156,14 @@ impl Egress {
     {
         let settings = &self.shared.settings;
         let shorter = |asked: Option<Duration>, ours: Duration| asked.map_or(ours, |asked| asked.min(ours));
-        let request = wire::prepare(request, &target, &transfer)?;
         let connecting = Connecting::new(shorter(waits.connect, settings.connect));
 
         let slot = transfer.call.budget.open.clone().acquire_owned();
         let slot = connecting.within(Wait::Connect, slot).await?;
         let slot = slot.map_err(|_| EgressError::Cancelled)?;
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
+        let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
+        let request = wire::prepare(request, &target, &url, &transfer)?;
         let stream = connecting.tcp(&addresses, &target).await?;
         if let Ok(peer) = stream.peer_addr() {
             transfer.contact.at(peer.ip());
@@ -161,6 +173,7 @@ impl Egress {
             transfer,
             slot,
             max_head: settings.max_head,
+            max_decoded: settings.max_decoded,
             first_byte: shorter(waits.first_byte, settings.first_byte),
             between_bytes: shorter(waits.between_bytes, settings.between_bytes),
         };
@@ -216,10 +229,14 @@ impl std::fmt::Debug for Egress {
     }
 }
 
-/// Asks the rules; the networks that they open.
-fn ask<B>(request: &Request<B>, target: &Target, transfer: &Transfer) -> Result<Vec<IpNet>, EgressError> {
+/// Asks the rules; the networks that they open, and the credentials that they grant.
+fn ask<B>(
+    request: &Request<B>,
+    target: &Target,
+    transfer: &Transfer,
+) -> Result<(Vec<IpNet>, Vec<CredentialName>), EgressError> {
     match transfer.call.rules.decide(request.method(), &target.url) {
-        Verdict::Allowed { addresses } => Ok(addresses),
+        Verdict::Allowed { addresses, credentials } => Ok((addresses, credentials)),
         Verdict::Denied { message, fix } => {
             transfer.contact.decided(Decision::DeniedByRule);
             Err(EgressError::Denied { message, fix })

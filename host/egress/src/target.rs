@@ -60,11 +60,11 @@ impl Target {
             None => self.host_str().to_owned(),
         }
     }
+}
 
-    /// The request target in origin form (RFC 9112 section 3.2.1), as the rules saw it.
-    pub(crate) fn origin_form(&self) -> Result<Uri, EgressError> {
-        self.url[url::Position::BeforePath..url::Position::AfterQuery]
-            .parse()
-            .map_err(|_| EgressError::Url("its path cannot be written in a request"))
-    }
+/// The request target in origin form (RFC 9112 section 3.2.1).
+pub(crate) fn origin_form(url: &Url) -> Result<Uri, EgressError> {
+    url[url::Position::BeforePath..url::Position::AfterQuery]
+        .parse()
+        .map_err(|_| EgressError::Url("its path cannot be written in a request"))
 }

@@ -1,7 +1,6 @@
 //! One HTTP/1.1 exchange on a connection of its own.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +13,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
-use crate::body::{Outgoing, ResponseBody};
+use crate::body::{Arriving, Outgoing};
 use crate::error::{EgressError, Wait};
 use crate::headers;
-use crate::target::Target;
+use crate::redact::{self, ResponseBody};
+use crate::target::{self, Target};
 use crate::transfer::Transfer;
 
 /// Header fields in a response; a server that sends more is cut off.
@@ -28,14 +29,15 @@ const SMALLEST_BUFFER: usize = 8192;
 /// What is read ahead of a body at most, in bytes, unless a head may be larger.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// The request as it goes on the wire, charged.
+/// The request as it goes on the wire, charged. `url` is the target's, with credentials in it.
 pub(crate) fn prepare<B>(
     request: Request<B>,
     target: &Target,
+    url: &Url,
     transfer: &Transfer,
 ) -> Result<Request<B>, EgressError> {
     let (mut parts, body) = request.into_parts();
-    parts.uri = target.origin_form()?;
+    parts.uri = target::origin_form(url)?;
     parts.version = Version::HTTP_11;
     // hyper reads header spelling and upgrades from extensions; nobody else's should steer it.
     parts.extensions.clear();
@@ -51,6 +53,7 @@ pub(crate) struct Wire {
     /// Held for as long as the connection is open.
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) max_head: usize,
+    pub(crate) max_decoded: u64,
     pub(crate) first_byte: Duration,
     pub(crate) between_bytes: Duration,
 }
@@ -65,10 +68,9 @@ impl Wire {
     ) -> Result<Response<ResponseBody>, EgressError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Data = Bytes, Error = EgressError> + Send + 'static,
     {
-        let Self { transfer, slot, max_head, first_byte, between_bytes } = self;
+        let Self { transfer, slot, max_head, max_decoded, first_byte, between_bytes } = self;
         let (parts, body) = request.into_parts();
         let (body, sent) = Outgoing::new(body, transfer.clone());
         let (mut sender, connection) = http1::Builder::new()
@@ -98,7 +100,9 @@ impl Wire {
                 return Err(transfer.fail(EgressError::Timeout { wait: Wait::FirstByte, limit: first_byte }));
             }
         };
-        receive(response, running, transfer, between_bytes)
+        let redactor = transfer.call.used.redactor();
+        let response = receive(response, running, transfer.clone(), between_bytes)?;
+        redact::response(response, redactor, &transfer, max_decoded)
     }
 }
 
@@ -113,7 +117,7 @@ fn receive(
     connection: AbortOnDropHandle<()>,
     transfer: Arc<Transfer>,
     between_bytes: Duration,
-) -> Result<Response<ResponseBody>, EgressError> {
+) -> Result<Response<Arriving>, EgressError> {
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(
@@ -123,7 +127,7 @@ fn receive(
     parts.extensions.clear();
     transfer.received(headers::size(&parts.headers))?;
     headers::strip_hop(&mut parts.headers);
-    Ok(Response::from_parts(parts, ResponseBody::new(body, transfer, connection, between_bytes)))
+    Ok(Response::from_parts(parts, Arriving::new(body, transfer, connection, between_bytes)))
 }
 
 /// Our own words for what hyper met; hyper's go to the log.

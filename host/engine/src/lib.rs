@@ -3,11 +3,12 @@
 //! Owns: [`Engine::dispatch`], the only way to run a pack whatever the door; which packs there are and what each
 //! may do; fresh instances with limits and deadlines on threads of their own; the cache of compiled components.
 //! Refuses: protocols (doors are above), the meaning of manifest keys (the manifest is below), opening connections
-//! (egress is below).
+//! (egress is below), keeping credentials.
 
 mod call;
 mod capabilities;
 mod catalog;
+mod credentials;
 mod dispatch;
 mod engine;
 mod runtime;
@@ -19,6 +20,7 @@ pub use call::{
     Reply, ResourceBody, Usage,
 };
 pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
+pub use credentials::CredentialStore;
 pub use engine::{Engine, StartError};
 pub use packhost_package::Wants;
 pub use settings::Settings;

@@ -1,9 +1,12 @@
 //! What an operator can set about the engine. Every bound has its default here.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use packhost_manifest::HostVars;
+
+use crate::credentials::CredentialStore;
 
 /// Bounds and places of an engine.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub struct Settings {
     /// Whether every served pack is loaded in the background at once, so that no first call waits. Not worth it for a
     /// process that makes one call.
     pub warm_up: bool,
+    /// Who holds the credentials that requests may carry, if somebody does.
+    pub credentials: Option<Arc<dyn CredentialStore>>,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -51,6 +56,7 @@ impl Settings {
             input: 4 << 20,
             tick: Duration::from_millis(2),
             warm_up: true,
+            credentials: None,
             egress: packhost_egress::Settings::default(),
         }
     }

@@ -14,18 +14,18 @@ use serde_json::json;
 
 use crate::scene::{alone, connect, manifest, saw};
 
-const SECRET: &str = "correct-horse-battery-staple";
+pub(crate) const SECRET: &str = "correct-horse-battery-staple";
 
 /// A granted directory with a few things in it, and beside it what must stay out of reach.
-struct Yard {
+pub(crate) struct Yard {
     setup: Setup,
-    inside: PathBuf,
+    pub(crate) inside: PathBuf,
     outside: PathBuf,
 }
 
 impl Yard {
     /// `misbehave` has `granted` and what `below` adds to it as `/files`.
-    fn new(below: &str, mode: &str) -> Self {
+    pub(crate) fn new(below: &str, mode: &str) -> Self {
         let setup = Setup::new().args(["--walls", "off"]);
         let (inside, outside) = (setup.root().join("granted"), setup.root().join("outside"));
         fs::create_dir_all(inside.join("below")).expect("the directory is ours");
@@ -40,12 +40,12 @@ impl Yard {
         Self { setup: setup.packs(guests::misbehave()), inside, outside }
     }
 
-    fn connect(&self) -> Rpc {
+    pub(crate) fn connect(&self) -> Rpc {
         connect(&self.setup)
     }
 
     /// What is outside is as it was.
-    fn is_untouched(&self) {
+    pub(crate) fn is_untouched(&self) {
         let entries = fs::read_dir(&self.outside).expect("it is there");
         let names: Vec<_> = entries.map(|entry| entry.expect("readable").file_name()).collect();
         assert_eq!(names, ["secret.txt"]);
@@ -55,7 +55,7 @@ impl Yard {
 }
 
 /// The guest tries something with a path; what it saw is one line.
-fn tries(host: &mut Rpc, what: &str, path: &str, text: &str) -> String {
+pub(crate) fn tries(host: &mut Rpc, what: &str, path: &str, text: &str) -> String {
     let result = host.call("misbehave", json!({ "do": what, "path": path, "text": text }));
     assert!(!result.to_string().contains(SECRET), "{what} {path}: {result}");
     saw(&result).join(" ")

@@ -7,13 +7,13 @@ use std::path::Path;
 use packhost_tests::host::Setup;
 use serde_json::{Value, json};
 
-struct Sample {
-    name: String,
-    bytes: Vec<u8>,
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The samples, sorted. The corpus is kept beside the repository; where it is not, there is nothing to run.
-fn corpus() -> Option<Vec<Sample>> {
+pub(crate) fn corpus() -> Option<Vec<Sample>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora/json/test_parsing");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         assert!(std::env::var_os("CI").is_none(), "the corpus is not there: {}", folder.display());
@@ -38,7 +38,7 @@ fn corpus() -> Option<Vec<Sample>> {
 const PLACES: [[&str; 2]; 2] = [["", ""], ["{\"query\":\".\",\"json\":", "}"]];
 
 /// Says which sample it was that a test failed on.
-struct Trying<'a>(&'a str);
+pub(crate) struct Trying<'a>(pub(crate) &'a str);
 
 impl Drop for Trying<'_> {
     fn drop(&mut self) {
@@ -55,7 +55,7 @@ fn line(id: u64, [before, after]: [&str; 2], sample: &[u8]) -> Vec<u8> {
 }
 
 /// Whether the sample is data that the pack takes. A bare text is a document to it, which has to be JSON in turn.
-fn is_list_or_object(sample: &[u8]) -> bool {
+pub(crate) fn is_list_or_object(sample: &[u8]) -> bool {
     matches!(sample.trim_ascii_start().first(), Some(b'[' | b'{'))
 }
 

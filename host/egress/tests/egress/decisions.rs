@@ -82,7 +82,7 @@ async fn a_denied_address_says_what_it_is_and_which_rule_is_missing() {
     );
     assert_eq!(
         error.fix(),
-        Some("If this is meant, the operator can add 10.1.2.3/32 to the rule's `addresses`.")
+        Some("If this is meant, the operator can add 10.1.2.3/32 to the rule's `addresses`.".into())
     );
 }
 
@@ -123,7 +123,7 @@ async fn no_rule_opens_a_metadata_service() {
     for host in ["169.254.169.254", "[fd00:ec2::254]", "[::ffff:a9fe:a9fe]", "metadata.test", "v6.test"] {
         let error = get(&egress, &call, &format!("http://{host}/latest/")).await.unwrap_err();
         assert!(error.to_string().contains("never reachable"), "{host}: {error}");
-        assert_eq!(error.fix(), Some("No rule can open this address; use another server."));
+        assert_eq!(error.fix(), Some("No rule can open this address; use another server.".into()));
     }
 }
 

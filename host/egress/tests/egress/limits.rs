@@ -211,7 +211,9 @@ async fn a_call_has_no_more_requests_open_than_it_may() {
 fn ending() -> (CallEgress, CancellationToken, CancellationToken) {
     let (revoked, cancelled) = (CancellationToken::new(), CancellationToken::new());
     let rules = Arc::new(Hosts(vec!["*"], vec!["127.0.0.0/8"]));
-    (CallEgress::ending(rules, Allowance::default(), revoked.clone(), cancelled.clone()), revoked, cancelled)
+    let ending = Ending { revoked: revoked.clone(), cancelled: cancelled.clone() };
+    let call = CallEgress::with(rules, Allowance::default(), Holding::default(), ending);
+    (call, revoked, cancelled)
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The way out, against real sockets on loopback.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod corpus;
+mod credentials;
 mod decisions;
 mod exchange;
 mod hostile;

@@ -103,7 +103,7 @@ impl Rules for Hosts {
         let host = url.host_str().unwrap_or_default();
         if self.0.contains(&"*") || self.0.contains(&host) {
             let addresses = self.1.iter().map(|net| net.parse().unwrap()).collect();
-            return Verdict::Allowed { addresses };
+            return Verdict::Allowed { addresses, credentials: Vec::new() };
         }
         Verdict::Denied { message: format!("{method} {host} is not granted"), fix: format!("grant {host}") }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::BodyExt;
 use packhost_core::Failure;
-use packhost_egress::{CallEgress, Egress, EgressError, Rules, Verdict, Waits};
+use packhost_egress::{CallEgress, Egress, EgressError, Ending, Rules, Verdict, Waits};
 use packhost_manifest::{Decision, Entry, Grants};
 use packhost_package::Outline;
 use wasmtime::component::Linker;
@@ -33,8 +33,8 @@ pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
         bytes: granted.limits.transfer,
         ..packhost_egress::Allowance::default()
     };
-    let (revoked, over) = (granted.stop.revoked().clone(), granted.stop.token().clone());
-    let call = CallEgress::ending(rules, allowance, revoked, over);
+    let ending = Ending { revoked: granted.stop.revoked().clone(), cancelled: granted.stop.token().clone() };
+    let call = CallEgress::with(rules, allowance, granted.holding.clone(), ending);
     Outgoing { egress: granted.egress.clone(), call, refused: Arc::default() }
 }
 
@@ -44,7 +44,9 @@ struct Granting(Arc<Grants>);
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
         match self.0.http.decide(method.as_str(), url) {
-            Decision::Allowed(allowed) => Verdict::Allowed { addresses: allowed.addresses },
+            Decision::Allowed(allowed) => {
+                Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
+            }
             Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
         }
     }
@@ -121,9 +123,12 @@ fn waits(options: Option<RequestOptions>) -> Waits {
 /// What the guest is told: the kind of failure, in the words that `wasi:http` has.
 fn to_wasi(error: EgressError) -> Error {
     match error {
-        EgressError::Denied { .. } | EgressError::Revoked | EgressError::Budget { .. } => {
-            Error::HttpRequestDenied
-        }
+        EgressError::Denied { .. }
+        | EgressError::Misplaced { .. }
+        | EgressError::CredentialNotGranted { .. }
+        | EgressError::Credential { .. }
+        | EgressError::Revoked
+        | EgressError::Budget { .. } => Error::HttpRequestDenied,
         EgressError::Address { .. } => Error::DestinationIpProhibited,
         EgressError::Url(_) => Error::HttpRequestUriInvalid,
         EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },
@@ -134,6 +139,8 @@ fn to_wasi(error: EgressError) -> Error {
         EgressError::Timeout { wait: packhost_egress::Wait::Connect, .. } => Error::ConnectionTimeout,
         EgressError::Timeout { .. } => Error::HttpResponseTimeout,
         EgressError::TooLarge { .. } => Error::HttpResponseHeaderSectionSize(None),
+        EgressError::Decoded { .. } => Error::HttpResponseBodySize(None),
+        EgressError::Opaque(_) => Error::HttpResponseContentCoding(None),
         EgressError::Protocol(_) => Error::HttpProtocolError,
         EgressError::Cancelled => Error::ConnectionTerminated,
     }

@@ -5,6 +5,7 @@ mod admit;
 mod answer;
 mod live;
 mod record;
+mod redact;
 mod run;
 mod trap;
 
@@ -31,12 +32,15 @@ pub(crate) struct Progressed {
     mends: Vec<Mend>,
     usage: Usage,
     contacts: packhost_egress::Contacts,
+    /// The credentials that it has used.
+    used: packhost_egress::Used,
 }
 
 /// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped.
 pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>) -> Outcome {
     let mut record = Record::open(&call);
     let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
+    let result = redact::result(&record.so_far.used, result);
     let so_far = record.close(&result); // 7
     Outcome {
         run: call.run,

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use packhost_core::{ErrorCode, Failure};
+use packhost_egress::{Holding, Used};
 use packhost_manifest::Grants;
 use serde_json::Value;
 use wasmtime::Store;
 
-use super::{Progressed, trap};
+use super::{Progressed, redact, trap};
 use crate::call::{Call, Ended};
 use crate::capabilities::{self, Granted, types};
 use crate::catalog::{Export, Tool};
+use crate::credentials::Held;
 use crate::engine::Inner;
 use crate::runtime::{Guest, Loaded, Logs, Stop};
 use crate::wit_json::{Lifted, Signature};
@@ -37,8 +39,17 @@ pub(super) async fn run(
         loaded = tool.pack.loaded(&engine.runtimes, engine.cache.as_ref()) => loaded?,
         () = stop.stopped() => return Err(trap::stopped(stop.reason(), tool).into()),
     };
-    let logs = logs(call, tool);
-    let mut store = store(engine, call, tool, grants, stop, &logs, &loaded)?;
+    let logs = logs(call, tool, &so_far.used);
+    let granted = Granted {
+        grants,
+        limits: &tool.entry.limits,
+        client: &redact::Redacted::client(&call.client, &so_far.used),
+        egress: &engine.egress,
+        holding: holding(engine, call, tool, &so_far.used),
+        stop,
+        logs: &logs,
+    };
+    let mut store = store(&granted, &loaded)?;
     let _ticking = engine.ticker.ticking();
     let since = Instant::now();
     stop.arm(since + tool.entry.limits.time);
@@ -62,18 +73,14 @@ pub(super) async fn run(
     }
 }
 
-fn store(
-    engine: &Inner,
-    call: &Call,
-    tool: &Tool,
-    grants: Arc<Grants>,
-    stop: &Arc<Stop>,
-    logs: &Arc<Logs>,
-    loaded: &Loaded,
-) -> Result<Store<Guest>, Failure> {
-    let limits = &tool.entry.limits;
-    let granted = Granted { grants, limits, client: &call.client, egress: &engine.egress, stop, logs };
-    let parts = capabilities::build(&granted).map_err(|error| {
+/// The credentials that the call may ask for, and where it is noted which it has used.
+fn holding(engine: &Inner, call: &Call, tool: &Tool, used: &Used) -> Holding {
+    let (store, pack, caller) = (engine.settings.credentials.clone(), tool.name.clone(), call.caller.clone());
+    Holding { credentials: Arc::new(Held { store, pack, caller }), used: used.clone() }
+}
+
+fn store(granted: &Granted<'_>, loaded: &Loaded) -> Result<Store<Guest>, Failure> {
+    let parts = capabilities::build(granted).map_err(|error| {
         let (what, fix) = match error.is_closed_to_us() {
             true => ("cannot be opened by the host", "Ask the operator: a restart of the host may be due."),
             false => {
@@ -83,13 +90,14 @@ fn store(
         let message = format!("The directory {} {what}.", error.guest);
         Failure::new(ErrorCode::CapabilityDenied, message).fix(fix).cause(error)
     })?;
-    Ok(Guest::store(&loaded.engine, parts, limits, Arc::clone(stop)))
+    Ok(Guest::store(&loaded.engine, parts, granted.limits, Arc::clone(granted.stop)))
 }
 
 /// Lines of the pack go to the operator's log and to the client.
-fn logs(call: &Call, tool: &Arc<Tool>) -> Arc<Logs> {
-    let (client, tool, run) = (Arc::clone(&call.client), Arc::clone(tool), call.run);
+fn logs(call: &Call, tool: &Arc<Tool>, used: &Used) -> Arc<Logs> {
+    let (client, tool, run, used) = (Arc::clone(&call.client), Arc::clone(tool), call.run, used.clone());
     Logs::new(tool.clone().entry.limits.logs, move |line| {
+        let line = redact::line(&used, line);
         tracing::debug!(target: "packhost::pack", pack = %tool.name, %run, level = ?line.level, "{}", line.message.escape_debug());
         client.log(line);
     })

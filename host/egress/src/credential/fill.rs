@@ -1,0 +1,172 @@
+//! From a request with placeholders to the request that is sent.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request};
+use http_body::Body;
+use packhost_core::{CredentialName, Placement};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::body::{Filled, Kind};
+use super::head::{self, Values};
+use super::{CredentialError, CredentialUse, Misplaced, formats};
+use crate::call::Call;
+use crate::decode;
+use crate::error::EgressError;
+
+/// The credentials that a request asks for, each of which the manifest grants to it.
+pub(crate) struct Asked {
+    granted: Vec<CredentialName>,
+    uses: Vec<CredentialUse>,
+}
+
+/// Looks through the head of a request, before anything is resolved or opened.
+///
+/// # Errors
+/// When a placeholder stands where none can, names a credential that the rule does not, or when the pack wrote something
+/// that looks like a secret.
+pub(crate) fn plan<B>(
+    request: &Request<B>,
+    url: &Url,
+    granted: Vec<CredentialName>,
+) -> Result<Asked, EgressError> {
+    formats::check(request.headers(), url)?;
+    let mut uses = Vec::new();
+    let mut noting = Noting { granted: &granted, method: request.method(), url, uses: &mut uses };
+    head::headers(&mut request.headers().clone(), &mut noting)?;
+    head::url(url, &mut noting)?;
+    Ok(Asked { granted, uses })
+}
+
+/// Puts the values in. Returns the request as it is sent, with the URL that it is sent to.
+///
+/// # Errors
+/// When a credential may not be used, or a placeholder stands in the body where none can.
+pub(crate) async fn fill<B>(
+    request: Request<B>,
+    url: &Url,
+    asked: Asked,
+    call: &Arc<Call>,
+) -> Result<(Request<Filled<B>>, Url), EgressError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (mut parts, body) = request.into_parts();
+    let Asked { granted, mut uses } = asked;
+    let body = match Kind::of(parts.headers.get(CONTENT_TYPE)).filter(|_| !granted.is_empty()) {
+        None => Filled::scanning(body),
+        Some(kind) => {
+            let (body, text) = Filled::gathering(body).await?;
+            match text {
+                None => body,
+                Some(text) => {
+                    let method = parts.method.clone();
+                    let mut noting = Noting { granted: &granted, method: &method, url, uses: &mut uses };
+                    kind.fill(&text, &mut noting)?;
+                    let text = kind.fill(&text, &mut opened(&uses, call).await?)?;
+                    length(&mut parts, text.len());
+                    Filled::whole(text)
+                }
+            }
+        }
+    };
+    if uses.is_empty() {
+        return Ok((Request::from_parts(parts, body), url.clone()));
+    }
+    let mut values = opened(&uses, call).await?;
+    head::headers(&mut parts.headers, &mut values)?;
+    let url = head::url(url, &mut values)?;
+    accept(&mut parts);
+    Ok((Request::from_parts(parts, body), url))
+}
+
+fn length(parts: &mut Parts, length: usize) {
+    if parts.headers.contains_key(CONTENT_LENGTH) {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// Asks for no encoding in which the value could not be found again.
+fn accept(parts: &mut Parts) {
+    let Some(asked) = parts.headers.get(ACCEPT_ENCODING) else { return };
+    let asked = asked.to_str().unwrap_or_default().to_ascii_lowercase();
+    let known: Vec<&str> = decode::CODINGS.into_iter().filter(|coding| asked.contains(coding)).collect();
+    let known = if known.is_empty() { "identity".to_owned() } else { known.join(", ") };
+    if let Ok(known) = HeaderValue::from_str(&known) {
+        parts.headers.insert(ACCEPT_ENCODING, known);
+    }
+}
+
+/// Opens what is used, on a thread that may wait for a disk.
+async fn opened(uses: &[CredentialUse], call: &Arc<Call>) -> Result<Opened, EgressError> {
+    let (uses, call) = (uses.to_vec(), call.clone());
+    let opening = tokio::task::spawn_blocking(move || {
+        let mut values = HashMap::new();
+        for used in uses {
+            let value = call.credentials.open(&used).map_err(|error| refused(&used, error))?;
+            if !call.used.add(&used.name, &value) {
+                return Err(refused(&used, CredentialError::Unavailable));
+            }
+            values.insert((used.name, used.place), value);
+        }
+        Ok(Opened(values))
+    });
+    opening.await.map_err(|_| EgressError::Cancelled)?
+}
+
+fn refused(used: &CredentialUse, error: CredentialError) -> EgressError {
+    let (name, place) = (used.name.clone(), used.place.clone());
+    EgressError::Credential { name, place, host: used.url.host_str().unwrap_or_default().to_owned(), error }
+}
+
+/// Sees what a request asks for.
+struct Noting<'a> {
+    granted: &'a [CredentialName],
+    method: &'a Method,
+    url: &'a Url,
+    uses: &'a mut Vec<CredentialUse>,
+}
+
+impl Values for Noting<'_> {
+    type Error = EgressError;
+
+    fn value(&mut self, name: &CredentialName, place: Placement) -> Result<Cow<'_, str>, EgressError> {
+        if !self.granted.contains(name) {
+            let host = self.url.host_str().unwrap_or_default().to_owned();
+            return Err(EgressError::CredentialNotGranted { name: name.clone(), host });
+        }
+        let (method, url) = (self.method.clone(), self.url.clone());
+        let used = CredentialUse { name: name.clone(), method, url, place };
+        if !self.uses.contains(&used) {
+            self.uses.push(used);
+        }
+        Ok(Cow::Borrowed("value"))
+    }
+}
+
+/// The values, by name and place.
+struct Opened(HashMap<(CredentialName, Placement), Zeroizing<Vec<u8>>>);
+
+impl Values for Opened {
+    type Error = EgressError;
+
+    fn value(&mut self, name: &CredentialName, place: Placement) -> Result<Cow<'_, str>, EgressError> {
+        let value = self.0.get(&(name.clone(), place)).and_then(|value| std::str::from_utf8(value).ok());
+        // What was noted is what is asked for again: the text has not changed in between.
+        value.map(Cow::Borrowed).ok_or(EgressError::Protocol("the request changed while it was being sent"))
+    }
+}
+
+impl From<(String, Misplaced)> for EgressError {
+    fn from((place, why): (String, Misplaced)) -> Self {
+        Self::Misplaced { place, why }
+    }
+}

@@ -1,0 +1,169 @@
+//! Content codings (RFC 9110 section 8.4): undone where the host has to look into a response.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_compression::tokio::bufread::{
+    BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
+};
+use bytes::Bytes;
+use futures::Stream;
+use http::header::{CONTENT_ENCODING, HeaderMap};
+use http_body::Body;
+use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
+use tokio_util::io::StreamReader;
+
+use crate::body::Arriving;
+use crate::error::EgressError;
+
+/// The codings that are undone, as they are asked for.
+pub(crate) const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
+/// How many of them may lie over one another.
+const LAYERS: usize = 3;
+
+/// A coding of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// What lies over the body, in the order in which it was put on.
+///
+/// # Errors
+/// A coding that is not known, or more of them than a server has reason for.
+pub(crate) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, EgressError> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let value = value.to_str().map_err(|_| EgressError::Opaque("?".into()))?;
+        for word in value.split(',').map(|word| word.trim().to_ascii_lowercase()) {
+            codings.push(match word.as_str() {
+                "" | "identity" => continue,
+                "gzip" | "x-gzip" => Coding::Gzip,
+                "deflate" => Coding::Deflate,
+                "br" => Coding::Brotli,
+                "zstd" => Coding::Zstd,
+                // The server's word, so no more of it than a word has.
+                other => {
+                    return Err(EgressError::Opaque(
+                        other.chars().filter(char::is_ascii_alphanumeric).take(20).collect(),
+                    ));
+                }
+            });
+        }
+    }
+    if codings.len() > LAYERS {
+        return Err(EgressError::Protocol("the response is compressed too many times over"));
+    }
+    Ok(codings)
+}
+
+type Reader = Pin<Box<dyn AsyncBufRead + Send>>;
+
+/// A body with its codings undone, read piece by piece.
+pub(crate) struct Decoded {
+    reader: Reader,
+    trailers: Arc<Mutex<Option<HeaderMap>>>,
+}
+
+impl Decoded {
+    pub(crate) fn new(body: Arriving, codings: &[Coding]) -> Self {
+        let trailers = Arc::new(Mutex::new(None));
+        let frames = Frames { body, trailers: trailers.clone() };
+        let mut reader: Reader = Box::pin(StreamReader::new(frames));
+        for coding in codings.iter().rev() {
+            reader = match coding {
+                Coding::Gzip => {
+                    let mut decoder = GzipDecoder::new(reader);
+                    decoder.multiple_members(true);
+                    Box::pin(BufReader::new(decoder))
+                }
+                Coding::Deflate => Box::pin(BufReader::new(Deflated::Unknown(Some(reader)))),
+                Coding::Brotli => Box::pin(BufReader::new(BrotliDecoder::new(reader))),
+                Coding::Zstd => {
+                    let mut decoder = ZstdDecoder::new(reader);
+                    decoder.multiple_members(true);
+                    Box::pin(BufReader::new(decoder))
+                }
+            };
+        }
+        Self { reader, trailers }
+    }
+
+    /// The next piece; empty at the end.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let piece = Bytes::copy_from_slice(ready!(self.reader.as_mut().poll_fill_buf(cx))?);
+        self.reader.as_mut().consume(piece.len());
+        Poll::Ready(Ok(piece))
+    }
+
+    /// What came after the body. There once it has ended.
+    pub(crate) fn trailers(&self) -> Option<HeaderMap> {
+        self.trailers.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The data of a body; its trailers are laid aside.
+struct Frames {
+    body: Arriving,
+    trailers: Arc<Mutex<Option<HeaderMap>>>,
+}
+
+impl Stream for Frames {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+                Some(Ok(frame)) => frame,
+            };
+            match frame.into_data() {
+                Ok(data) => return Poll::Ready(Some(Ok(data))),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().ok();
+                    *self.trailers.lock().unwrap_or_else(PoisonError::into_inner) = trailers;
+                }
+            }
+        }
+    }
+}
+
+/// `deflate` is the zlib format (RFC 9110 section 8.4.1.2), and some servers send it bare.
+enum Deflated {
+    Unknown(Option<Reader>),
+    Zlib(Pin<Box<ZlibDecoder<Reader>>>),
+    Bare(Pin<Box<DeflateDecoder<Reader>>>),
+}
+
+impl AsyncRead for Deflated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Self::Unknown(reader) = &mut *self {
+            let Some(waiting) = reader.as_mut() else { return Poll::Ready(Ok(())) };
+            // The first byte of zlib says "deflate" in its lower half (RFC 1950 section 2.2); of bare deflate with such a
+            // byte the first block would be of the reserved type.
+            let zlib =
+                ready!(waiting.as_mut().poll_fill_buf(cx))?.first().is_some_and(|byte| byte & 0x0f == 8);
+            let Some(reader) = reader.take() else { return Poll::Ready(Ok(())) };
+            *self = if zlib {
+                Self::Zlib(Box::pin(ZlibDecoder::new(reader)))
+            } else {
+                Self::Bare(Box::pin(DeflateDecoder::new(reader)))
+            };
+        }
+        match &mut *self {
+            Self::Unknown(_) => Poll::Ready(Ok(())),
+            Self::Zlib(decoder) => decoder.as_mut().poll_read(cx, into),
+            Self::Bare(decoder) => decoder.as_mut().poll_read(cx, into),
+        }
+    }
+}

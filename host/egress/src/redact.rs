@@ -1,0 +1,202 @@
+//! Responses without the credentials that their call has used.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http_body::{Body, Frame, SizeHint};
+use packhost_redaction::{Redactor, Stream};
+
+use crate::body::Arriving;
+use crate::decode::{Decoded, codings};
+use crate::error::EgressError;
+use crate::transfer::Transfer;
+
+/// The response as the call may have it.
+///
+/// # Errors
+/// When the body is in a coding in which a value could not be found.
+pub(crate) fn response(
+    response: Response<Arriving>,
+    redactor: Redactor,
+    transfer: &Arc<Transfer>,
+    max_decoded: u64,
+) -> Result<Response<ResponseBody>, EgressError> {
+    let (mut parts, body) = response.into_parts();
+    if redactor.is_empty() {
+        return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
+    }
+    headers(&mut parts.headers, &redactor);
+    // Nothing follows the head of an answer to HEAD; its headers speak of what would have.
+    if body.is_end_stream() {
+        return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
+    }
+    let codings = codings(&parts.headers).map_err(|error| transfer.fail(error))?;
+    let source = if codings.is_empty() {
+        Source::Plain(body)
+    } else {
+        parts.headers.remove(CONTENT_ENCODING);
+        let decoded = Decoded::new(body, &codings);
+        Source::Decoded { decoded, left: max_decoded, limit: max_decoded }
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    let redacted = Redacted {
+        source,
+        stream: redactor.stream(),
+        redactor,
+        transfer: transfer.clone(),
+        trailers: None,
+        ended: false,
+    };
+    Ok(Response::from_parts(parts, ResponseBody(Inner::Redacted(Box::new(redacted)))))
+}
+
+/// Takes the values out of a head's fields. A name that holds one goes with its field.
+fn headers(headers: &mut HeaderMap, redactor: &Redactor) {
+    let named: Vec<HeaderName> = headers.keys().filter(|name| finds_name(redactor, name)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for value in headers.values_mut() {
+        let clean = redactor.bytes(value.as_bytes());
+        if *clean != *value.as_bytes() {
+            *value =
+                HeaderValue::from_bytes(&clean).unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));
+        }
+    }
+}
+
+/// Names come in lower case, whatever the value is in.
+fn finds_name(redactor: &Redactor, name: &HeaderName) -> bool {
+    redactor.finds_in_lower_case(name.as_str().as_bytes())
+}
+
+/// A response's body, as the call may have it. Dropping it closes the connection; a request body that is still being
+/// sent ends with it.
+pub struct ResponseBody(Inner);
+
+enum Inner {
+    Plain(Arriving),
+    Redacted(Box<Redacted>),
+}
+
+struct Redacted {
+    source: Source,
+    stream: Stream,
+    redactor: Redactor,
+    transfer: Arc<Transfer>,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+}
+
+enum Source {
+    Plain(Arriving),
+    Decoded { decoded: Decoded, left: u64, limit: u64 },
+    Ended,
+}
+
+impl Source {
+    /// The next piece of data, the trailers, or `None` at the end.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        transfer: &Transfer,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        let (decoded, left, limit) = match self {
+            Self::Ended => return Poll::Ready(None),
+            Self::Plain(body) => return Pin::new(body).poll_frame(cx),
+            Self::Decoded { decoded, left, limit } => (decoded, left, limit),
+        };
+        match ready!(decoded.poll_piece(cx)) {
+            Ok(piece) if piece.is_empty() => {
+                let trailers = decoded.trailers();
+                *self = Self::Ended;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Ok(piece) => {
+                let Some(rest) = left.checked_sub(piece.len() as u64) else {
+                    return Poll::Ready(Some(Err(transfer.fail(EgressError::Decoded { limit: *limit }))));
+                };
+                *left = rest;
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a compressed response could not be read");
+                let damaged = EgressError::Protocol("the response's compression is damaged or incomplete");
+                // Where the connection failed, that is what went wrong first.
+                Poll::Ready(Some(Err(transfer.fail(damaged))))
+            }
+        }
+    }
+}
+
+impl Redacted {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+            let passed = match ready!(self.source.poll(cx, &self.transfer)).transpose() {
+                Err(error) => {
+                    (self.source, self.ended) = (Source::Ended, true);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Ok(None) => {
+                    self.ended = true;
+                    self.stream.finish()
+                }
+                Ok(Some(frame)) => match frame.into_data() {
+                    Ok(data) => self.stream.push(data),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        if let Some(trailers) = &mut self.trailers {
+                            headers(trailers, &self.redactor);
+                        }
+                        continue;
+                    }
+                },
+            };
+            if !passed.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(passed))));
+            }
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        match &mut self.0 {
+            Inner::Plain(body) => Pin::new(body).poll_frame(cx),
+            Inner::Redacted(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Plain(body) => body.is_end_stream(),
+            Inner::Redacted(body) => body.ended && body.trailers.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Plain(body) => body.size_hint(),
+            Inner::Redacted(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody").field("ended", &self.is_end_stream()).finish_non_exhaustive()
+    }
+}
