@@ -1,5 +1,7 @@
 //! The command line.
 
+mod vault;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
+
+pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 the command failed · 2 wrong command line · 10 to 26 a call ended with an error \
 of the closed set (10 invalid_input, 14 capability_denied, 15 egress_denied, 22 timeout, …; the error reference has all).";
@@ -41,6 +45,10 @@ pub(crate) struct Global {
     /// Whether the host gives up what it does not need after start-up (seccomp, Landlock, no-new-privileges)
     #[arg(long, global = true, value_name = "HOW", default_value = "best-effort")]
     pub(crate) walls: Walls,
+    /// Where the vault's master key comes from: own (a file in the state directory, made on first use), file:PATH,
+    /// systemd[:NAME], env:VARIABLE or command:"PROGRAM ARGUMENTS". It names the place, and is not the key
+    #[arg(long, global = true, value_name = "SOURCE", env = "PACKHOST_VAULT_KEY", hide_env_values = true)]
+    pub(crate) vault_key: Option<VaultKey>,
     /// What to log to stderr: a level, or directives such as `packhost::call=info`
     #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG", value_parser = filter)]
     pub(crate) log: Option<String>,
@@ -62,6 +70,7 @@ impl Global {
         {
             add("--walls", how.get_name().into());
         }
+        self.vault_key.iter().for_each(|key| add("--vault-key", key.again()));
         again
     }
 }
@@ -97,6 +106,9 @@ pub(crate) enum Verb {
     /// Check, explain, compare and test what packs may do
     #[command(subcommand)]
     Policy(Policy),
+    /// Keep credentials, say where each may be used, and move them; no value is ever shown
+    #[command(subcommand)]
+    Vault(Vault),
     /// Look at this machine: what is in force, what is missing, and how to fix it
     Doctor,
     /// Start a host, connect to it as an MCP client, and show calls being answered, mended and denied

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use packhost_core::{ErrorCode, Failure};
 use packhost_manifest::Diagnostics;
+use packhost_state::StateError;
+use packhost_vault::VaultError;
 
 use crate::output::Output;
 
@@ -36,6 +38,9 @@ pub(crate) enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The vault or its database, for another reason than what somebody asked for.
+    #[error(transparent)]
+    Vault(VaultError),
     /// Everything else, as a sentence.
     #[error("{0}")]
     Failed(String),
@@ -63,10 +68,45 @@ impl Error {
             Self::Ended(code) => code.as_str(),
             Self::Manifest(_) | Self::Exposed(_) => "manifest_invalid",
             Self::File { .. } => "file_failed",
+            Self::Vault(VaultError::State(_)) => "state_failed",
+            Self::Vault(_) => "vault_failed",
             Self::Interrupted => "interrupted",
             Self::Failed(_) | Self::Said => "command_failed",
         }
     }
+}
+
+impl From<VaultError> for Error {
+    /// What somebody asked for in vain is one of the closed set, as it is of `call` and `packs show`.
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::NotFound(name) => {
+                Failure::new(ErrorCode::NotFound, format!("There is no credential {name}."))
+                    .fix("`packhost vault list` has them all.")
+                    .into()
+            }
+            VaultError::Secret(_) | VaultError::Binding(_) | VaultError::Taken(_) => {
+                Failure::new(ErrorCode::InvalidInput, sentence(&error.to_string())).into()
+            }
+            VaultError::Unbound { .. } => {
+                Failure::new(ErrorCode::CredentialDenied, sentence(&error.to_string())).into()
+            }
+            error => Self::Vault(error),
+        }
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+/// With a capital, and a full stop where there is no question mark.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain((!words.ends_with('?')).then_some('.')).collect()
 }
 
 /// 0 for done, a code of the closed set for a call that failed, 1 for everything else. Wrong command lines end
@@ -77,7 +117,7 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
         Error::Call(failure) => output.failure(failure),
         Error::Manifest(diagnostics) => output.diagnostics(error.code(), diagnostics),
         Error::Said | Error::Ended(_) => {}
-        Error::Exposed(_) | Error::File { .. } | Error::Failed(_) | Error::Interrupted => {
+        Error::Exposed(_) | Error::File { .. } | Error::Vault(_) | Error::Failed(_) | Error::Interrupted => {
             output.error(error.code(), &error.to_string())
         }
     }
@@ -122,11 +162,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_of_the_vault_in_vain_is_of_the_closed_set() {
+        let name = || "A".parse().expect("a good name");
+        for (error, code) in [
+            (VaultError::NotFound(name()), "not_found"),
+            (VaultError::Secret(packhost_vault::SecretError::Empty), "invalid_input"),
+            (VaultError::Taken(vec![name()]), "invalid_input"),
+            (VaultError::Damaged(name()), "vault_failed"),
+        ] {
+            assert_eq!(Error::from(error).code(), code);
+        }
+        assert_eq!(sentence("the value is empty"), "The value is empty.");
+        assert_eq!(sentence("is it?"), "Is it?");
+    }
+
+    #[test]
     fn errors_of_commands_are_not_taken_for_errors_of_calls() {
         let own = [
             Error::Manifest(Diagnostics(Vec::new())),
             Error::file(Path::new("a"), io::ErrorKind::NotFound.into()),
             Error::failed("no"),
+            Error::from(VaultError::NotOurs("$KEY".into())),
+            Error::from(StateError::File { path: "a".into(), source: io::ErrorKind::NotFound.into() }),
             Error::Exposed(String::new()),
             Error::Interrupted,
         ];

@@ -9,6 +9,7 @@ use packhost_walls::InForce;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Bounds, Global};
+use crate::credentials::Credentials;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::Output;
@@ -54,7 +55,8 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
         dirs.tokens = tokens.map(Path::to_owned);
     }
     walls::make_dirs(global, &dirs)?;
-    let settings = settings(&dirs, purpose);
+    let mut settings = settings(&dirs, purpose);
+    settings.credentials = Some(Credentials::of(global, &dirs));
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;

@@ -5,6 +5,7 @@
 
 mod args;
 mod binary;
+mod credentials;
 mod dirs;
 mod exit;
 mod host;
@@ -13,6 +14,7 @@ mod own;
 mod packs;
 mod policies;
 mod reload;
+mod state;
 mod verbs;
 mod walls;
 
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
     let output = match args.verb {
         // stdout is the protocol's.
         Verb::Mcp(_) => Output::to_stderr(global.json),
+        // It is the encrypted file.
+        Verb::Vault(ref verb) if verb.owns_stdout() => Output::to_stderr(global.json),
         _ => Output::new(global.json),
     };
     let calls = match args.verb {
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Call(verb) => verbs::call::run(global, &verb, output),
         Verb::Packs(verb) => verbs::packs::run(global, &verb, output),
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
+        Verb::Vault(verb) => verbs::vault::run(global, &verb, output),
         Verb::Doctor => verbs::doctor::run(global, output),
         Verb::Demo(_) => verbs::demo::run(global, output),
         Verb::Connect(verb) => verbs::connect::run(global, &verb, output),

@@ -78,6 +78,21 @@ fn name(file: &Path) -> String {
     file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase().replace('_', "-")).unwrap_or_default()
 }
 
+/// The names of these components, as they call themselves, in order.
+pub(crate) fn names(sources: &[PackSource]) -> Vec<PackName> {
+    let mut names: Vec<PackName> = sources.iter().filter_map(own_name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn own_name(source: &PackSource) -> Option<PackName> {
+    match Description::read(&source.bytes).ok()? {
+        Some(description) => Some(description.name),
+        None => source.name.parse().ok(),
+    }
+}
+
 /// What a component says without being compiled or run.
 pub(crate) struct Known {
     pub(crate) name: PackName,

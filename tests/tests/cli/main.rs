@@ -2,9 +2,11 @@
 
 mod alone;
 mod call;
+mod corpus;
 mod errors;
 mod interrupt;
 mod json;
 mod machine;
 mod packs;
 mod policy;
+mod vault;

@@ -9,3 +9,4 @@ pub(crate) mod mcp;
 pub(crate) mod packs;
 pub(crate) mod policy;
 pub(crate) mod serve;
+pub(crate) mod vault;
