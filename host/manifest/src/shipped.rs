@@ -5,7 +5,9 @@ use crate::parse::{Origin, Source};
 const FILES: &[(&str, &str)] = &[
     ("policies/archive.yaml", include_str!("../../../policies/archive.yaml")),
     ("policies/doc.yaml", include_str!("../../../policies/doc.yaml")),
+    ("policies/email.yaml", include_str!("../../../policies/email.yaml")),
     ("policies/fs.yaml", include_str!("../../../policies/fs.yaml")),
+    ("policies/github.yaml", include_str!("../../../policies/github.yaml")),
     ("policies/http.yaml", include_str!("../../../policies/http.yaml")),
     ("policies/json.yaml", include_str!("../../../policies/json.yaml")),
     ("policies/text.yaml", include_str!("../../../policies/text.yaml")),

@@ -34,7 +34,11 @@
 //! ```
 
 mod answer;
+#[cfg(feature = "api")]
+pub mod api;
 pub mod ask;
+#[cfg(feature = "config")]
+pub mod config;
 mod describe;
 mod error;
 #[cfg(feature = "files")]
@@ -42,12 +46,14 @@ pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;
+mod one_or_many;
 mod pack;
 pub mod progress;
 pub mod text;
 
 pub use answer::{Answer, Block, Reply};
 pub use error::{Code, Error};
+pub use one_or_many::OneOrMany;
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{self, Value, json};

@@ -98,7 +98,7 @@ pub(crate) fn run(file: &Path) -> Result<(), String> {
     let setup = Setup::new();
     let files = setup.root().join("files");
     put(&files, &case.files, beside);
-    let setup = setup.policy(&manifest(&pack, &files)).warmed();
+    let setup = setup.policy(&manifest(&pack, &files, &web.origin())).warmed();
     let ran = setup.run(["--json", "call", &pack, &case.input.to_string()]);
     let Case { expect, contains, excludes, error, http, after, .. } = case;
     check::answer(&ran, &Expected { expect, contains, excludes, error })?;
@@ -114,29 +114,34 @@ fn answers(text: &str, beside: &Path) -> Result<Vec<Vec<u8>>, String> {
     Ok(parse(text)?.http.iter().map(|exchange| exchange.response.bytes(beside)).collect())
 }
 
-/// `http-fetch` is the pack `http.fetch`.
+/// `http-fetch` is the pack `http.fetch`, `github-list-issues` is `github.list_issues`.
 fn pack_of(cases: &Path) -> String {
     let folder = cases.parent().and_then(Path::file_name).expect("cases are in a pack's folder");
-    folder.to_string_lossy().replacen('-', ".", 1)
+    folder.to_string_lossy().replacen('-', ".", 1).replace('-', "_")
 }
 
 /// What the shipped manifest grants, with a directory of the case in place of the host's, loopback opened and every
 /// method: what the cases are about is the pack.
-fn manifest(pack: &str, files: &Path) -> String {
+fn manifest(pack: &str, files: &Path, origin: &str) -> String {
+    let family = pack.split('.').next();
+    // These read from their config where the API is.
+    let api = matches!(family, Some("github" | "email"));
     let http = match pack {
+        _ if api => &format!("[{{url: '{origin}', methods: [GET, POST]}}]"),
         "http.fetch" | "web.scrape" => {
             "[{url: '${input.url}', methods: [GET, HEAD, POST, PUT, PATCH, DELETE], addresses: ['127.0.0.1/32']}]"
         }
         _ => "[]",
     };
-    let fs = match pack.split('.').next() {
+    let config = if api { format!("{{api: '{origin}', credential: ''}}") } else { "{}".into() };
+    let fs = match family {
         Some("fs" | "archive" | "doc") => {
             format!("[{{host: '{}', guest: /files, mode: read-write}}]", files.display())
         }
         _ => "[]".into(),
     };
     format!(
-        "version: 1\npacks:\n  {pack}:\n    http: {http}\n    fs: {fs}\n    limits: {{memory: 256MiB, time: 60s}}\n"
+        "version: 1\npacks:\n  {pack}:\n    http: {http}\n    fs: {fs}\n    config: {config}\n    limits: {{memory: 256MiB, time: 60s}}\n"
     )
 }
 

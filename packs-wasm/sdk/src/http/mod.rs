@@ -1,10 +1,12 @@
 //! Outgoing HTTP over `wasi:http`. One call is one request: what the manifest allows is decided for each.
 
 mod refusal;
+mod reply;
 mod request;
 mod response;
 mod send;
 
+pub use reply::Reply;
 pub use request::Request;
 pub use response::{Body, Response};
 pub use url::Url;
