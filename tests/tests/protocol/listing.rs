@@ -15,7 +15,9 @@ fn shipped() -> Vec<String> {
     let folders = folders.map(|entry| entry.expect("readable").path());
     let mut names: Vec<String> = folders
         .filter(|folder| folder.join("cases").is_dir())
-        .map(|folder| folder.file_name().expect("a name").to_string_lossy().replacen('-', ".", 1))
+        .map(|folder| {
+            folder.file_name().expect("a name").to_string_lossy().replacen('-', ".", 1).replace('-', "_")
+        })
         .collect();
     names.sort();
     assert!(names.len() > 10, "the packs are gone");

@@ -49,6 +49,7 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("http-rule" | "ceiling-http-rule", "methods") => "`GET`, `HEAD`",
         ("http-rule" | "ceiling-http-rule", "paths") => "every path",
         ("http-rule" | "ceiling-http-rule", "addresses") => "public addresses",
+        ("http-rule" | "ceiling-http-rule", "credentials") => "none",
         ("fs-rule" | "ceiling-fs-rule", "mode") => "`read-only`",
         other => panic!("say in this test what it means that {other:?} is absent"),
     }
