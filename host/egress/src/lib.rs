@@ -40,7 +40,7 @@ pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
 pub use credential::{CredentialError, CredentialUse, Credentials, Misplaced, Used};
 pub use error::{EgressError, Resource, SetupError, Wait};
-pub use packhost_redaction::Redactor;
+pub use packhost_redact::Redactor;
 pub use redact::ResponseBody;
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use packhost_redaction::{Redactor, Stream};
+use packhost_redact::{Redactor, Stream};
 
 use crate::body::Arriving;
+use crate::credential::Used;
 use crate::decode::{Decoded, codings};
 use crate::error::EgressError;
 use crate::transfer::Transfer;
@@ -21,15 +22,14 @@ use crate::transfer::Transfer;
 /// When the body is in a coding in which a value could not be found.
 pub(crate) fn response(
     response: Response<Arriving>,
-    redactor: Redactor,
     transfer: &Arc<Transfer>,
     max_decoded: u64,
 ) -> Result<Response<ResponseBody>, EgressError> {
     let (mut parts, body) = response.into_parts();
-    if redactor.is_empty() {
+    let Some(redactor) = transfer.call.used.redactor() else {
         return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
-    }
-    headers(&mut parts.headers, &redactor);
+    };
+    headers(&mut parts.headers, &redactor, &transfer.call.used);
     // Nothing follows the head of an answer to HEAD; its headers speak of what would have.
     if body.is_end_stream() {
         return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
@@ -55,8 +55,12 @@ pub(crate) fn response(
 }
 
 /// Takes the values out of a head's fields. A name that holds one goes with its field.
-fn headers(headers: &mut HeaderMap, redactor: &Redactor) {
-    let named: Vec<HeaderName> = headers.keys().filter(|name| finds_name(redactor, name)).cloned().collect();
+fn headers(headers: &mut HeaderMap, redactor: &Redactor, used: &Used) {
+    let named: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| used.is_in_name(name.as_str()) || redactor.finds(name.as_str().as_bytes()))
+        .cloned()
+        .collect();
     for name in named {
         headers.remove(name);
     }
@@ -67,11 +71,6 @@ fn headers(headers: &mut HeaderMap, redactor: &Redactor) {
                 HeaderValue::from_bytes(&clean).unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));
         }
     }
-}
-
-/// Names come in lower case, whatever the value is in.
-fn finds_name(redactor: &Redactor, name: &HeaderName) -> bool {
-    redactor.finds_in_lower_case(name.as_str().as_bytes())
 }
 
 /// A response's body, as the call may have it. Dropping it closes the connection; a request body that is still being
@@ -153,7 +152,7 @@ impl Redacted {
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         if let Some(trailers) = &mut self.trailers {
-                            headers(trailers, &self.redactor);
+                            headers(trailers, &self.redactor, &self.transfer.call.used);
                         }
                         continue;
                     }

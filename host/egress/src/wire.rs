@@ -100,9 +100,8 @@ impl Wire {
                 return Err(transfer.fail(EgressError::Timeout { wait: Wait::FirstByte, limit: first_byte }));
             }
         };
-        let redactor = transfer.call.used.redactor();
         let response = receive(response, running, transfer.clone(), between_bytes)?;
-        redact::response(response, redactor, &transfer, max_decoded)
+        redact::response(response, &transfer, max_decoded)
     }
 }
 

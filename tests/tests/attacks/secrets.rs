@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use packhost_redaction::Redactor;
+use packhost_redact::Redactor;
 use packhost_tests::host::{Ran, Setup};
 use packhost_tests::web::{Asked, Web, response};
 use serde_json::{Value, json};

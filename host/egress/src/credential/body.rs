@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use packhost_core::Placement;
-use packhost_redaction::Stream;
+use packhost_redact::Stream;
 
 use super::head::{self, Values};
 use super::placeholder::{self, Piece};
@@ -76,8 +76,6 @@ pub(crate) struct Filled<B> {
     rest: Option<Pin<Box<B>>>,
     /// `None` where what is sent was put together here.
     scan: Option<Stream>,
-    /// Trailers that wait for what the scan holds back.
-    trailers: Option<Frame<Bytes>>,
 }
 
 impl<B> Filled<B>
@@ -89,12 +87,12 @@ where
     pub(super) fn scanning(body: B) -> Self {
         let ended = body.is_end_stream();
         let rest = (!ended).then(|| Box::pin(body));
-        Self { held: VecDeque::new(), rest, scan: Some(marker().stream()), trailers: None }
+        Self { held: VecDeque::new(), rest, scan: Some(marker().stream()) }
     }
 
     pub(super) fn whole(text: String) -> Self {
         let held = VecDeque::from([Frame::data(Bytes::from(text))]);
-        Self { held, rest: None, scan: None, trailers: None }
+        Self { held, rest: None, scan: None }
     }
 
     /// Reads the body up to [`LARGEST`]. Its text is there if that was all, and a placeholder begins in it.
@@ -156,44 +154,28 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         let this = &mut *self;
-        loop {
-            if let Some(trailers) = this.trailers.take() {
-                return Poll::Ready(Some(Ok(trailers)));
-            }
-            let next = ready!(this.next(cx)).transpose()?;
-            let Some(scan) = this.scan.as_mut() else { return Poll::Ready(next.map(Ok)) };
-            let (passed, trailers) = match next.map(Frame::into_data) {
-                Some(Ok(data)) => (scan.push(data), None),
-                Some(Err(trailers)) if carries(&trailers) => return Poll::Ready(Some(Err(misplaced()))),
-                Some(Err(trailers)) => (scan.finish(), Some(trailers)),
-                None => match this.scan.take() {
-                    Some(mut scan) => {
-                        let passed = scan.finish();
-                        if scan.found() > 0 {
-                            return Poll::Ready(Some(Err(misplaced())));
-                        }
-                        (passed, None)
-                    }
-                    None => return Poll::Ready(None),
-                },
-            };
-            if this.scan.as_ref().is_some_and(|scan| scan.found() > 0) {
-                return Poll::Ready(Some(Err(misplaced())));
-            }
-            this.trailers = trailers;
-            if !passed.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(passed))));
-            }
+        let next = ready!(this.next(cx)).transpose()?;
+        let Some(scan) = this.scan.as_mut() else { return Poll::Ready(next.map(Ok)) };
+        let Some(frame) = next else {
+            scan.finish();
+            return Poll::Ready(met(this.scan.take()).then(|| Err(misplaced())));
+        };
+        if let Some(data) = frame.data_ref() {
+            scan.push(data.clone());
         }
+        if scan.has_met() || carries(&frame) {
+            return Poll::Ready(Some(Err(misplaced())));
+        }
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.rest.is_none() && self.trailers.is_none() && !self.holds_back()
+        self.held.is_empty() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let held: usize = self.held.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
-        let held = held as u64 + self.scan.as_ref().map_or(0, |scan| scan.held() as u64);
+        let held = held as u64;
         let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(held));
@@ -204,10 +186,8 @@ where
     }
 }
 
-impl<B> Filled<B> {
-    fn holds_back(&self) -> bool {
-        self.scan.as_ref().is_some_and(|scan| scan.held() > 0)
-    }
+fn met(scan: Option<Stream>) -> bool {
+    scan.is_some_and(|scan| scan.has_met())
 }
 
 /// Whether a placeholder begins in a trailer.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use packhost_core::CredentialName;
-use packhost_redaction::Redactor;
+use packhost_redact::Redactor;
 use percent_encoding::percent_decode_str;
 
 use super::Misplaced;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhost_core::CredentialName;
-use packhost_redaction::Redactor;
+use packhost_redact::Redactor;
 use zeroize::Zeroizing;
 
 /// What one call has put into its requests. Cheap to clone; all clones are the same call's.
@@ -15,13 +15,22 @@ pub struct Used {
 #[derive(Default)]
 struct Inner {
     values: Vec<(String, Zeroizing<Vec<u8>>)>,
-    redactor: Redactor,
+    redactor: Option<Redactor>,
 }
 
 impl Used {
-    /// Takes every value that was used so far out of a text or a stream. Empty as long as none was used.
-    pub fn redactor(&self) -> Redactor {
+    /// Takes every value that was used so far out of a text or a stream. `None` as long as none was used.
+    pub fn redactor(&self) -> Option<Redactor> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.clone()
+    }
+
+    /// Whether the name of a header, which is in lower case whatever it was, holds a value.
+    pub(crate) fn is_in_name(&self, name: &str) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.values.iter().any(|(_, value)| {
+            let window = name.as_bytes().windows(value.len());
+            window.into_iter().any(|part| part.eq_ignore_ascii_case(value))
+        })
     }
 
     /// From here on the value is taken out of what comes back. False if that cannot be done, which must keep the value from
@@ -35,7 +44,7 @@ impl Used {
         let known = inner.values.iter().chain(std::iter::once(&added));
         let redactor = Redactor::new(known.map(|(name, value)| (name.as_str(), value.as_slice())));
         let Ok(redactor) = redactor else { return false };
-        inner.redactor = redactor;
+        inner.redactor = Some(redactor);
         inner.values.push(added);
         true
     }

@@ -1,6 +1,7 @@
 //! The way out, against real sockets on loopback.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod coded;
 mod corpus;
 mod credentials;
 mod decisions;

@@ -25,8 +25,8 @@ impl Redacted {
 #[async_trait]
 impl Client for Redacted {
     fn progress(&self, mut progress: Progress) {
-        if let Some(message) = &mut progress.message {
-            text(&self.used.redactor(), message);
+        if let (Some(message), Some(redactor)) = (&mut progress.message, self.used.redactor()) {
+            text(&redactor, message);
         }
         self.client.progress(progress);
     }
@@ -36,24 +36,26 @@ impl Client for Redacted {
     }
 
     async fn ask(&self, question: Question) -> Reply {
-        self.client.ask(asked(&self.used.redactor(), question)).await
+        let question = match self.used.redactor() {
+            Some(redactor) => asked(&redactor, question),
+            None => question,
+        };
+        self.client.ask(question).await
     }
 }
 
 /// A line of the call's log, for the client and for the operator's.
 pub(super) fn line(used: &Used, mut line: LogLine) -> LogLine {
-    let redactor = used.redactor();
-    text(&redactor, &mut line.context);
-    text(&redactor, &mut line.message);
+    if let Some(redactor) = used.redactor() {
+        text(&redactor, &mut line.context);
+        text(&redactor, &mut line.message);
+    }
     line
 }
 
 /// What came of the call.
 pub(super) fn result(used: &Used, result: Result<Answer, Ended>) -> Result<Answer, Ended> {
-    let redactor = used.redactor();
-    if redactor.is_empty() {
-        return result;
-    }
+    let Some(redactor) = used.redactor() else { return result };
     match result {
         Ok(mut answer) => {
             json(&redactor, &mut answer.structured);

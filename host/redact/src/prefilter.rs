@@ -1,0 +1,237 @@
+//! Where in a text a form of a value may begin. Owns what makes that fast: most of a text is skipped, and what is left is
+//! proposed. It proposes too much, never too little; [`crate::search`] decides.
+//!
+//! A form begins in one of two ways. Either its first [`Prefilter::window`] places stand in the text as they are: that is
+//! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape among
+//! them, and before the first escape at most `window - 1` places that stand as they are: that is found from the escape
+//! backwards. Escapes begin with one of three bytes, which memchr finds.
+
+use memchr::memchr3_iter;
+use zeroize::Zeroizing;
+
+use crate::pattern::Pattern;
+use crate::unit::{self, LONGEST, Read};
+
+/// The longest window, in places. A longer one skips more and fills the table more.
+const WINDOW: usize = 32;
+
+/// Bytes that one step of the skip table looks at.
+const BLOCK: usize = 3;
+
+/// The skip table has two to the power of so many entries of one byte: half of a small first-level cache.
+const BITS: u32 = 14;
+
+/// Which patterns there are, by a byte. `starts[byte]..starts[byte + 1]` are the entries of a byte.
+struct ByByte {
+    starts: Vec<usize>,
+    entries: Zeroizing<Vec<Place>>,
+}
+
+/// A place of a pattern.
+type Place = (u16, u8);
+
+/// A state of a search that may become a match: a pattern, of which so many places are found before a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Thread {
+    pub(crate) pattern: u16,
+    /// The next place.
+    pub(crate) place: u32,
+    /// Where in the text the next place is to be found.
+    pub(crate) at: usize,
+    /// Where in the text the first place was found.
+    pub(crate) start: usize,
+}
+
+pub(crate) struct Prefilter {
+    window: usize,
+    /// How far the window may be moved when its last block has this hash.
+    skips: Zeroizing<Vec<u8>>,
+    /// The patterns whose window ends in a block with this hash, sorted.
+    ends: Zeroizing<Vec<(u16, u16)>>,
+    /// The patterns that begin with a byte, taken as it is.
+    plain: ByByte,
+    /// The places within the window that an escape for a byte fits.
+    escaped: ByByte,
+}
+
+impl Prefilter {
+    /// For so many patterns as 16 bits can count, each of at least eight places.
+    pub(crate) fn new(patterns: &[Pattern]) -> Self {
+        let window = patterns.iter().map(Pattern::len).fold(WINDOW, usize::min);
+        let furthest = (window + 1).saturating_sub(BLOCK).to_le_bytes()[0];
+        let mut filter = Self {
+            window,
+            skips: Zeroizing::new(vec![furthest; 1 << BITS]),
+            ends: Zeroizing::new(Vec::new()),
+            plain: ByByte::new(&mut Vec::new()),
+            escaped: ByByte::new(&mut Vec::new()),
+        };
+        let (mut plain, mut escaped) = (Vec::new(), Vec::new());
+        for (pattern, number) in patterns.iter().zip(0..) {
+            let fitting: Vec<_> = (0..window).map(|place| Zeroizing::new(pattern.fitting(place))).collect();
+            plain.extend(fitting[0].iter().map(|byte| (*byte, (number, 0))));
+            filter.add_window(number, &fitting);
+            for place in 0..window {
+                let means = |byte: &u8| pattern.means(place, *byte);
+                escaped
+                    .extend((0..=u8::MAX).filter(means).map(|byte| (byte, (number, place.to_le_bytes()[0]))));
+            }
+        }
+        filter.ends.sort_unstable();
+        filter.ends.dedup();
+        filter.plain = ByByte::new(&mut plain);
+        filter.escaped = ByByte::new(&mut escaped);
+        filter
+    }
+
+    /// Enters each block of a window into the skip table, in every spelling.
+    fn add_window(&mut self, number: u16, fitting: &[Zeroizing<Vec<u8>>]) {
+        let blocks = fitting.len() - BLOCK;
+        for (at, block) in fitting.windows(BLOCK).enumerate() {
+            let skip = (blocks - at).to_le_bytes()[0];
+            for [one, two, three] in spellings(block) {
+                let hash = hash([0, one, two, three]);
+                let entry = &mut self.skips[usize::from(hash)];
+                *entry = skip.min(*entry);
+                if skip == 0 {
+                    self.ends.push((hash, number));
+                }
+            }
+        }
+    }
+
+    /// Proposes every pattern that may begin at `from` or after it. With `more`, what may go on after the end of the text
+    /// is proposed as well.
+    pub(crate) fn propose(
+        &self,
+        patterns: &[Pattern],
+        text: &[u8],
+        from: usize,
+        more: bool,
+        found: &mut Vec<Thread>,
+    ) {
+        // Here and after it, what begins may not be whole, and is not found by what follows.
+        let tail = if more { self.tail(text).max(from) } else { text.len() };
+        self.windows(patterns, text, from..tail, found);
+        self.escapes(patterns, text, from..tail, found);
+        for start in tail..text.len() {
+            for (pattern, _) in self.plain.of(text[start]) {
+                found.push(Thread { pattern: *pattern, place: 0, at: start, start });
+            }
+            match unit::read(&text[start..]) {
+                Read::Unit(unit) => {
+                    let first = self.escaped.of(unit.first()).iter().filter(|(_, place)| *place == 0);
+                    found.extend(first.map(|(pattern, _)| Thread {
+                        pattern: *pattern,
+                        place: 0,
+                        at: start,
+                        start,
+                    }));
+                }
+                Read::Partial => found.extend((0..).take(patterns.len()).map(|pattern| Thread {
+                    pattern,
+                    place: 0,
+                    at: start,
+                    start,
+                })),
+                Read::None => {}
+            }
+        }
+    }
+
+    /// From where on neither a whole window nor a whole escape within one need follow.
+    fn tail(&self, text: &[u8]) -> usize {
+        let last = text.len().saturating_sub(LONGEST - 1);
+        let cut = (last..text.len()).find(|at| unit::read(&text[*at..]) == Read::Partial);
+        cut.unwrap_or(text.len()).saturating_sub(self.window - 1)
+    }
+
+    /// What stands in the text as it is, for a window at least.
+    fn windows(
+        &self,
+        patterns: &[Pattern],
+        text: &[u8],
+        starts: std::ops::Range<usize>,
+        found: &mut Vec<Thread>,
+    ) {
+        let mut end = starts.start + self.window;
+        // The window is longer than four bytes.
+        while let Some(&[_, _, _, _]) = text.get(end - 4..end) {
+            let hash = hash([text[end - 4], text[end - 3], text[end - 2], text[end - 1]]);
+            let skip = self.skips[usize::from(hash)];
+            if skip > 0 {
+                end += usize::from(skip);
+                continue;
+            }
+            let start = end - self.window;
+            if start >= starts.end {
+                return;
+            }
+            let first = self.ends.partition_point(|(other, _)| *other < hash);
+            for (_, number) in self.ends[first..].iter().take_while(|(other, _)| *other == hash) {
+                let pattern = &patterns[usize::from(*number)];
+                if stands(pattern, &text[start..end]) {
+                    found.push(Thread { pattern: *number, place: 0, at: start, start });
+                }
+            }
+            end += 1;
+        }
+    }
+
+    /// What has an escape within its window.
+    fn escapes(
+        &self,
+        patterns: &[Pattern],
+        text: &[u8],
+        starts: std::ops::Range<usize>,
+        found: &mut Vec<Thread>,
+    ) {
+        for at in memchr3_iter(b'%', b'\\', b'&', &text[starts.start..]) {
+            let at = starts.start + at;
+            let Read::Unit(unit) = unit::read(&text[at..]) else { continue };
+            for (number, place) in self.escaped.of(unit.first()) {
+                let Some(start) = at.checked_sub(usize::from(*place)) else { continue };
+                if starts.contains(&start) && stands(&patterns[usize::from(*number)], &text[start..at]) {
+                    found.push(Thread { pattern: *number, place: u32::from(*place), at, start });
+                }
+            }
+        }
+    }
+}
+
+/// Whether all of a text is the beginning of a pattern, as it is.
+fn stands(pattern: &Pattern, text: &[u8]) -> bool {
+    // From its end: what brought here is there.
+    text.iter().enumerate().rev().all(|(place, byte)| pattern.fits(place, *byte))
+}
+
+/// All that three places fit.
+fn spellings(block: &[Zeroizing<Vec<u8>>]) -> impl Iterator<Item = [u8; BLOCK]> {
+    block[0].iter().flat_map(move |one| {
+        block[1].iter().flat_map(move |two| block[2].iter().map(move |three| [*one, *two, *three]))
+    })
+}
+
+/// Of the last three of four bytes, in whatever case.
+fn hash(bytes: [u8; 4]) -> u16 {
+    let block = u32::from_le_bytes(bytes) | 0x2020_2000;
+    // Knuth's multiplicative hash; what is in the first byte is shifted out.
+    let [low, high, _, _] = ((block >> 8).wrapping_mul(0x9e37_79b1) >> (32 - BITS)).to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
+impl ByByte {
+    fn new(entries: &mut Vec<(u8, Place)>) -> Self {
+        entries.sort_unstable();
+        let starts =
+            (0..=256).map(|byte| entries.partition_point(|(other, _)| usize::from(*other) < byte)).collect();
+        let places = Zeroizing::new(entries.iter().map(|(_, place)| *place).collect());
+        zeroize::Zeroize::zeroize(entries);
+        Self { starts, entries: places }
+    }
+
+    fn of(&self, byte: u8) -> &[Place] {
+        let byte = usize::from(byte);
+        &self.entries[self.starts[byte]..self.starts[byte + 1]]
+    }
+}
