@@ -150,7 +150,7 @@ fn request(rule: &HttpRule) -> String {
     }
     if !rule.credentials.is_empty() {
         let names: Vec<&str> = rule.credentials.iter().map(CredentialName::as_str).collect();
-        text.push_str(&format!(", with {} from the vault where they are bound", list(&names)));
+        text.push_str(&format!(", with {} of the vault, where bound", list(&names)));
     }
     text
 }

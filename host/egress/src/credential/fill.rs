@@ -61,27 +61,27 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let Asked { granted, mut uses } = asked;
-    let body = match Kind::of(parts.headers.get(CONTENT_TYPE)).filter(|_| !granted.is_empty()) {
-        None => Filled::scanning(body),
+    let kind = Kind::of(parts.headers.get(CONTENT_TYPE)).filter(|_| !granted.is_empty());
+    let (mut body, text) = match kind {
+        None => (Filled::scanning(body), None),
         Some(kind) => {
             let (body, text) = Filled::gathering(body).await?;
-            match text {
-                None => body,
-                Some(text) => {
-                    let method = parts.method.clone();
-                    let mut noting = Noting { granted: &granted, method: &method, url, uses: &mut uses };
-                    kind.fill(&text, &mut noting)?;
-                    let text = kind.fill(&text, &mut opened(&uses, call).await?)?;
-                    length(&mut parts, text.len());
-                    Filled::whole(text)
-                }
-            }
+            (body, text.map(|text| (kind, text)))
         }
     };
+    if let Some((kind, text)) = &text {
+        let mut noting = Noting { granted: &granted, method: &parts.method, url, uses: &mut uses };
+        kind.fill(text, &mut noting)?;
+    }
     if uses.is_empty() {
         return Ok((Request::from_parts(parts, body), url.clone()));
     }
-    let mut values = opened(&uses, call).await?;
+    let mut values = opened(uses, call).await?;
+    if let Some((kind, text)) = &text {
+        let text = kind.fill(text, &mut values)?;
+        length(&mut parts, text.len());
+        body = Filled::whole(text);
+    }
     head::headers(&mut parts.headers, &mut values)?;
     let url = head::url(url, &mut values)?;
     accept(&mut parts);
@@ -106,8 +106,8 @@ fn accept(parts: &mut Parts) {
 }
 
 /// Opens what is used, on a thread that may wait for a disk.
-async fn opened(uses: &[CredentialUse], call: &Arc<Call>) -> Result<Opened, EgressError> {
-    let (uses, call) = (uses.to_vec(), call.clone());
+async fn opened(uses: Vec<CredentialUse>, call: &Arc<Call>) -> Result<Opened, EgressError> {
+    let call = call.clone();
     let opening = tokio::task::spawn_blocking(move || {
         let mut values = HashMap::new();
         for used in uses {
