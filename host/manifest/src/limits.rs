@@ -91,6 +91,12 @@ limits! {
     concurrency: u32 = Count, default 8, min 1, max 1_024;
     /// HTTP requests that one call may send. Each hop of a redirect is one.
     requests: u32 = Count, default 8, min 0, max 10_000;
+    /// HTTP requests a minute that the pack may send on behalf of one caller, over all of that caller's calls. They may come at
+    /// once; the next one fails with `rate_limited` and says when it may be tried again.
+    requests_per_minute: u32 = Count, default 600, min 0, max 1_000_000;
+    /// Connections that the pack may have open at the same time, over all callers. A request that needs one more waits, within
+    /// its time to connect.
+    connections: u32 = Count, default 32, min 1, max 1_024;
     /// Bytes that the HTTP requests of one call may send and receive together.
     transfer: u64 = Size, default 10 * MIB, min 0, max 16 * GIB;
     /// Random bytes that a guest may ask for in one request.
