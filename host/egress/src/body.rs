@@ -1,6 +1,5 @@
 //! Bodies on their way out and in: each piece is charged, and the next one fails once the exchange may not go on.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::{EgressError, Wait};
 use crate::headers;
 use crate::transfer::Transfer;
+use crate::wire::Lease;
 
 fn weight(frame: &Frame<Bytes>) -> u64 {
     let data = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -24,24 +26,31 @@ fn weight(frame: &Frame<Bytes>) -> u64 {
 }
 
 /// A request's body. Dropped by hyper when it has been sent, which is how the wait for the first byte begins.
-pub(crate) struct Outgoing<B> {
-    inner: Pin<Box<B>>,
+pub(crate) struct Outgoing {
+    inner: UnsyncBoxBody<Bytes, EgressError>,
     transfer: Arc<Transfer>,
-    _sending: oneshot::Sender<Infallible>,
+    _sending: DropGuard,
 }
 
-impl<B> Outgoing<B> {
-    /// The body, and what ends when it has been sent.
-    pub(crate) fn new(inner: B, transfer: Arc<Transfer>) -> (Self, oneshot::Receiver<Infallible>) {
-        let (sending, sent) = oneshot::channel();
-        (Self { inner: Box::pin(inner), transfer, _sending: sending }, sent)
+impl Outgoing {
+    /// The body, and what is cancelled when it has been sent.
+    pub(crate) fn new<B>(inner: B, transfer: Arc<Transfer>) -> (Self, CancellationToken)
+    where
+        B: Body<Data = Bytes, Error = EgressError> + Send + 'static,
+    {
+        let sent = CancellationToken::new();
+        let _sending = sent.clone().drop_guard();
+        (Self { inner: UnsyncBoxBody::new(inner), transfer, _sending }, sent)
+    }
+
+    /// No body, of a request that counts as sent when this is dropped.
+    pub(crate) fn empty(transfer: Arc<Transfer>, sent: CancellationToken) -> Self {
+        let inner = UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}));
+        Self { inner, transfer, _sending: sent.drop_guard() }
     }
 }
 
-impl<B> Body for Outgoing<B>
-where
-    B: Body<Data = Bytes, Error = EgressError>,
-{
+impl Body for Outgoing {
     type Data = Bytes;
     type Error = EgressError;
 
@@ -49,7 +58,7 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        let frame = match std::task::ready!(self.inner.as_mut().poll_frame(cx)) {
+        let frame = match std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(self.transfer.fail(error)))),
@@ -71,7 +80,8 @@ pub(crate) struct Arriving {
     /// Gone after the end or the first error.
     incoming: Option<Incoming>,
     transfer: Arc<Transfer>,
-    connection: Option<AbortOnDropHandle<()>>,
+    /// The connection, and the call's slot for open requests.
+    held: Option<(Lease, OwnedSemaphorePermit)>,
     between: Duration,
     /// Runs while nothing arrives.
     idle: Option<Pin<Box<Sleep>>>,
@@ -81,17 +91,28 @@ impl Arriving {
     pub(crate) fn new(
         incoming: Incoming,
         transfer: Arc<Transfer>,
-        connection: AbortOnDropHandle<()>,
+        held: (Lease, OwnedSemaphorePermit),
         between: Duration,
     ) -> Self {
-        Self { incoming: Some(incoming), transfer, connection: Some(connection), between, idle: None }
+        let mut arriving = Self { incoming: Some(incoming), transfer, held: Some(held), between, idle: None };
+        arriving.look_for_the_end();
+        arriving
     }
 
     fn end(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         self.incoming = None;
-        self.connection = None;
+        self.held = None;
         self.idle = None;
         Poll::Ready(Some(Err(self.transfer.fail(error))))
+    }
+
+    /// Where nothing more will come, the connection is free, also if nobody asks for the end.
+    fn look_for_the_end(&mut self) {
+        if self.incoming.as_ref().is_none_or(Body::is_end_stream)
+            && let Some((lease, _slot)) = self.held.take()
+        {
+            lease.give_back();
+        }
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -118,7 +139,10 @@ impl Body for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 this.idle = None;
                 match this.transfer.received(weight(&frame)) {
-                    Ok(()) => Poll::Ready(Some(Ok(frame))),
+                    Ok(()) => {
+                        this.look_for_the_end();
+                        Poll::Ready(Some(Ok(frame)))
+                    }
                     Err(error) => this.end(error),
                 }
             }
@@ -132,6 +156,7 @@ impl Body for Arriving {
                 None => {
                     this.incoming = None;
                     this.idle = None;
+                    this.look_for_the_end();
                     Poll::Ready(None)
                 }
             },

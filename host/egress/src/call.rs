@@ -1,13 +1,18 @@
 //! One call, as egress sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::account::Account;
 use crate::budget::{Allowance, Budget, Spent};
 use crate::contact::{ContactLog, Contacts};
 use crate::credential::{Credentials, NoCredentials, Used};
 use crate::rules::Rules;
+
+/// Connections of a call that has no account.
+const MOST_CONNECTIONS: u32 = 1024;
 
 /// Who sends: the rules of a call, what it may spend, and the two ways in which it ends early. Cheap to clone; all
 /// clones are the same call.
@@ -17,6 +22,7 @@ pub struct CallEgress {
 }
 
 pub(crate) struct Call {
+    pub(crate) account: Account,
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) used: Used,
@@ -32,12 +38,25 @@ impl CallEgress {
         Self::with(rules, allowance, Holding::default(), Ending::default())
     }
 
-    /// A call with credentials to put into its requests, and with what ends it early.
+    /// A call with credentials to put into its requests, and with what ends it early. It shares no connection with another.
     pub fn with(rules: Arc<dyn Rules>, allowance: Allowance, holding: Holding, ending: Ending) -> Self {
+        let connections = u32::try_from(allowance.open).unwrap_or(u32::MAX).clamp(1, MOST_CONNECTIONS);
+        let account = Account::apart(connections, Duration::ZERO);
+        Self::of(account, rules, allowance, holding, ending)
+    }
+
+    /// A call of an account, with whose other calls it shares connections and the requests of a minute.
+    pub fn of(
+        account: Account,
+        rules: Arc<dyn Rules>,
+        allowance: Allowance,
+        holding: Holding,
+        ending: Ending,
+    ) -> Self {
         let Holding { credentials, used } = holding;
         let Ending { revoked, cancelled } = ending;
         let (budget, log) = (Budget::new(allowance), ContactLog::default());
-        Self { inner: Arc::new(Call { rules, credentials, used, budget, log, revoked, cancelled }) }
+        Self { inner: Arc::new(Call { account, rules, credentials, used, budget, log, revoked, cancelled }) }
     }
 
     /// What the call tried to reach so far. Bytes of a request that is under way grow until its body has ended.

@@ -87,6 +87,14 @@ pub enum EgressError {
         /// How much the call was given.
         limit: u64,
     },
+    /// The pack has sent as many requests on behalf of this caller as it may in a minute.
+    #[error("this pack may send {limit} requests a minute on behalf of one caller, and needs more")]
+    Rate {
+        /// How many it may.
+        limit: u32,
+        /// When the next one may be sent; `None` where none ever may.
+        retry_after: Option<Duration>,
+    },
     /// What the server (or the pack's request) said is not HTTP/1.1, or ended in the middle.
     #[error("{0}")]
     Protocol(&'static str),
@@ -183,6 +191,8 @@ impl std::fmt::Display for Resource {
 }
 
 impl EgressError {
+    pub(crate) const CLOSED: Self = Self::Protocol("the server closed the connection before it answered");
+
     /// The code of the closed set that this is.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -199,6 +209,7 @@ impl EgressError {
                 ErrorCode::CredentialDenied
             }
             EgressError::Credential { .. } => ErrorCode::CredentialInvalid,
+            EgressError::Rate { .. } => ErrorCode::RateLimited,
             EgressError::Cancelled => ErrorCode::Cancelled,
             EgressError::Url(_) => ErrorCode::InvalidInput,
             EgressError::Dns { .. }
@@ -228,6 +239,12 @@ impl EgressError {
                 "The operator can add the server's certificate authority to the host's trusted roots."
             }
             EgressError::Budget { .. } => "Ask for less in one call, or split the work over several calls.",
+            EgressError::Rate { retry_after: Some(_), .. } => {
+                "Wait as long as it says, or ask the operator for a higher `requests_per_minute`."
+            }
+            EgressError::Rate { retry_after: None, .. } => {
+                "The operator would have to set `requests_per_minute` to more than 0."
+            }
             EgressError::Revoked => "Ask the operator.",
             _ => return None,
         };
@@ -237,7 +254,10 @@ impl EgressError {
 
 impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
-        let failure = Failure::new(error.code(), sentence(error.to_string()));
+        let mut failure = Failure::new(error.code(), sentence(error.to_string()));
+        if let EgressError::Rate { retry_after: Some(after), .. } = &error {
+            failure = failure.retry_after(*after);
+        }
         match error.fix() {
             Some(fix) => failure.fix(fix.into_owned()),
             None => failure,

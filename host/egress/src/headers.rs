@@ -35,8 +35,8 @@ pub(crate) fn strip_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a request's headers ready to send.
-pub(crate) fn prepare(headers: &mut HeaderMap, host: &str) -> Result<(), EgressError> {
+/// Makes a request's headers ready to send. `keeps`: the connection may serve another request afterwards.
+pub(crate) fn prepare(headers: &mut HeaderMap, host: &str, keeps: bool) -> Result<(), EgressError> {
     strip_hop(headers);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
@@ -48,7 +48,9 @@ pub(crate) fn prepare(headers: &mut HeaderMap, host: &str) -> Result<(), EgressE
     let host = HeaderValue::from_str(host)
         .map_err(|_| EgressError::Url("its host cannot be written in a header"))?;
     headers.insert(HOST, host);
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if !keeps {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! The one place where an outgoing HTTP request leaves the host.
 //!
 //! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
-//! address it has against the manifest's table, connecting to an address that was checked, TLS, one HTTP/1.1 exchange,
-//! putting credentials in place of their placeholders and taking their values out of what comes back, and what a call may
-//! spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying, proxies from
-//! the environment, sharing a connection between two requests, and anything that is not `http` or `https`.
+//! address it has against the manifest's table, connecting to an address that was checked, TLS, one exchange over
+//! HTTP/2 or HTTP/1.1, putting credentials in place of their placeholders and taking their values out of what comes back, and what a call may
+//! spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying what may have had an effect, proxies from
+//! the environment, a connection that two packs or two callers share, and anything that is not `http` or `https`.
 //!
 //! ```no_run
 //! # use packhost_egress::*;
@@ -16,25 +16,30 @@
 //! # Ok(()) }
 //! ```
 
+mod account;
 mod address;
 mod body;
 mod budget;
 mod call;
 mod connect;
+mod connection;
 mod contact;
 mod credential;
 mod decode;
 mod error;
 mod headers;
+mod pool;
 mod redact;
 mod resolve;
 mod rules;
 mod send;
+mod settings;
 mod target;
 mod tls;
 mod transfer;
 mod wire;
 
+pub use account::{Account, Quota};
 pub use budget::{Allowance, Spent};
 pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
@@ -45,4 +50,5 @@ pub use redact::ResponseBody;
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};
 pub use rustls::pki_types::CertificateDer;
-pub use send::{Egress, Settings, Waits};
+pub use send::Egress;
+pub use settings::{Settings, Waits};

@@ -9,80 +9,31 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
-use packhost_core::CredentialName;
+use packhost_core::{Caller, CredentialName, PackName};
 use packhost_manifest::Opening;
-use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsConnector;
-use url::Host;
+use url::{Host, Url};
 
+use crate::account::{Account, Accounts, Quota};
 use crate::address::{self, Closed};
+use crate::body::Outgoing;
 use crate::call::CallEgress;
 use crate::connect::Connecting;
+use crate::connection::Connection;
 use crate::contact::Decision;
 use crate::credential::{self, Asked};
 use crate::error::{EgressError, SetupError, Wait};
+use crate::pool::{Key, Obtained, Place};
 use crate::redact::ResponseBody;
-use crate::resolve::{Resolve, SystemResolver, within_share};
+use crate::resolve::within_share;
 use crate::rules::Verdict;
+use crate::settings::{Settings, Waits};
 use crate::target::Target;
 use crate::tls;
 use crate::transfer::Transfer;
-use crate::wire::{self, Wire};
+use crate::wire::{self, Sent, Wire};
 
-/// How requests leave, for the whole host.
-#[derive(Clone)]
-pub struct Settings {
-    /// For a free slot, the name, the TCP connection and TLS together. Default 10 s.
-    pub connect: Duration,
-    /// From the end of the request to the response's head. Default 30 s.
-    pub first_byte: Duration,
-    /// Between two pieces of a response body. Default 60 s.
-    pub between_bytes: Duration,
-    /// For the whole exchange, bodies included. Default 5 min.
-    pub total: Duration,
-    /// The largest response head (status line and headers) in bytes; also the limit for trailers. At most 256
-    /// fields are read. Default 64 KiB.
-    pub max_head: usize,
-    /// The most that a compressed response body may become, in bytes, where the host has to look into it: when the call has
-    /// used a credential. Default 64 MiB.
-    pub max_decoded: u64,
-    /// Roots that are trusted besides the platform's.
-    pub extra_roots: Vec<CertificateDer<'static>>,
-    /// Who resolves names. Default [`SystemResolver`].
-    pub resolver: Arc<dyn Resolve>,
-    /// Where this host listens. Never reachable, whatever a rule says; an unspecified address stands for every
-    /// address of this machine.
-    pub own_listeners: Vec<SocketAddr>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(30),
-            between_bytes: Duration::from_secs(60),
-            total: Duration::from_secs(300),
-            max_head: 64 * 1024,
-            max_decoded: 64 << 20,
-            extra_roots: Vec::new(),
-            resolver: Arc::new(SystemResolver::default()),
-            own_listeners: Vec::new(),
-        }
-    }
-}
-
-/// What one request asks for; shortens the host's times, never lengthens them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Waits {
-    /// As [`Settings::connect`].
-    pub connect: Option<Duration>,
-    /// As [`Settings::first_byte`].
-    pub first_byte: Option<Duration>,
-    /// As [`Settings::between_bytes`].
-    pub between_bytes: Option<Duration>,
-}
-
-/// The way out. Cheap to clone; holds no connection and nothing of any call.
+/// The way out. Cheap to clone; holds nothing of any call but connections, each for its own account.
 #[derive(Clone)]
 pub struct Egress {
     shared: Arc<Shared>,
@@ -91,6 +42,16 @@ pub struct Egress {
 struct Shared {
     settings: Settings,
     tls: TlsConnector,
+    accounts: Accounts,
+}
+
+/// Where a request goes, once that is settled.
+struct Destination {
+    target: Target,
+    /// All of them checked.
+    addresses: Vec<SocketAddr>,
+    /// The target's, with credentials in it.
+    url: Url,
 }
 
 impl Egress {
@@ -101,7 +62,12 @@ impl Egress {
     /// An extra root that is not a certificate.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let tls = tls::connector(&settings.extra_roots)?;
-        Ok(Self { shared: Arc::new(Shared { settings, tls }) })
+        Ok(Self { shared: Arc::new(Shared { settings, tls, accounts: Accounts::default() }) })
+    }
+
+    /// What the calls of this pack on behalf of this caller share.
+    pub fn account(&self, pack: &PackName, caller: &Caller, quota: Quota) -> Account {
+        self.shared.accounts.of(pack, caller, quota, self.shared.settings.idle)
     }
 
     /// Sends one request for `call` and returns the response when its head is there; its body streams, and so does
@@ -127,6 +93,7 @@ impl Egress {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         call.inner.budget.charge_request()?;
+        call.inner.account.charge()?;
         let target = Target::of(&request)?;
         let contact = call.inner.log.begin(target.host_str(), target.port);
         let transfer = Arc::new(Transfer::new(call.inner.clone(), contact, self.shared.settings.total));
@@ -164,26 +131,76 @@ impl Egress {
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
         let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
         let request = wire::prepare(request, &target, &url, &transfer)?;
-        let stream = connecting.tcp(&addresses, &target).await?;
-        if let Ok(peer) = stream.peer_addr() {
-            transfer.contact.at(peer.ip());
-        }
-
+        let (parts, body) = request.into_parts();
+        let (body, sent) = Outgoing::new(body, transfer.clone());
         let wire = Wire {
+            key: Key::of(transfer.call.account.caller.as_ref(), &target),
             transfer,
             slot,
+            sent,
             max_head: settings.max_head,
             max_decoded: settings.max_decoded,
             first_byte: shorter(waits.first_byte, settings.first_byte),
             between_bytes: shorter(waits.between_bytes, settings.between_bytes),
         };
-        if target.tls {
-            let handshake = tls::handshake(&self.shared.tls, stream, &target);
-            let stream = connecting.within(Wait::Connect, handshake).await??;
-            wire.exchange(stream, request).await
-        } else {
-            wire.exchange(stream, request).await
+        let to = Destination { target, addresses, url };
+        self.deliver(wire, Request::from_parts(parts, body), &to, &connecting).await
+    }
+
+    /// Over a connection that is open already, or over a new one.
+    async fn deliver(
+        &self,
+        wire: Wire,
+        mut request: Request<Outgoing>,
+        to: &Destination,
+        connecting: &Connecting,
+    ) -> Result<Response<ResponseBody>, EgressError> {
+        let pool = wire.transfer.call.account.pool.clone();
+        loop {
+            let obtaining = pool.obtain(&wire.key, &to.addresses);
+            let (mut connection, is_new) = match connecting.within(Wait::Connect, obtaining).await? {
+                Obtained::Open(connection) => (connection, false),
+                Obtained::Place(place) => (self.connect(to, place, &wire, connecting).await?, true),
+            };
+            wire.transfer.contact.at(connection.peer.ip());
+            let spare = if is_new { None } else { wire.spare(&request) };
+            // A server may close an idle connection at any moment: what was not sent on one is sent on another.
+            request = match wire.exchange(&mut connection, request, &to.url).await? {
+                Sent::Answered(response) => return wire.receive(response, connection),
+                Sent::Not(_) if is_new => return Err(wire.transfer.fail(EgressError::CLOSED)),
+                Sent::Not(again) => again,
+                Sent::Lost(error) => spare.ok_or_else(|| wire.fault(&error))?,
+            };
         }
+    }
+
+    /// A new connection to one of the addresses.
+    async fn connect(
+        &self,
+        to: &Destination,
+        place: Place,
+        wire: &Wire,
+        connecting: &Connecting,
+    ) -> Result<Connection, EgressError> {
+        let target = &to.target;
+        let stream = connecting.tcp(&to.addresses, target).await?;
+        let peer = stream.peer_addr().map_err(|_| EgressError::CLOSED)?;
+        let opened = if target.tls {
+            let handshake = tls::handshake(&self.shared.tls, stream, target);
+            let stream = connecting.within(Wait::Connect, handshake).await??;
+            if tls::speaks_http2(&stream) {
+                Connection::http2(stream, peer, place, wire.max_head).await
+            } else {
+                Connection::http1(stream, peer, place, wire.max_head).await
+            }
+        } else {
+            Connection::http1(stream, peer, place, wire.max_head).await
+        };
+        let connection = opened.map_err(|error| wire.fault(&error))?;
+        if let Some(shared) = connection.shared() {
+            wire.transfer.call.account.pool.put(wire.key.clone(), shared);
+        }
+        Ok(connection)
     }
 
     /// Resolves the host once, and checks every address that it has.

@@ -15,14 +15,23 @@ use url::Host;
 use crate::error::{EgressError, SetupError};
 use crate::target::Target;
 
-/// Reads the roots and builds the one configuration that every connection uses: TLS 1.2 and 1.3, HTTP/1.1.
+/// HTTP/2 over TLS, as ALPN names it (RFC 9113 section 3.1).
+const HTTP2: &[u8] = b"h2";
+
+/// Whether the server has chosen HTTP/2.
+pub(crate) fn speaks_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
+}
+
+/// Reads the roots and builds the one configuration that every connection uses: TLS 1.2 and 1.3, HTTP/2 where the server speaks it, and
+/// HTTP/1.1.
 pub(crate) fn connector(extra: &[CertificateDer<'static>]) -> Result<TlsConnector, SetupError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(SetupError::Tls)?
         .with_root_certificates(roots(extra)?)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     // Nothing of one caller's connection lives on into another's.
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))

@@ -1,33 +1,24 @@
-//! One HTTP/1.1 exchange on a connection of its own.
+//! One exchange on a connection.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::body::{Arriving, Outgoing};
+use crate::connection::{Connection, MAX_FIELDS};
 use crate::error::{EgressError, Wait};
 use crate::headers;
+use crate::pool::{Key, Pool};
 use crate::redact::{self, ResponseBody};
 use crate::target::{self, Target};
 use crate::transfer::Transfer;
-
-/// Header fields in a response; a server that sends more is cut off.
-const MAX_FIELDS: usize = 256;
-/// What hyper takes as the smallest read buffer, in bytes.
-const SMALLEST_BUFFER: usize = 8192;
-/// What is read ahead of a body at most, in bytes, unless a head may be larger.
-const READ_AHEAD: usize = 64 * 1024;
 
 /// The request as it goes on the wire, charged. `url` is the target's, with credentials in it.
 pub(crate) fn prepare<B>(
@@ -41,104 +32,147 @@ pub(crate) fn prepare<B>(
     parts.version = Version::HTTP_11;
     // hyper reads header spelling and upgrades from extensions; nobody else's should steer it.
     parts.extensions.clear();
-    headers::prepare(&mut parts.headers, &target.host_header())?;
+    let keeps = transfer.call.account.pool.keeps();
+    headers::prepare(&mut parts.headers, &target.host_header(), keeps)?;
     let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |p| p.as_str().len());
     transfer.sent(line as u64 + headers::size(&parts.headers))?;
     Ok(Request::from_parts(parts, body))
 }
 
-/// What an exchange needs besides the stream and the request.
+/// A connection while one exchange uses it.
+pub(crate) struct Lease {
+    connection: Connection,
+    pool: Arc<Pool>,
+    key: Key,
+    /// Ends the exchange where nobody asks for its next piece.
+    _cutting: Option<AbortOnDropHandle<()>>,
+    /// When the request has been sent as a whole.
+    sent: CancellationToken,
+}
+
+impl Lease {
+    /// The exchange has come to its end: the connection may serve another one.
+    pub(crate) fn give_back(self) {
+        // An HTTP/2 connection is in the pool already. A server may answer before it has read all of the request.
+        if self.connection.is_exclusive() && self.sent.is_cancelled() {
+            self.pool.put(self.key, self.connection);
+        }
+    }
+}
+
+/// What an exchange needs besides the connection and the request.
 pub(crate) struct Wire {
     pub(crate) transfer: Arc<Transfer>,
-    /// Held for as long as the connection is open.
+    /// Held for as long as the exchange lasts.
     pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) key: Key,
+    /// When the request has been sent as a whole.
+    pub(crate) sent: CancellationToken,
     pub(crate) max_head: usize,
     pub(crate) max_decoded: u64,
     pub(crate) first_byte: Duration,
     pub(crate) between_bytes: Duration,
 }
 
+/// What became of a request.
+pub(crate) enum Sent {
+    Answered(Response<Incoming>),
+    /// The connection had been closed before any of it was sent.
+    Not(Request<Outgoing>),
+    /// Nothing came back.
+    Lost(hyper::Error),
+}
+
 impl Wire {
-    /// Sends the request and waits for the response's head. The connection runs in a task of its own, which ends
-    /// with the exchange, when it is interrupted, or when the response's body is dropped.
-    pub(crate) async fn exchange<S, B>(
-        self,
-        stream: S,
-        request: Request<B>,
-    ) -> Result<Response<ResponseBody>, EgressError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        B: Body<Data = Bytes, Error = EgressError> + Send + 'static,
-    {
-        let Self { transfer, slot, max_head, max_decoded, first_byte, between_bytes } = self;
-        let (parts, body) = request.into_parts();
-        let (body, sent) = Outgoing::new(body, transfer.clone());
-        let (mut sender, connection) = http1::Builder::new()
-            .max_headers(MAX_FIELDS)
-            .max_header_size(max_head)
-            .max_buf_size(max_head.max(READ_AHEAD).max(SMALLEST_BUFFER))
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| fault(&error, &transfer, max_head))?;
-        let ending = transfer.clone();
-        let running = AbortOnDropHandle::new(tokio::spawn(async move {
-            let _while_open = slot;
-            tokio::select! {
-                biased;
-                _ = ending.interrupted() => {}
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "an outgoing connection ended with an error");
-                }
-            }
-        }));
-        let response = tokio::select! {
+    /// Sends the request and waits for the response's head.
+    pub(crate) async fn exchange(
+        &self,
+        connection: &mut Connection,
+        request: Request<Outgoing>,
+        url: &Url,
+    ) -> Result<Sent, EgressError> {
+        let transfer = &self.transfer;
+        tokio::select! {
             biased;
-            response = sender.send_request(Request::from_parts(parts, body)) => {
-                response.map_err(|error| fault(&error, &transfer, max_head))?
+            response = connection.send(request, url) => match response {
+                Ok(response) => Ok(Sent::Answered(response)),
+                Err(mut failed) => match failed.take_message() {
+                    Some(request) => Ok(Sent::Not(request)),
+                    None if failed.error().is_parse() || failed.error().is_user() => {
+                        Err(self.fault(failed.error()))
+                    }
+                    None => Ok(Sent::Lost(failed.into_error())),
+                },
+            },
+            () = late(&self.sent, self.first_byte) => {
+                let limit = self.first_byte;
+                Err(transfer.fail(EgressError::Timeout { wait: Wait::FirstByte, limit }))
             }
-            () = late(sent, first_byte) => {
-                return Err(transfer.fail(EgressError::Timeout { wait: Wait::FirstByte, limit: first_byte }));
-            }
-        };
-        let response = receive(response, running, transfer.clone(), between_bytes)?;
-        redact::response(response, &transfer, max_decoded)
+        }
     }
+
+    /// The same request once more, for where an idle connection turns out to have been closed while it was being sent: only if
+    /// nothing is lost by sending it twice (RFC 9110 section 9.2.2), and it has no body.
+    pub(crate) fn spare(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+        if !request.method().is_safe() || !request.body().is_end_stream() {
+            return None;
+        }
+        let mut spare = Request::new(Outgoing::empty(self.transfer.clone(), self.sent.clone()));
+        *spare.method_mut() = request.method().clone();
+        *spare.uri_mut() = request.uri().clone();
+        *spare.headers_mut() = request.headers().clone();
+        Some(spare)
+    }
+
+    /// Our own words for what hyper met; hyper's go to the log.
+    pub(crate) fn fault(&self, error: &hyper::Error) -> EgressError {
+        tracing::debug!(%error, "an outgoing request failed");
+        self.transfer.fail(if error.is_parse_too_large() {
+            EgressError::TooLarge { limit: self.max_head, fields: MAX_FIELDS }
+        } else if error.is_parse() {
+            EgressError::Protocol("the server's answer is not HTTP/1.1")
+        } else if error.is_user() {
+            EgressError::Protocol("the request's body does not fit its headers")
+        } else {
+            EgressError::CLOSED
+        })
+    }
+
+    /// The response as the call may have it. Its body streams, and holds the connection until it has ended.
+    pub(crate) fn receive(
+        self,
+        response: Response<Incoming>,
+        connection: Connection,
+    ) -> Result<Response<ResponseBody>, EgressError> {
+        let Self { transfer, slot, key, sent, max_decoded, between_bytes, .. } = self;
+        let (mut parts, body) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            let error = EgressError::Protocol("the server switched to a protocol nobody asked for");
+            return Err(transfer.fail(error));
+        }
+        parts.extensions.clear();
+        transfer.received(headers::size(&parts.headers))?;
+        headers::strip_hop(&mut parts.headers);
+        let pool = Arc::clone(&transfer.call.account.pool);
+        let _cutting = connection.is_exclusive().then(|| cutting(&connection, transfer.clone()));
+        let lease = Lease { connection, pool, key, _cutting, sent };
+        let arriving = Arriving::new(body, transfer.clone(), (lease, slot), between_bytes);
+        redact::response(Response::from_parts(parts, arriving), &transfer, max_decoded)
+    }
+}
+
+/// Closes the connection when its exchange is ended early. One that several share stays open: of an exchange there, nothing
+/// moves that nobody asks for, beyond its window.
+fn cutting(connection: &Connection, transfer: Arc<Transfer>) -> AbortOnDropHandle<()> {
+    let cut = connection.cut();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        transfer.interrupted().await;
+        cut();
+    }))
 }
 
 /// Ends when the server has been silent for too long; its time begins when the request has been sent.
-async fn late(sent: oneshot::Receiver<Infallible>, limit: Duration) {
-    let _sender_dropped = sent.await;
+async fn late(sent: &CancellationToken, limit: Duration) {
+    sent.cancelled().await;
     tokio::time::sleep(limit).await;
-}
-
-fn receive(
-    response: Response<Incoming>,
-    connection: AbortOnDropHandle<()>,
-    transfer: Arc<Transfer>,
-    between_bytes: Duration,
-) -> Result<Response<Arriving>, EgressError> {
-    let (mut parts, body) = response.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(
-            transfer.fail(EgressError::Protocol("the server switched to a protocol nobody asked for"))
-        );
-    }
-    parts.extensions.clear();
-    transfer.received(headers::size(&parts.headers))?;
-    headers::strip_hop(&mut parts.headers);
-    Ok(Response::from_parts(parts, Arriving::new(body, transfer, connection, between_bytes)))
-}
-
-/// Our own words for what hyper met; hyper's go to the log.
-fn fault(error: &hyper::Error, transfer: &Transfer, max_head: usize) -> EgressError {
-    tracing::debug!(%error, "an outgoing request failed");
-    transfer.fail(if error.is_parse_too_large() {
-        EgressError::TooLarge { limit: max_head, fields: MAX_FIELDS }
-    } else if error.is_parse() {
-        EgressError::Protocol("the server's answer is not HTTP/1.1")
-    } else if error.is_user() {
-        EgressError::Protocol("the request's body does not fit its headers")
-    } else {
-        EgressError::Protocol("the server closed the connection before it answered")
-    })
 }

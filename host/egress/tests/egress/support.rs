@@ -150,8 +150,9 @@ impl Resolve for Names {
     }
 }
 
+/// Each request has a connection of its own: most servers here close theirs without saying so.
 pub(crate) fn settings(names: &Arc<Names>) -> Settings {
-    Settings { resolver: names.clone(), ..Settings::default() }
+    Settings { resolver: names.clone(), idle: Duration::ZERO, ..Settings::default() }
 }
 
 pub(crate) fn egress(names: &Arc<Names>) -> Egress {

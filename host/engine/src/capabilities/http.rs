@@ -34,7 +34,7 @@ pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
         ..packhost_egress::Allowance::default()
     };
     let ending = Ending { revoked: granted.stop.revoked().clone(), cancelled: granted.stop.token().clone() };
-    let call = CallEgress::with(rules, allowance, granted.holding.clone(), ending);
+    let call = CallEgress::of(granted.account.clone(), rules, allowance, granted.holding.clone(), ending);
     Outgoing { egress: granted.egress.clone(), call, refused: Arc::default() }
 }
 
@@ -128,6 +128,7 @@ fn to_wasi(error: EgressError) -> Error {
         | EgressError::CredentialNotGranted { .. }
         | EgressError::Credential { .. }
         | EgressError::Revoked
+        | EgressError::Rate { .. }
         | EgressError::Budget { .. } => Error::HttpRequestDenied,
         EgressError::Address { .. } => Error::DestinationIpProhibited,
         EgressError::Url(_) => Error::HttpRequestUriInvalid,

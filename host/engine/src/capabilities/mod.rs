@@ -82,6 +82,7 @@ pub(crate) struct Granted<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) client: &'a Arc<dyn Client>,
     pub(crate) egress: &'a packhost_egress::Egress,
+    pub(crate) account: packhost_egress::Account,
     pub(crate) holding: packhost_egress::Holding,
     pub(crate) stop: &'a Arc<Stop>,
     pub(crate) logs: &'a Arc<Logs>,

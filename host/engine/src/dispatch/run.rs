@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use packhost_core::{ErrorCode, Failure};
-use packhost_egress::{Holding, Used};
-use packhost_manifest::Grants;
+use packhost_egress::{Account, Holding, Quota, Used};
+use packhost_manifest::{Grants, Limits};
 use serde_json::Value;
 use wasmtime::Store;
 
@@ -45,6 +45,7 @@ pub(super) async fn run(
         limits: &tool.entry.limits,
         client: &redact::Redacted::client(&call.client, &so_far.used),
         egress: &engine.egress,
+        account: account(engine, call, tool),
         holding: holding(engine, call, tool, &so_far.used),
         stop,
         logs: &logs,
@@ -71,6 +72,12 @@ pub(super) async fn run(
         Some(Err(error)) => Err(trap::ended(&error, guest, stop, tool)),
         None => Err(trap::stopped(stop.reason(), tool).into()),
     }
+}
+
+/// What the pack may use over all of its calls, on behalf of this caller.
+fn account(engine: &Inner, call: &Call, tool: &Tool) -> Account {
+    let Limits { requests_per_minute, connections, .. } = tool.entry.limits;
+    engine.egress.account(&tool.pack.name, &call.caller, Quota { requests_per_minute, connections })
 }
 
 /// The credentials that the call may ask for, and where it is noted which it has used.

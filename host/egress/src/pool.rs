@@ -1,0 +1,167 @@
+//! The connections of one pack: how many there may be, and those that are open and idle.
+//!
+//! An idle connection serves the next request of the same pack and caller to the same origin, if it leads to an address that
+//! was found and checked for that request. Nobody else's request ever goes over it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use packhost_core::Caller;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::target::Target;
+
+/// Held for as long as a connection is open.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Whose connection it is, and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    caller: Option<Caller>,
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+impl Key {
+    pub(crate) fn of(caller: Option<&Caller>, target: &Target) -> Self {
+        let host = target.host_str().to_owned();
+        Self { caller: caller.cloned(), host, port: target.port, tls: target.tls }
+    }
+}
+
+pub(crate) struct Pool {
+    limit: u32,
+    /// How long an idle connection stays open.
+    keep: Duration,
+    places: Arc<Semaphore>,
+    /// Told when a connection is put back.
+    changed: Notify,
+    idle: Mutex<Idle>,
+}
+
+/// What a request gets.
+pub(crate) enum Obtained {
+    Open(Connection),
+    Place(Place),
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<(Key, Connection, Instant)>,
+    /// Whether a task closes them when their time has come.
+    watched: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: u32, keep: Duration) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(limit as usize));
+        Arc::new(Self { limit, keep, places, changed: Notify::new(), idle: Mutex::default() })
+    }
+
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Whether connections are kept at all.
+    pub(crate) fn keeps(&self) -> bool {
+        !self.keep.is_zero()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An open connection for this key to one of these addresses, or a place for a new one, as soon as there is either. Where
+    /// every place is taken, an idle connection is closed.
+    pub(crate) async fn obtain(&self, key: &Key, addresses: &[SocketAddr]) -> Obtained {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on nothing that is put back is missed.
+            changed.as_mut().enable();
+            if let Some(connection) = self.take(key, addresses) {
+                return Obtained::Open(connection);
+            }
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return Obtained::Place(place);
+            }
+            self.close_one();
+            tokio::select! {
+                // Never closed, so that there is a place some time.
+                place = self.places.clone().acquire_owned() => if let Ok(place) = place {
+                    return Obtained::Place(place);
+                },
+                () = changed => {}
+            }
+        }
+    }
+
+    fn take(&self, key: &Key, addresses: &[SocketAddr]) -> Option<Connection> {
+        let mut idle = self.idle();
+        idle.connections.retain(|(_, connection, _)| connection.is_usable());
+        let fits = |(of, connection, _): &(Key, Connection, Instant)| {
+            of == key && addresses.contains(&connection.peer)
+        };
+        // The one that was used last has been idle for the shortest time.
+        let at = idle.connections.iter().rposition(fits)?;
+        let (_, connection, since) = &mut idle.connections[at];
+        match connection.shared() {
+            Some(shared) => {
+                *since = Instant::now();
+                Some(shared)
+            }
+            None => Some(idle.connections.remove(at).1),
+        }
+    }
+
+    /// Closes the connection that has been idle for the longest time.
+    fn close_one(&self) {
+        let mut idle = self.idle();
+        let unused = idle.connections.iter().enumerate().filter(|(_, (_, one, _))| !one.is_in_use());
+        let oldest = unused.min_by_key(|(_, (.., since))| *since).map(|(at, _)| at);
+        if let Some(at) = oldest {
+            idle.connections.remove(at);
+        }
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn put(self: &Arc<Self>, key: Key, connection: Connection) {
+        if !self.keeps() || !connection.is_usable() {
+            return;
+        }
+        let mut idle = self.idle();
+        idle.connections.push((key, connection, Instant::now()));
+        if !idle.watched {
+            idle.watched = true;
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+        drop(idle);
+        self.changed.notify_waiters();
+    }
+
+    /// Closes what has been idle for too long; when to look again.
+    fn expire(&self) -> Option<Instant> {
+        let mut idle = self.idle();
+        let now = Instant::now();
+        idle.connections.retain(|(_, connection, since)| connection.is_usable() && now < *since + self.keep);
+        let next = idle.connections.iter().map(|(.., since)| *since + self.keep).min();
+        idle.watched = next.is_some();
+        next
+    }
+
+    /// Whether nobody would miss it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.places.available_permits() == self.limit as usize
+    }
+}
+
+/// Ends with the pool, or when nothing is idle.
+async fn watch(pool: Weak<Pool>) {
+    while let Some(next) = pool.upgrade().and_then(|pool| pool.expire()) {
+        tokio::time::sleep_until(next).await;
+    }
+}
