@@ -37,6 +37,12 @@ pub(crate) fn check(text: &str, pointer: &str) -> Result<String, Error> {
         .pointer(pointer))
 }
 
+/// The address alone, without the name before it.
+pub(crate) fn bare(address: &str) -> &str {
+    let inside = address.strip_suffix('>').and_then(|inside| inside.rsplit_once('<'));
+    inside.map_or(address, |(_, bare)| bare)
+}
+
 fn fits(address: &str) -> bool {
     let Some((local, domain)) = address.split_once('@') else { return false };
     let odd = |c: char| c.is_whitespace() || "<>()[]\\\",:;".contains(c);

@@ -3,10 +3,12 @@
 mod address;
 mod failure;
 mod message;
+mod operator;
 
 use message::Message;
+use operator::Operator;
 use packhost_sdk::api::{Api, Egress, Transport};
-use packhost_sdk::{Deserialize, Error, JsonSchema, OneOrMany, Serialize, config};
+use packhost_sdk::{Deserialize, Error, JsonSchema, OneOrMany, Serialize};
 
 /// Where the API is, and the credential for it, unless the operator says otherwise.
 const BASE: &str = "https://api.resend.com";
@@ -27,7 +29,7 @@ struct Input {
     text: Option<String>,
     /// The message as HTML.
     html: Option<String>,
-    /// Who sends it. Left out, the address that the operator has set.
+    /// Who sends it. Leave it out where the operator has set the address.
     from: Option<String>,
     /// Who gets a copy that everybody sees.
     cc: Option<OneOrMany>,
@@ -69,7 +71,7 @@ packhost_sdk::pack! {
 
 fn send(input: Input) -> Result<Output, Error> {
     let api = Api::configured(BASE, CREDENTIAL)?;
-    let message = Message::read(input, config::get("from")?)?;
+    let message = Message::read(input, &Operator::configured()?)?;
     deliver(&api, &Egress, &message)
 }
 

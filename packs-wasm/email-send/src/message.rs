@@ -5,6 +5,7 @@ use packhost_sdk::http::Request;
 use packhost_sdk::{Error, OneOrMany, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::operator::Operator;
 use crate::{Input, address};
 
 /// The most addresses in one field, as Resend has it.
@@ -35,14 +36,13 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message that an input describes; `from` is the operator's address, for when the input has none.
-    pub(crate) fn read(input: Input, from: Option<String>) -> Result<Self, Error> {
-        let from = input.from.or(from.filter(|from| !from.is_empty())).ok_or_else(|| {
-            Error::invalid_input("\"from\" is missing, and the operator has set no address for it.")
-                .fix("Add \"from\", an address at a domain that the e-mail provider knows as yours.")
-                .pointer("/from")
-        })?;
-        let to = addresses(Some(&input.to), "/to")?;
+    /// The message that an input describes, if the operator lets it be sent.
+    pub(crate) fn read(input: Input, operator: &Operator) -> Result<Self, Error> {
+        let from = operator.sender(input.from.as_deref())?;
+        let recipients = |of: Option<&OneOrMany>, pointer: &str| {
+            addresses(of, pointer, |address, pointer| operator.recipient(address, pointer))
+        };
+        let to = recipients(Some(&input.to), "/to")?;
         if to.is_empty() {
             return Err(Error::invalid_input("There is nobody to send it to.").pointer("/to"));
         }
@@ -57,14 +57,14 @@ impl Message {
             }
         }
         Ok(Self {
-            from: address::check(&from, "/from")?,
+            from,
             to,
             subject: subject(&input.subject)?,
             text: input.text,
             html: input.html,
-            cc: addresses(input.cc.as_ref(), "/cc")?,
-            bcc: addresses(input.bcc.as_ref(), "/bcc")?,
-            reply_to: addresses(input.reply_to.as_ref(), "/reply_to")?,
+            cc: recipients(input.cc.as_ref(), "/cc")?,
+            bcc: recipients(input.bcc.as_ref(), "/bcc")?,
+            reply_to: addresses(input.reply_to.as_ref(), "/reply_to", |_, _| Ok(()))?,
         })
     }
 
@@ -88,7 +88,11 @@ impl Message {
     }
 }
 
-fn addresses(of: Option<&OneOrMany>, pointer: &str) -> Result<Vec<String>, Error> {
+fn addresses(
+    of: Option<&OneOrMany>,
+    pointer: &str,
+    allowed: impl Fn(&str, &str) -> Result<(), Error>,
+) -> Result<Vec<String>, Error> {
     let (all, is_list) = match of {
         None => return Ok(Vec::new()),
         Some(of) => (of.as_slice(), matches!(of, OneOrMany::Many(_))),
@@ -99,7 +103,11 @@ fn addresses(of: Option<&OneOrMany>, pointer: &str) -> Result<Vec<String>, Error
             .pointer(pointer));
     }
     let at = |n: usize| if is_list { format!("{pointer}/{n}") } else { pointer.to_owned() };
-    all.iter().enumerate().map(|(n, text)| address::check(text, &at(n))).collect()
+    let check = |(n, text): (usize, &String)| {
+        let address = address::check(text, &at(n))?;
+        allowed(&address, &at(n)).map(|()| address)
+    };
+    all.iter().enumerate().map(check).collect()
 }
 
 fn subject(text: &str) -> Result<String, Error> {

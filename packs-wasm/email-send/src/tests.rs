@@ -30,7 +30,7 @@ impl Transport for Provider {
 
 fn message(input: packhost_sdk::Value) -> Result<Message, Error> {
     let input: Input = packhost_sdk::serde_json::from_value(input).expect("an input");
-    Message::read(input, Some("Packs <packs@example.org>".into()))
+    Message::read(input, &Operator::new(Some("Packs <packs@example.org>".into()), None))
 }
 
 fn api() -> Api {
@@ -152,7 +152,8 @@ fn without_a_sender_of_the_input_or_the_operator_nothing_is_sent() {
         packhost_sdk::serde_json::from_value(json!({ "to": "a@example.com", "subject": "s", "text": "t" }))
     };
     for from in [None, Some(String::new())] {
-        let error = Message::read(input().expect("an input"), from).expect_err("no sender");
+        let error =
+            Message::read(input().expect("an input"), &Operator::new(from, None)).expect_err("no sender");
         assert_eq!(pointer(error).as_deref(), Some("/from"));
     }
 }
@@ -203,4 +204,46 @@ fn a_wait_is_the_providers_own_or_a_guess() {
     assert_eq!(wait(&[("retry-after", "7")], "rate_limit_exceeded"), Some(7_000));
     assert_eq!(wait(&[], "rate_limit_exceeded"), Some(10_000));
     assert_eq!(wait(&[], "daily_quota_exceeded"), Some(86_400_000));
+}
+
+#[test]
+fn the_operators_sender_is_the_only_one() {
+    let message =
+        |from: &str| message(json!({ "to": "a@example.com", "subject": "s", "text": "t", "from": from }));
+    for same in ["packs@example.org", "Another name <Packs@Example.org>"] {
+        assert!(message(same).is_ok(), "{same}");
+    }
+    let error = message("ceo@example.org").expect_err("another sender");
+    assert_eq!(error.code(), Code::Denied);
+    assert_eq!(pointer(error).as_deref(), Some("/from"));
+}
+
+#[test]
+fn nobody_gets_mail_whom_the_operator_does_not_name() {
+    let recipients = |listed: &str, field: &str, address: &str| {
+        let mut input =
+            json!({ "to": "ada@example.com", "subject": "s", "text": "t", "from": "p@example.org" });
+        input[field] = address.into();
+        let input = packhost_sdk::serde_json::from_value(input).expect("an input");
+        Message::read(input, &Operator::new(None, Some(listed.into())))
+    };
+    let listed = "ada@example.com, @example.net";
+    for (field, address) in [
+        ("to", "Ada <ADA@example.com>"),
+        ("cc", "whoever@example.net"),
+        ("bcc", "whoever@EXAMPLE.net"),
+        ("reply_to", "a@elsewhere.example"),
+    ] {
+        assert!(recipients(listed, field, address).is_ok(), "{field} {address}");
+    }
+    for address in
+        ["bob@example.com", "a@sub.example.net", "a@evilexample.net", "@example.net <a@elsewhere.example>"]
+    {
+        for field in ["to", "cc", "bcc"] {
+            assert!(recipients(listed, field, address).is_err(), "{field} {address}");
+        }
+    }
+    let error = recipients(listed, "bcc", "bob@example.com").expect_err("not listed");
+    assert_eq!((error.code(), pointer(error).as_deref()), (Code::Denied, Some("/bcc")));
+    assert!(recipients("", "to", "ada@example.com").is_err(), "an empty list is nobody");
 }
