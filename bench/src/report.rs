@@ -19,6 +19,8 @@ pub(crate) enum Goal {
     Above(f64),
     /// The host's own number is below this, in the row's unit.
     HostBelow(f64),
+    /// The ratio is at least the one, or the host's own number at least the other, in the row's unit.
+    AtLeastOr { ratio: f64, host: f64 },
 }
 
 /// One ratio: the host's number divided by the other's.
@@ -102,6 +104,7 @@ impl Row {
             Goal::AtLeast(least) => self.ratio >= least,
             Goal::Above(bound) => self.ratio > bound,
             Goal::HostBelow(bound) => self.host < bound,
+            Goal::AtLeastOr { ratio, host } => self.ratio >= ratio || self.host >= host,
         });
         self.goal = Some(goal);
         self
@@ -121,6 +124,7 @@ impl Row {
             Some(Goal::AtLeast(least)) => format!("at least {least}×"),
             Some(Goal::Above(bound)) => format!("above {bound}×"),
             Some(Goal::HostBelow(bound)) => format!("under {bound} {}", self.unit),
+            Some(Goal::AtLeastOr { ratio, host }) => format!("at least {ratio}× or {host} {}", self.unit),
         };
         format!("{goal}: {}", if self.met == Some(true) { "met" } else { "MISSED" })
     }

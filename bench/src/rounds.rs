@@ -14,13 +14,15 @@ pub(crate) struct Effort {
     pub(crate) slow_rounds: usize,
     /// Calls in one round.
     pub(crate) calls: usize,
+    /// Bytes of a stream.
+    pub(crate) stream: usize,
 }
 
 impl Effort {
     /// Enough for numbers that two runs agree on.
-    pub(crate) const FULL: Self = Self { rounds: 15, slow_rounds: 5, calls: 3000 };
+    pub(crate) const FULL: Self = Self { rounds: 15, slow_rounds: 5, calls: 3000, stream: 100_000_000 };
     /// Enough to see that everything runs.
-    pub(crate) const QUICK: Self = Self { rounds: 3, slow_rounds: 1, calls: 300 };
+    pub(crate) const QUICK: Self = Self { rounds: 3, slow_rounds: 1, calls: 300, stream: 10_000_000 };
 }
 
 /// One round: the host's number and the other's.

@@ -23,7 +23,8 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    pub(crate) fn new(mut child: Child) -> Self {
+    /// The client of a host that was started with its streams piped.
+    pub fn new(mut child: Child) -> Self {
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
         let (lines, stderr) = (read(stdout), read(stderr));

@@ -3,8 +3,11 @@
 mod dispatch;
 mod mcp;
 mod memory;
+mod outgoing;
 mod process;
+mod redaction;
 mod start;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,9 +43,12 @@ impl Bench {
 
     /// Everything, in the order of the table.
     pub(crate) fn run(&self, report: &mut Report) -> Outcome<()> {
-        let measures: [(&str, Measure); 5] = [
+        let measures: [(&str, Measure); 8] = [
             (dispatch::GROUP, dispatch::run),
             (mcp::GROUP, mcp::run),
+            (outgoing::GROUP, outgoing::run),
+            (redaction::GROUP, redaction::run),
+            (vault::GROUP, vault::run),
             (start::GROUP, start::run),
             (memory::GROUP, memory::run),
             (process::GROUP, process::run),

@@ -45,6 +45,9 @@ fn main() -> ExitCode {
         _ => "warn",
     };
     output::log_to_stderr(global, calls);
+    if let Err(error) = packhost_walls::forgo_dumps() {
+        tracing::warn!(target: "packhost", %error, "a crash may write a core file, with credentials in it");
+    }
     let done = match args.verb {
         Verb::Serve(verb) => verbs::serve::run(global, &verb, output),
         Verb::Mcp(verb) => verbs::mcp::run(global, &verb, output),

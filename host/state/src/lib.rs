@@ -62,7 +62,15 @@ pub enum StateError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// The file in the directory.
+const FILE: &str = "state.db";
+
 impl Database {
+    /// Whether there is one in this directory.
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
     /// Opens `DIR/state.db`, and makes it, readable by this user alone, where it is missing. The directory must be there.
     ///
     /// A write that was acknowledged survives a crash and a power cut (write-ahead log, full synchronization). What is
@@ -71,7 +79,7 @@ impl Database {
     /// # Errors
     /// When the file cannot be made or opened, or is open to other users.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
-        let path = dir.join("state.db");
+        let path = dir.join(FILE);
         let failed = |source| StateError::File { path: path.clone(), source };
         let _turn = turn(dir).map_err(failed)?;
         let about = made(&path).map_err(failed)?;

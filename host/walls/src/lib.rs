@@ -1,5 +1,6 @@
 //! What the host process gives up after start-up, so that a hole in a runtime still meets the kernel: new privileges, the system
-//! calls that it never makes (seccomp), and all files, ports, signals and sockets that its plan does not name (Landlock).
+//! calls that it never makes (seccomp), and all files, ports, signals and sockets that its plan does not name (Landlock). And what
+//! it never leaves behind: [core dumps](forgo_dumps).
 //!
 //! [`raise`] is the last step of start-up: configuration is read and directories exist, but no thread has been started.
 //! Both mechanisms are inherited by later threads and can never be undone. What must stay outside them, because it mounts or
@@ -16,6 +17,8 @@ mod status;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod denials;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod dumps;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod kernel;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod landlock;
@@ -30,6 +33,10 @@ use std::io;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use denials::{Answer, Denial, denials};
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use dumps::forgo_dumps;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub use kernel::forgo_dumps;
 pub use kernel::{raise, status};
 pub use plan::{Connect, Plan, Requirement};
 pub use status::{InForce, Lack, Landlock, Seccomp, Status};

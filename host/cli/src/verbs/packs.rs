@@ -1,11 +1,14 @@
 //! `packhost packs`: what is served.
 
+mod credentials;
+
 use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use packhost_engine::{Engine, Refused, Tool};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::credentials::Credential;
 use crate::args::{Global, Packs as Args};
 use crate::exit::Error;
 use crate::host::{Clients, Prepared, Purpose, prepare};
@@ -21,7 +24,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             list(&engine, output);
             Ok(())
         }
-        Args::Show { pack } => show(&engine, pack, output),
+        Args::Show { pack } => show(global, &engine, pack, output),
         Args::Compile => {
             runtime.block_on(compile(&engine, output));
             Ok(())
@@ -117,6 +120,7 @@ struct Shown<'a> {
     description: &'a str,
     imports: &'a [String],
     wants: Option<&'a packhost_engine::Wants>,
+    credentials: &'a [Credential],
     read_only: bool,
     destructive: bool,
     idempotent: bool,
@@ -125,14 +129,16 @@ struct Shown<'a> {
     output_schema: Option<&'a Value>,
 }
 
-fn show(engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
+fn show(global: &Global, engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
     let catalog = engine.catalog();
     let tool = catalog.find(name).ok_or_else(|| not_served(engine, name))?;
+    let credentials = credentials::of(tool, global)?;
     let shown = Shown {
         row: row(tool),
         description: &tool.description,
         imports: &tool.pack.outline.imports,
         wants: tool.pack.description.as_ref().map(|description| &description.wants),
+        credentials: &credentials,
         read_only: tool.annotations.read_only,
         destructive: tool.annotations.destructive,
         idempotent: tool.annotations.idempotent,
@@ -140,11 +146,11 @@ fn show(engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
         input_schema: &tool.input_schema,
         output_schema: tool.output_schema.as_deref(),
     };
-    output.answer(&shown, || text(tool));
+    output.answer(&shown, || text(tool, &credentials));
     Ok(())
 }
 
-fn text(tool: &Tool) {
+fn text(tool: &Tool, credentials: &[Credential]) {
     let version = tool.pack.version.as_deref().unwrap_or("");
     println!("{BOLD}{}{BOLD:#} {version} ({}, {})", tool.name, tool.pack.origin, tool.pack.digest);
     println!("  {}", tool.description);
@@ -159,6 +165,7 @@ fn text(tool: &Tool) {
             }
         }
     }
+    credentials::text(credentials);
     println!("  granted by {}; `packhost policy explain {}` says what", tool.entry.place, tool.pack.name);
     println!("{DIM}input{DIM:#} {:#}", tool.input_schema);
 }
