@@ -12,24 +12,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
 
-    /// A server for these names; what its clients send in the handshake goes by the wayside.
-    async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
+    /// What a server for these names needs.
+    pub(crate) fn server(
+        &self,
+        names: &[&str],
+        alpn: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> ServerConfig {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -42,7 +47,13 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        config
+    }
+
+    /// A server for these names; what its clients send in the handshake goes by the wayside.
+    async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
+        let config = self.server(names, &["h2", "http/1.1"], change);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
