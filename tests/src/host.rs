@@ -115,6 +115,7 @@ impl Setup {
             .env_remove("PACKHOST_STATE")
             .env_remove("PACKHOST_LOG")
             .env_remove("PACKHOST_VAULT_KEY")
+            .env_remove("PACKHOST_DNS")
             .envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
@@ -49,6 +50,10 @@ pub(crate) struct Global {
     /// systemd[:NAME], env:VARIABLE or command:"PROGRAM ARGUMENTS". It names the place, and is not the key
     #[arg(long, global = true, value_name = "SOURCE", env = "PACKHOST_VAULT_KEY", hide_env_values = true)]
     pub(crate) vault_key: Option<VaultKey>,
+    /// A name server to resolve names with, over TLS or HTTPS only, in place of the system's resolver: tls://ADDRESS#NAME or
+    /// https://ADDRESS/PATH#NAME, where NAME is the one in its certificate; repeatable, asked in this order
+    #[arg(long, global = true, value_name = "SERVER", env = "PACKHOST_DNS", value_delimiter = ',')]
+    pub(crate) dns: Vec<NameServer>,
     /// What to log to stderr: a level, or directives such as `packhost::call=info`
     #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG", value_parser = filter)]
     pub(crate) log: Option<String>,
@@ -56,7 +61,7 @@ pub(crate) struct Global {
 
 impl Global {
     /// The options that say which host this is, for the command line of another process: with the same state, manifest,
-    /// packs and walls, from whatever directory that is started.
+    /// packs, walls and name servers, from whatever directory that is started.
     pub(crate) fn again(&self) -> Vec<OsString> {
         let path =
             |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
@@ -71,6 +76,7 @@ impl Global {
             add("--walls", how.get_name().into());
         }
         self.vault_key.iter().for_each(|key| add("--vault-key", key.again()));
+        self.dns.iter().for_each(|server| add("--dns", server.to_string().into()));
         again
     }
 }

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
+use packhost_egress::EncryptedResolver;
 use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
 use packhost_walls::InForce;
@@ -57,6 +59,9 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     walls::make_dirs(global, &dirs)?;
     let mut settings = settings(&dirs, purpose);
     settings.credentials = Some(Credentials::of(global, &dirs));
+    if !global.dns.is_empty() {
+        settings.egress.resolver = Arc::new(resolver(global, &settings)?);
+    }
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
@@ -84,6 +89,13 @@ fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
     settings.calls_per_caller = bounds.calls_per_caller;
     settings.guest_threads = bounds.guest_threads;
     settings
+}
+
+/// Reads the platform's trusted roots, and uses no network.
+fn resolver(global: &Global, settings: &Settings) -> Result<EncryptedResolver, Error> {
+    let roots = &settings.egress.extra_roots;
+    EncryptedResolver::new(global.dns.clone(), roots, EncryptedResolver::PATIENCE)
+        .map_err(|error| Error::failed(format!("--dns: {error}")))
 }
 
 impl Prepared {

@@ -293,7 +293,7 @@ fn sentence(mut text: String) -> String {
     text
 }
 
-/// Why an [`Egress`](crate::Egress) could not be made.
+/// Why an [`Egress`](crate::Egress), or a resolver for it, could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// One of the extra roots is not a certificate.
@@ -307,4 +307,15 @@ pub enum SetupError {
     /// The cryptography provider has nothing for TLS 1.2 or 1.3.
     #[error("TLS cannot be set up: {0}")]
     Tls(rustls::Error),
+    /// No name server, or too many.
+    #[error("names are resolved by 1 to {most} name servers, not {given}")]
+    NameServers {
+        /// How many there were.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The resolver refuses its configuration.
+    #[error("the resolver cannot be set up: {0}")]
+    Resolver(String),
 }

@@ -47,7 +47,7 @@ pub use credential::{CredentialError, CredentialUse, Credentials, Misplaced, Use
 pub use error::{EgressError, Resource, SetupError, Wait};
 pub use packhost_redact::Redactor;
 pub use redact::ResponseBody;
-pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use resolve::{EncryptedResolver, NameServer, NameServerError, Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};
 pub use rustls::pki_types::CertificateDer;
 pub use send::Egress;

@@ -30,7 +30,7 @@ pub struct Settings {
     pub max_decoded: u64,
     /// Roots that are trusted besides the platform's.
     pub extra_roots: Vec<CertificateDer<'static>>,
-    /// Who resolves names. Default [`SystemResolver`].
+    /// Who resolves names. Default [`SystemResolver`]; [`EncryptedResolver`](crate::EncryptedResolver) asks over TLS.
     pub resolver: Arc<dyn Resolve>,
     /// Where this host listens. Never reachable, whatever a rule says; an unspecified address stands for every
     /// address of this machine.

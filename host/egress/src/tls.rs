@@ -23,18 +23,24 @@ pub(crate) fn speaks_http2(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
-/// Reads the roots and builds the one configuration that every connection uses: TLS 1.2 and 1.3, HTTP/2 where the server speaks it, and
-/// HTTP/1.1.
+/// Reads the roots and builds the one configuration that every connection of a request uses: TLS 1.2 and 1.3, HTTP/2 where
+/// the server speaks it, and HTTP/1.1.
 pub(crate) fn connector(extra: &[CertificateDer<'static>]) -> Result<TlsConnector, SetupError> {
+    let mut config = client(extra)?;
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Reads the roots; without ALPN.
+pub(crate) fn client(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, SetupError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(SetupError::Tls)?
         .with_root_certificates(roots(extra)?)
         .with_no_client_auth();
-    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     // Nothing of one caller's connection lives on into another's.
     config.resumption = Resumption::disabled();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(config)
 }
 
 /// The platform's roots, or Mozilla's where the platform has none, and the operator's.
@@ -76,7 +82,7 @@ pub(crate) async fn handshake(
 }
 
 /// Our own words for what went wrong: rustls quotes names out of the certificate, which the server chooses.
-fn fault(error: &io::Error) -> (&'static str, bool) {
+pub(crate) fn fault(error: &io::Error) -> (&'static str, bool) {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return ("the connection ended during the handshake", false);
     };

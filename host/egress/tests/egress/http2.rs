@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use packhost_core::{Caller, CredentialName};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
+use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 use super::support::*;
@@ -41,7 +42,7 @@ impl Http2 {
         R: Future<Output = Answered> + Send + 'static,
     {
         let authority = Authority::new("authority");
-        let acceptor = authority.acceptor(&["granted.test"], b"h2", |_| ());
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server(&["granted.test"], &["h2"], |_| ())));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://granted.test:{}", listener.local_addr().unwrap().port());
         let connections = Arc::new(AtomicUsize::new(0));

@@ -28,13 +28,13 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    /// The server's side for these names, which speaks one protocol.
-    pub(crate) fn acceptor(
+    /// What a server for these names needs.
+    pub(crate) fn server(
         &self,
         names: &[&str],
-        protocol: &[u8],
+        alpn: &[&str],
         change: impl FnOnce(&mut CertificateParams),
-    ) -> TlsAcceptor {
+    ) -> ServerConfig {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -47,13 +47,14 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        TlsAcceptor::from(Arc::new(config))
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        config
     }
 
     /// A server for these names; what its clients send in the handshake goes by the wayside.
     async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
-        let acceptor = self.acceptor(names, b"http/1.1", change);
+        let config = self.server(names, &["http/1.1"], change);
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {

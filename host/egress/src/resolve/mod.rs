@@ -1,5 +1,9 @@
 //! From a name to its addresses, once per request.
 
+mod encrypted;
+mod line;
+mod name_server;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -7,6 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+
+pub use encrypted::EncryptedResolver;
+pub use name_server::{NameServer, NameServerError};
 
 /// What a [`Resolve`] returns.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -29,7 +36,8 @@ pub struct SystemResolver {
     slots: Arc<Semaphore>,
 }
 
-/// `getaddrinfo` cannot be cancelled and holds a thread while it runs: no more than this many at once.
+/// No more lookups than this at once: `getaddrinfo` cannot be cancelled and holds a thread while it runs, and name servers
+/// limit what one connection may ask.
 const LOOKUPS: usize = 32;
 
 /// How many of them one call may have under way: names that hang leave the others of this host theirs.
