@@ -34,6 +34,7 @@ mod place;
 mod schema;
 mod shape;
 mod shipped;
+mod suggest;
 mod template;
 
 pub use addresses::{Closed, Opening, Reach, reachable, stands_for};
@@ -52,4 +53,5 @@ pub use paths::{PathError, PathPattern, Segment};
 pub use place::Place;
 pub use schema::schema;
 pub use shipped::shipped;
+pub use suggest::{EditError, LeftOut, SuggestedRule, Suggestion, edit, suggest};
 pub use template::{Part, Reference, Template, TemplateError};
