@@ -53,5 +53,5 @@ pub use paths::{PathError, PathPattern, Segment};
 pub use place::Place;
 pub use schema::schema;
 pub use shipped::shipped;
-pub use suggest::{EditError, LeftOut, SuggestedRule, Suggestion, edit, suggest};
+pub use suggest::{EditError, LeftOut, SuggestedRule, Suggestion, adopt, edit, suggest};
 pub use template::{Part, Reference, Template, TemplateError};

@@ -3,8 +3,8 @@
 
 use packhost_core::PackName;
 use packhost_manifest::{
-    Decision, DeniedRequest, EditError, HostVars, Manifest, Origin, Source, Suggestion, diff, edit, shipped,
-    suggest,
+    Decision, DeniedRequest, EditError, HostVars, Manifest, Origin, Source, Suggestion, adopt, diff, edit,
+    shipped, suggest,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -380,4 +380,34 @@ fn the_shipped_manifests_are_edited_or_say_why_not() {
         }
     }
     assert!(made > 15 && by_hand > 2, "{made} made, {by_hand} by hand");
+}
+
+#[test]
+fn every_shipped_entry_can_be_copied_into_a_file_of_the_operator() {
+    let text = "version: 1\nextends: shipped\npacks:\n    my.pack: {}\n# the end\n";
+    for from in shipped() {
+        let there = Manifest::parse(std::slice::from_ref(&from)).unwrap();
+        for name in there.entries().map(|entry| &entry.pack) {
+            for text in [text, "version: 1\nextends: shipped\n", ""] {
+                let own = source(text);
+                let copied = adopt(&own, &from, name).unwrap_or_else(|error| panic!("{error}"));
+                added(text, &copied);
+                let entry = |text: &str| manifest(text).entry(name).cloned().unwrap();
+                let (entry, theirs) = (entry(&copied), there.entry(name).unwrap());
+                assert!(!entry.loses_under(theirs) && !theirs.loses_under(&entry), "{name}: {copied}");
+                assert!(adopt(&source(&copied), &from, name).is_err(), "there is one already");
+            }
+        }
+    }
+    let fetch = shipped().into_iter().find(|source| source.name.ends_with("/http.yaml")).unwrap();
+    let own = source("version: 1\nextends: shipped\n");
+    let copied = adopt(&own, &fetch, &pack("http.fetch")).unwrap();
+    let text = edit(&source(&copied), &pack("http.fetch"), &suggested(ONE).rules).unwrap();
+    assert_eq!(
+        text,
+        "version: 1\nextends: shipped\npacks:\n  http.fetch:\n    http:\n      - url: \"${input.url}\"\n        methods: [GET, HEAD]\n      - host: x.test\n        methods: [GET]\n        paths: [/p]\n    limits: { time: 20s, memory: 64MiB, output: 4MiB, requests: 8, transfer: 10MiB }\n"
+    );
+    assert!(
+        adopt(&own, &fetch, &pack("web.scrape")).unwrap_err().to_string().contains("no entry of the pack")
+    );
 }

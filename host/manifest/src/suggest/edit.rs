@@ -7,7 +7,7 @@ use packhost_core::PackName;
 
 use super::lines::Lines;
 use super::{SuggestedRule, yaml};
-use crate::diff::diff;
+use crate::diff::{canonical, diff};
 use crate::http::HttpRule;
 use crate::parse::{Diagnostics, Manifest, Node, Source, Span, Value, read};
 use crate::place::Place;
@@ -40,6 +40,8 @@ pub enum EditError {
 
 const FLOW: &str = "this is written between brackets, in which nothing is put";
 const LAYOUT: &str = "this is laid out in a way that is not edited";
+const NO_ENTRY: &str = "there is no entry of the pack to copy";
+const ENTRY: &str = "there is an entry of the pack already";
 const DENIED: &str = "the pack is denied here, so that no rule counts";
 
 /// The text of a manifest file with these rules in the pack's entry, after those that it has. A pack without an entry gets
@@ -71,6 +73,42 @@ pub fn edit(source: &Source, pack: &PackName, rules: &[SuggestedRule]) -> Result
     Ok(edited.text)
 }
 
+/// The text of a manifest file with the entry that a pack has in another file, such as a shipped one, comments included: an
+/// entry of the operator's replaces a shipped one as a whole, so that the edit of one starts with its copy.
+///
+/// # Errors
+/// As [`edit`]; and where this file has an entry of the pack already, or the other one has none that can be copied.
+pub fn adopt(source: &Source, from: &Source, pack: &PackName) -> Result<String, EditError> {
+    let parse = |source| Manifest::parse(std::slice::from_ref(source)).map_err(EditError::Before);
+    let (before, theirs) = (parse(source)?, parse(from)?);
+    let failed = |of: &Source, line, why| {
+        let place = Place { file: of.name.as_str().into(), line };
+        EditError::ByHand { place, why, rules: format!("# the entry of {pack} in {}", from.name) }
+    };
+    let (there, root) =
+        (Lines::of(&from.text), read(&from.text).map_err(|(at, _)| failed(from, at.line, LAYOUT))?);
+    let found = child(&root, "packs").and_then(|(_, packs)| child(packs, pack.as_str()));
+    let (key, _) = found.ok_or_else(|| failed(from, 1, NO_ENTRY))?;
+    let end = there.end_of_block(line(key), depth(key));
+    let copied = (line(key)..=end).map(|number| there.get(number).get(depth(key)..).unwrap_or_default());
+
+    let (here, root) =
+        (Lines::of(&source.text), read(&source.text).map_err(|(at, _)| failed(source, at.line, LAYOUT))?);
+    let spot = spot(&here, &root, pack).map_err(|(line, why)| failed(source, line, why))?;
+    if spot.level < Level::Entry {
+        return Err(failed(source, 1, ENTRY));
+    }
+    let (around, depth) = spot.level.around(spot.depth);
+    let indented =
+        copied.map(|text| if text.is_empty() { String::new() } else { format!("{:depth$}{text}", "") });
+    let lines: Vec<String> = around.into_iter().chain(indented).collect();
+    let adopted = Source { text: here.with(spot.after, &lines), ..source.clone() };
+    let after = parse(&adopted).map_err(|_| failed(from, key.line, LAYOUT))?;
+    let rest = diff(&before, &after).packs.iter().all(|change| change.pack == *pack);
+    let same = theirs.entry(pack).map(canonical) == after.entry(pack).map(canonical);
+    if rest && same { Ok(adopted.text) } else { Err(failed(from, key.line, LAYOUT)) }
+}
+
 /// What is missing around the rules.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
@@ -89,17 +127,23 @@ struct Spot {
 }
 
 impl Level {
-    fn lines(self, depth: usize, pack: &PackName, rules: &[SuggestedRule]) -> Vec<String> {
-        let (mut lines, mut depth) = (Vec::new(), depth);
+    /// What is missing around an entry, and how deep the entry stands in it.
+    fn around(self, depth: usize) -> (Vec<String>, usize) {
+        let mut lines = Vec::new();
         if self == Self::File {
             lines.push("version: 1".to_owned());
         }
-        let around = [
-            (Self::Packs, "packs:".to_owned()),
-            (Self::Entry, format!("{}:", yaml::key(pack.as_str()))),
-            (Self::Http, "http:".to_owned()),
-        ];
-        for (level, line) in around {
+        if self >= Self::Packs {
+            lines.push("packs:".to_owned());
+        }
+        (lines, if self >= Self::Packs { depth + 2 } else { depth })
+    }
+
+    fn lines(self, depth: usize, pack: &PackName, rules: &[SuggestedRule]) -> Vec<String> {
+        let (mut lines, mut depth) = self.around(depth);
+        let missing =
+            [(Self::Entry, format!("{}:", yaml::key(pack.as_str()))), (Self::Http, "http:".to_owned())];
+        for (level, line) in missing {
             if self >= level {
                 lines.push(format!("{:depth$}{line}", ""));
                 depth += 2;

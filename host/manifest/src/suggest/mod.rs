@@ -20,7 +20,7 @@ mod generalise;
 mod lines;
 mod yaml;
 
-pub use edit::{EditError, edit};
+pub use edit::{EditError, adopt, edit};
 
 /// More segments than a pattern without `**` has, so that what was cut off a path is matched by `**` alone.
 const DEEP: usize = 65;
