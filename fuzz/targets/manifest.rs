@@ -123,7 +123,9 @@ fn holds(manifest: &Manifest, entry: &Entry) {
         for rule in grants.http.rules() {
             let (method, url) = witness(rule);
             match grants.http.decide(method, &url) {
-                Decision::Denied(denial) => panic!("\"{rule}\" does not allow {method} {url}: {denial}"),
+                Decision::Denied(denial) | Decision::Reported(_, denial) => {
+                    panic!("\"{rule}\" does not allow {method} {url}: {denial}")
+                }
                 Decision::Allowed(allowed) => {
                     let open = CLOSED.iter().find(|ip| allowed.reaches(ip.parse().expect("an address")));
                     assert_eq!(open, None, "\"{rule}\" opens what no rule can open");

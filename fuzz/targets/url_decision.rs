@@ -66,7 +66,8 @@ impl Rules for Asked {
             Decision::Allowed(_) => {
                 (Verdict::Allowed { addresses: Vec::new(), credentials: Vec::new() }, true)
             }
-            Decision::Denied(denial) => {
+            // The manifest has no report mode.
+            Decision::Denied(denial) | Decision::Reported(_, denial) => {
                 (Verdict::Denied { message: denial.what, fix: denial.missing }, false)
             }
         };

@@ -224,6 +224,14 @@ pub(crate) enum Policy {
         /// The file with the cases
         cases: PathBuf,
     },
+    /// Show what a pack was denied, and the edit of the manifest that would allow it
+    Suggest {
+        /// The pack
+        pack: String,
+        /// Make the edit
+        #[arg(long)]
+        write: bool,
+    },
     /// Print the JSON Schema of manifest files, for editors
     Schema,
 }

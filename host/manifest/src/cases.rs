@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::addresses::Closed;
 use crate::entry::{Entry, Grants, HostVars};
 use crate::fs::FsMode;
-use crate::http::Decision;
+use crate::http::{Allowed, Decision};
 use crate::parse::{Diagnostics, Manifest, Node, Reader, Source, cut, read};
 use crate::place::Place;
 use crate::shape::CASES;
@@ -187,12 +188,11 @@ impl Case {
         match &self.access {
             Access::Request { method, url, address } => match grants.http.decide(method, url) {
                 Decision::Denied(denial) => Err(denial.to_string()),
-                Decision::Allowed(allowed) => match address.map(|ip| (ip, allowed.check(ip))) {
-                    Some((ip, Err(closed))) => {
-                        Err(format!("{ip} is {}, and {} does not open it", closed.reach, allowed.place))
-                    }
-                    _ => Ok(format!("allowed by {}", allowed.place)),
-                },
+                Decision::Allowed(allowed) => {
+                    reached(&allowed, *address).map(|()| format!("allowed by {}", allowed.place))
+                }
+                Decision::Reported(allowed, denial) => reached(&allowed, *address)
+                    .map(|()| format!("let through by report at {}. {denial}", allowed.place)),
             },
             Access::Read(path) => file(&grants, path, FsMode::ReadOnly),
             Access::Write(path) => file(&grants, path, FsMode::ReadWrite),
@@ -202,6 +202,12 @@ impl Case {
             Access::Env(name) => Err(format!("{} has no environment variable {name}", self.pack)),
         }
     }
+}
+
+fn reached(allowed: &Allowed, address: Option<IpAddr>) -> Result<(), String> {
+    let Some(ip) = address else { return Ok(()) };
+    let beyond = |closed: Closed| format!("{ip} is {}, and {} does not open it", closed.reach, allowed.place);
+    allowed.check(ip).map_err(beyond)
 }
 
 /// The innermost granted directory decides, as it does for a guest's open directories.

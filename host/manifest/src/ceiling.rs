@@ -16,6 +16,7 @@ use serde::Serialize;
 use url::Host;
 
 use crate::addresses::{needed, opens};
+use crate::diff::REPORT;
 use crate::entry::{AskRule, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::hosts::{HostPattern, fresh_label};
@@ -29,6 +30,8 @@ use crate::place::Place;
 pub struct Ceiling {
     /// Requests.
     pub http: Vec<HttpRule>,
+    /// Whether entries may have `report: true`.
+    pub report: bool,
     /// Directories; `guest` is empty.
     pub fs: Vec<FsRule>,
     /// Names of environment variables.
@@ -77,6 +80,9 @@ impl Ceiling {
             if let Some(request) = self.request_beyond(rule) {
                 return beyond(&rule.place, request);
             }
+        }
+        if entry.report && !self.report {
+            return beyond(entry.place_of("report"), REPORT.into());
         }
         for rule in &entry.fs {
             let above = |mode| self.fs.iter().any(|own| own.mode >= mode && own.host.covers(&rule.host));

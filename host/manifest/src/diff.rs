@@ -41,6 +41,9 @@ pub struct PackDiff {
     pub lost: Vec<String>,
 }
 
+/// What an entry in report mode may do; it ends the sentence "it may …".
+pub(crate) const REPORT: &str = "send every request to a public host, also where no rule allows it (report)";
+
 /// What changes from `old` to `new`. Rules are compared as they are written: a rule that another one makes superfluous
 /// is still listed where it comes or goes.
 pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
@@ -116,6 +119,7 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
         Callers::Only(names) => names.iter().map(|name| format!("be called by {name}")).collect(),
     };
     words.extend(entry.http.iter().flat_map(HttpRule::facts));
+    words.extend(entry.report.then(|| REPORT.to_owned()));
     words.extend(entry.fs.iter().flat_map(FsRule::facts));
     words.extend(entry.env.iter().map(|(name, value)| format!("see {name}={value:?} in its environment")));
     words.extend(entry.config.iter().map(|(name, value)| format!("read {name}={value:?} from its config")));
@@ -129,6 +133,7 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
 /// The most that entries may grant. A limit that the ceiling does not name has its hard maximum.
 fn bounds(ceiling: &Ceiling) -> BTreeMap<String, Fact> {
     let mut words: Vec<String> = ceiling.http.iter().flat_map(HttpRule::facts).collect();
+    words.extend(ceiling.report.then(|| REPORT.to_owned()));
     words.extend(ceiling.fs.iter().flat_map(FsRule::facts));
     words.extend(ceiling.env.iter().map(|name| format!("have the environment variable {name}")));
     words.extend(ceiling.config.iter().map(|name| format!("have the config value {name}")));

@@ -22,6 +22,9 @@ pub struct Entry {
     pub denied: bool,
     /// Outgoing requests.
     pub http: Vec<HttpRule>,
+    /// `report: true`: a request that no rule of `http` allows goes out all the same, and is recorded as one that would
+    /// have been denied. See [`Decision::Reported`](crate::Decision::Reported).
+    pub report: bool,
     /// Directories.
     pub fs: Vec<FsRule>,
     /// The guest's whole environment.
@@ -114,7 +117,7 @@ impl Entry {
     pub fn narrow(&self, input: &Value, vars: &HostVars) -> Grants {
         if self.denied {
             return Grants {
-                http: HttpGrants::narrow(&self.pack, &[], input),
+                http: HttpGrants::narrow(&self.pack, &[], None, input),
                 fs: Vec::new(),
                 env: BTreeMap::new(),
                 config: BTreeMap::new(),
@@ -123,7 +126,8 @@ impl Entry {
                 notes: vec![format!("The pack is denied at {}.", self.place)],
             };
         }
-        let http = HttpGrants::narrow(&self.pack, &self.http, input);
+        let report = self.report.then(|| self.place_of("report"));
+        let http = HttpGrants::narrow(&self.pack, &self.http, report, input);
         let mut notes = http.notes().to_vec();
         let mut fs = Vec::with_capacity(self.fs.len());
         for rule in &self.fs {
@@ -134,6 +138,11 @@ impl Entry {
         }
         let (env, config) = (self.env.clone(), self.config.clone());
         Grants { http, fs, env, config, ask: self.ask, limits: self.limits, notes }
+    }
+
+    /// Whether some request could be allowed, for some input.
+    pub fn may_send(&self) -> bool {
+        !self.denied && (self.report || !self.http.is_empty())
     }
 
     /// Whether this caller may call the pack.

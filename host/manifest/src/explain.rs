@@ -3,6 +3,7 @@
 use packhost_core::{CredentialName, PackName};
 use serde::Serialize;
 
+use crate::diff::REPORT;
 use crate::entry::{Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::{HttpRule, Target};
@@ -61,6 +62,9 @@ fn said(text: impl Into<String>, place: Option<&Place>) -> Sentence {
 fn may(entry: &Entry) -> Vec<Sentence> {
     let mut may: Vec<Sentence> =
         entry.http.iter().map(|rule| said(request(rule), Some(&rule.place))).collect();
+    if entry.report {
+        may.push(said(REPORT, Some(entry.place_of("report"))));
+    }
     may.extend(entry.fs.iter().map(|rule| said(directory(rule), Some(&rule.place))));
     if !entry.env.is_empty() {
         let names: Vec<&str> = entry.env.keys().map(String::as_str).collect();
@@ -87,7 +91,7 @@ fn may(entry: &Entry) -> Vec<Sentence> {
 
 fn use_of(entry: &Entry) -> String {
     let relevant = |limit: &&Limit| match limit.name {
-        "requests" | "transfer" => !entry.http.is_empty(),
+        "requests" | "transfer" => entry.may_send(),
         "time" | "memory" | "output" => true,
         name => entry.keys.contains_key(&format!("limits.{name}")),
     };
@@ -109,7 +113,7 @@ fn may_not(entry: &Entry) -> Vec<Sentence> {
         none.push(said("be called: callers is an empty list", Some(entry.place_of("callers"))));
     }
     let absent = [
-        (entry.http.is_empty(), "requests"),
+        (!entry.may_send(), "requests"),
         (entry.fs.is_empty(), "files"),
         (entry.env.is_empty(), "environment"),
         (entry.config.is_empty(), "config"),

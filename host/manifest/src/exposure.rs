@@ -1,5 +1,6 @@
-//! Which rules would give a pack what is the host's own. What can be seen without the host's paths, the parser refuses; this
-//! is the rest, for whoever knows them.
+//! What an operator should know of a manifest before it takes effect: which rules would give a pack what is the host's own,
+//! and which packs are in report mode. What can be seen of the former without the host's paths, the parser refuses; this is
+//! the rest, for whoever knows them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -53,5 +54,31 @@ impl fmt::Display for Exposure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pack, place, path, own } = self;
         write!(f, "{place}: {pack} would see {}, and {} is the host's own", path.display(), own.display())
+    }
+}
+
+/// A pack in report mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reporting {
+    /// The pack.
+    pub pack: PackName,
+    /// The line of `report`.
+    pub place: Place,
+}
+
+/// Every pack in report mode, sorted: each may reach every public host, whatever its rules say.
+pub fn reporting(manifest: &Manifest) -> Vec<Reporting> {
+    let open = manifest.entries().filter(|entry| entry.report && !entry.denied);
+    open.map(|entry| Reporting { pack: entry.pack.clone(), place: entry.place_of("report").clone() })
+        .collect()
+}
+
+impl fmt::Display for Reporting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pack, place } = self;
+        write!(
+            f,
+            "{place}: {pack} is in report mode and may reach every public host; turn it off when its rules are known"
+        )
     }
 }

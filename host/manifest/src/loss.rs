@@ -23,7 +23,8 @@ impl Entry {
             Limits::TABLE.iter().all(|limit| new.limits.value(limit.name) >= self.limits.value(limit.name));
         let asks = (new.ask.user || !self.ask.user) && (new.ask.model || !self.ask.model);
         let values = holds(&new.env, &self.env) && holds(&new.config, &self.config);
-        let kept = http && fs && limits && asks && values && new.callers.hold(&self.callers);
+        let report = new.report || !self.report;
+        let kept = http && report && fs && limits && asks && values && new.callers.hold(&self.callers);
         !self.denied && (new.denied || !kept)
     }
 

@@ -158,6 +158,11 @@ impl PathPattern {
             })
     }
 
+    /// A pattern of these segments, none of which needs a template.
+    pub(crate) fn of(segments: Vec<Segment>, rest: bool) -> Self {
+        Self { segments, rest }
+    }
+
     /// The segments before `**`.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

@@ -261,6 +261,10 @@ const LIMITS: Object = Object {
     later: &["processes", "disk", "cpu"],
 };
 
+const REPORT_DOC: &str = "A request that no http rule allows goes out all the same, and is recorded as one that would have \
+                          been denied. It concerns requests alone: files, variables and questions are granted as ever. It \
+                          opens no address that is not public and no credential.";
+
 pub(crate) const ENTRY: Object = Object {
     name: "entry",
     doc: "What one pack may do. An empty entry lets it compute and nothing else.",
@@ -285,6 +289,7 @@ pub(crate) const ENTRY: Object = Object {
              empty list nobody.",
         ),
         key("limits", Shape::Object(&LIMITS), "How much of everything a call may use."),
+        key("report", Shape::True, REPORT_DOC),
         key(
             "deny",
             Shape::True,
@@ -310,6 +315,7 @@ const CEILING: Object = Object {
         key("config", Shape::List(&Shape::Text(&CONFIG_KEY)), "Names of config values that entries may set."),
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
+        key("report", Shape::True, "Entries may have `report`."),
     ],
     one_of: &[],
     later: &["session", "artifacts", "state"],

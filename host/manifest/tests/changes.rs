@@ -80,7 +80,9 @@ fn an_edit_that_only_gives_takes_nothing() {
             "{fs: [{host: /srv/a, guest: /a, mode: read-write}]}".into(),
         ),
         ("{deny: true}".into(), "{}".into()),
-    ] as [(String, String); 17]
+        ("{}".into(), "{report: true}".into()),
+        (http("paths: [/a]"), http("paths: [/a]}], report: true, fs: [{host: /srv, guest: /f")),
+    ] as [(String, String); 19]
     {
         assert!(!loses(&narrow, &narrow), "{narrow} under itself");
         assert!(!loses(&narrow, &wide), "{narrow} under {wide}");
@@ -93,4 +95,18 @@ fn an_edit_that_only_gives_takes_nothing() {
     assert!(!loses(one, two) && !loses(two, one), "the same in two rules");
     assert!(loses("{env: {A: b}}", "{env: {A: c}}"), "another value");
     assert!(loses(&http(""), "{http: [{host: b.test}]}"), "another host");
+}
+
+#[test]
+fn report_mode_comes_and_goes() {
+    let words = "send every request to a public host, also where no rule allows it (report)";
+    let (off, on) = ("packs: {a: {}}", "packs: {a: {report: true}}");
+    let change = |old: &str, new: &str| diff(&manifest(old), &manifest(new)).packs.remove(0);
+    assert_eq!((change(off, on).gained, change(off, on).lost), (lines(&[words]), lines(&[])));
+    assert_eq!((change(on, off).gained, change(on, off).lost), (lines(&[]), lines(&[words])));
+    assert_eq!(ceiling("ceiling: {}", "ceiling: {report: true}"), (lines(&[words]), lines(&[])));
+    assert_eq!(ceiling("ceiling: {report: true}", "ceiling: {}"), (lines(&[]), lines(&[words])));
+    assert!(
+        diff(&manifest(off), &manifest("packs: {a: {report: true, deny: true}}")).packs[0].gained.is_empty()
+    );
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use packhost_manifest::{HostVars, Manifest, Origin, Source, exposes, shipped};
+use packhost_manifest::{HostVars, Manifest, Origin, Source, exposes, reporting, shipped};
 
 /// The directories of a rule that is exposed, with the host's own that it meets.
 fn exposed(host: &str, state: &str, own: &[&str]) -> Option<(String, String)> {
@@ -68,4 +68,17 @@ fn what_ships_is_the_packs_own_and_what_is_denied_reaches_nothing() {
     let text = "{version: 1, packs: {a: {deny: true, fs: [{host: /s, guest: /f}]}}}";
     let source = Source { name: "a".into(), text: text.into(), origin: Origin::Operator };
     assert!(exposes(&Manifest::parse(&[source]).unwrap(), &vars, &own).is_empty());
+}
+
+#[test]
+fn a_pack_in_report_mode_is_told_of() {
+    assert!(reporting(&Manifest::parse(&shipped()).unwrap()).is_empty());
+    let text = "version: 1\npacks:\n  a: {report: true, deny: true}\n  b: {}\n  c.d:\n    report: true\n";
+    let source = Source { name: "a.yaml".into(), text: text.into(), origin: Origin::Operator };
+    let found = reporting(&Manifest::parse(&[source]).unwrap());
+    let [one] = found.as_slice() else { panic!("{found:?}") };
+    assert!(
+        one.to_string().starts_with("a.yaml:6: c.d is in report mode and may reach every public host"),
+        "{one}"
+    );
 }

@@ -246,7 +246,7 @@ fn credentials_are_named_in_the_rules_that_may_carry_them() {
     let grants = manifest.entry(&"a".parse().unwrap()).unwrap().narrow(&json!({}), &vars);
     let credentials = |url: &str| match grants.http.decide("GET", &Url::parse(url).unwrap()) {
         Decision::Allowed(allowed) => allowed.credentials.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        Decision::Denied(denial) => panic!("{denial}"),
+        Decision::Denied(denial) | Decision::Reported(_, denial) => panic!("{denial}"),
     };
     assert_eq!(credentials("https://a.test/x"), ["A", "B", "C"]);
     assert_eq!(credentials("https://a.test/y"), ["A", "B"]);

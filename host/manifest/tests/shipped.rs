@@ -121,9 +121,32 @@ fn the_schema_takes_what_is_shipped_and_refuses_what_the_parser_refuses() {
         "{version: 1, packs: {a: {http: [{host: a.example, pathes: []}]}}}",
         "{version: 1, packs: {a: {limits: {time: 20}}}}",
         "{version: 1, packs: {a: {deny: false}}}",
+        "{version: 1, packs: {a: {report: false}}}",
+        "{version: 1, ceiling: {report: 1}}",
+        "{version: 1, packs: {a: {http: [{host: a.example, report: true}]}}}",
         "{version: 1, packs: {a: {http: [{host: a.example, url: 'https://a.example'}]}}}",
     ] {
         assert!(!validator.is_valid(&as_json(bad)), "the schema takes {bad}");
         assert!(Manifest::parse(&[operator("a.yaml", bad)]).is_err(), "the parser takes {bad}");
     }
+}
+
+#[test]
+fn report_mode_is_explained_and_answers_cases() {
+    let text = "version: 1\npacks:\n  a:\n    report: true\nceiling: {report: true}\n";
+    let manifest = Manifest::parse(&[operator("a.yaml", text)]).unwrap_or_else(|errors| panic!("{errors}"));
+    let explained = explain(&manifest, &pack("a"));
+    let words = "send every request to a public host, also where no rule allows it (report)";
+    assert_eq!(explained.may[0].text, words);
+    assert_eq!(explained.may[0].place.as_ref().unwrap().to_string(), "a.yaml:4");
+    assert!(explained.may[1].text.contains("8 requests and 10MiB transfer"), "{:?}", explained.may[1]);
+    assert!(!explained.may_not[0].text.contains("no requests"), "{:?}", explained.may_not);
+    let cases = "- {pack: a, request: 'GET https://x.example/', expect: allow}\n- {pack: a, request: 'GET https://x.example/', address: 10.0.0.1, expect: deny}\n- {pack: a, request: 'GET http://10.0.0.1/', expect: deny}\n";
+    let outcomes = Cases::parse(&operator("cases.yaml", cases)).unwrap().run(&manifest);
+    assert!(outcomes.iter().all(|outcome| outcome.passed()), "{outcomes:#?}");
+    assert!(
+        outcomes[0].why.starts_with("let through by report at a.yaml:4. No rule of a allows"),
+        "{}",
+        outcomes[0].why
+    );
 }

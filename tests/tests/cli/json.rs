@@ -34,6 +34,8 @@ fn every_verb_says_one_document() {
         (&["policy", "diff", &good, &broken], 1, true),
         (&["policy", "test", &cases], 0, false),
         (&["policy", "test", &wrong], 1, false),
+        (&["policy", "suggest", "fs.read"], 0, false),
+        (&["policy", "suggest", "No Pack"], 1, true),
         (&["policy", "schema"], 0, false),
         (&["connect", "claude-code"], 0, false),
         (&["connect", "nobody"], 2, true),

@@ -40,6 +40,7 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("entry", "http" | "fs" | "env" | "config" | "ask") => "nothing",
         ("entry", "callers") => "every caller",
         ("entry", "limits") => "the defaults",
+        ("entry", "report") => "denied, and that is all",
         ("entry", "deny") => "not denied",
         ("ceiling", "limits") => "the most of each limit",
         ("ceiling", _) => "nothing",
@@ -234,7 +235,7 @@ fn an_absent_key_means_what_is_said() {
         assert!(rule.paths.is_none() && rule.addresses.is_empty());
     }
     assert_eq!(entry.fs[0].mode, FsMode::ReadOnly);
-    assert_eq!((&entry.callers, entry.denied), (&Callers::Every, false));
+    assert_eq!((&entry.callers, entry.report, entry.denied), (&Callers::Every, false, false));
     assert!(entry.env.is_empty() && entry.config.is_empty() && !entry.ask.user && !entry.ask.model);
     assert_eq!(entry.limits, Limits::default());
     assert!(manifest.ceiling().is_none());

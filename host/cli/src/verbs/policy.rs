@@ -1,18 +1,21 @@
 //! `packhost policy`: what packs may do, without running one.
 
 mod explain;
+mod suggest;
 
 use std::path::{Path, PathBuf};
 
 use anstream::println;
-use packhost_manifest::{CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Source, diff, schema, shipped};
+use packhost_manifest::{
+    CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Reporting, Source, diff, reporting, schema, shipped,
+};
 use serde::Serialize;
 
 use crate::args::{Global, Policy as Args};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::host::look;
-use crate::output::{BAD, BOLD, DIM, GOOD, Output};
+use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
 use crate::{own, policies};
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
@@ -21,6 +24,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         Args::Explain { pack } => explain::run(global, pack, output),
         Args::Diff { old, new } => compare(old, new, output),
         Args::Test { cases } => test(global, cases, output),
+        Args::Suggest { pack, write } => suggest::run(global, pack, *write, output),
         Args::Schema => {
             println!("{:#}", schema());
             Ok(())
@@ -40,17 +44,22 @@ struct Checked<'a> {
     revision: &'a str,
     packs: usize,
     ceiling: bool,
+    /// Packs in report mode: the manifest is good, and somebody should know.
+    reporting: &'a [Reporting],
 }
 
 fn check(global: &Global, paths: &[PathBuf], output: Output) -> Result<(), Error> {
     let manifest = if paths.is_empty() { look(global)?.1 } else { manifest_of(paths)? };
     own::refuse_exposed(global, &Dirs::of(global)?, &manifest)?;
+    let reporting = reporting(&manifest);
     let checked = Checked {
         revision: manifest.revision(),
         packs: manifest.entries().count(),
         ceiling: manifest.ceiling().is_some(),
+        reporting: &reporting,
     };
     output.answer(&checked, || {
+        reporting.iter().for_each(|one| println!("{NOTE}warning{NOTE:#}  {one}"));
         let ceiling = if checked.ceiling { ", all within the ceiling" } else { "" };
         println!("{GOOD}ok{GOOD:#}  {} packs{ceiling}, revision {}", checked.packs, checked.revision);
     });

@@ -22,7 +22,7 @@ pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Re
 }
 
 pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
-    (super::imports(outline, "wasi:http/") && entry.http.is_empty())
+    (super::imports(outline, "wasi:http/") && !entry.may_send())
         .then(|| "it makes outgoing requests (wasi:http) and its entry has no \"http\"".into())
 }
 
@@ -44,7 +44,7 @@ struct Granting(Arc<Grants>);
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
         match self.0.http.decide(method.as_str(), url) {
-            Decision::Allowed(allowed) => {
+            Decision::Allowed(allowed) | Decision::Reported(allowed, _) => {
                 Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
             }
             Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },

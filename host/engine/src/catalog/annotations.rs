@@ -24,11 +24,11 @@ impl Annotations {
     /// whatever it says.
     pub(crate) fn derive(description: Option<&Description>, outline: &Outline, entry: &Entry) -> Self {
         let says = description.map(|d| d.effects).unwrap_or_default();
-        let http = capabilities::imports(outline, "wasi:http/") && !entry.http.is_empty();
+        let http = capabilities::imports(outline, "wasi:http/") && entry.may_send();
         let writes = entry.fs.iter().any(|rule| rule.mode == FsMode::ReadWrite);
         let asks = capabilities::imports(outline, "packhost:pack/ask") && (entry.ask.user || entry.ask.model);
         let reads = |method: &String| method == "GET" || method == "HEAD";
-        let sends = http && entry.http.iter().any(|rule| !rule.methods.iter().all(reads));
+        let sends = http && (entry.report || entry.http.iter().any(|rule| !rule.methods.iter().all(reads)));
         let harmless = !http && !writes && !asks;
         let read_only = harmless || (says.read_only && !writes && !sends);
         Self {

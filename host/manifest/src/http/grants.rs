@@ -9,7 +9,7 @@ use packhost_core::{CredentialName, PackName};
 use serde_json::Value;
 use url::Url;
 
-use super::{HttpRule, RequestOrigin};
+use super::{DeniedRequest, HttpRule, RequestOrigin};
 use crate::addresses::{Closed, Opening, reachable};
 use crate::place::Place;
 
@@ -18,6 +18,8 @@ use crate::place::Place;
 pub struct HttpGrants {
     pack: PackName,
     rules: Vec<HttpRule>,
+    /// Where `report: true` is written, where it is.
+    report: Option<Place>,
     notes: Vec<String>,
 }
 
@@ -26,6 +28,9 @@ pub struct HttpGrants {
 pub enum Decision {
     /// It may go out, to public addresses and to those of [`Allowed::addresses`].
     Allowed(Allowed),
+    /// No rule allows it, and it may go out all the same, because the entry says `report: true`: to public addresses and
+    /// without credentials. It is to be recorded; the denial says what a rule would have to say.
+    Reported(Allowed, Denial),
     /// It may not.
     Denied(Denial),
 }
@@ -33,9 +38,9 @@ pub enum Decision {
 /// Why a request may go out, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
-    /// The first rule that allows it.
+    /// The first rule that allows it; the line of `report` where none does.
     pub place: Place,
-    /// That rule in one line, as [`HttpRule`] displays it.
+    /// That rule in one line, as [`HttpRule`] displays it; `report: true` where there is none.
     pub rule: String,
     /// Networks besides the public Internet that the request may be sent to; those of every rule that
     /// allows the request. Empty: public addresses alone.
@@ -51,6 +56,8 @@ pub struct Denial {
     pub what: String,
     /// What the operator would have to add, in a sentence.
     pub missing: String,
+    /// What a rule would have to allow, for the record; `None` where no rule can.
+    pub request: Option<DeniedRequest>,
 }
 
 impl Allowed {
@@ -74,9 +81,9 @@ impl fmt::Display for Denial {
 
 impl HttpGrants {
     /// The rules of a pack narrowed by one call's input.
-    pub(crate) fn narrow(pack: &PackName, rules: &[HttpRule], input: &Value) -> Self {
-        let mut grants =
-            Self { pack: pack.clone(), rules: Vec::with_capacity(rules.len()), notes: Vec::new() };
+    pub(crate) fn narrow(pack: &PackName, rules: &[HttpRule], report: Option<&Place>, input: &Value) -> Self {
+        let (narrowed, notes) = (Vec::with_capacity(rules.len()), Vec::new());
+        let mut grants = Self { pack: pack.clone(), rules: narrowed, report: report.cloned(), notes };
         for rule in rules {
             match rule.narrow(input) {
                 Ok(rule) => grants.rules.push(rule),
@@ -88,7 +95,7 @@ impl HttpGrants {
 
     /// Whether no request can be allowed.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.rules.is_empty() && self.report.is_none()
     }
 
     /// Why rules grant nothing for this input, a sentence each.
@@ -112,7 +119,7 @@ impl HttpGrants {
         let matching = self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path()));
         let matching: Vec<&HttpRule> = matching.collect();
         let Some(first) = matching.first() else {
-            return Decision::Denied(self.denial(method, url, &origin));
+            return self.without_rule(method, url, &origin);
         };
         let (place, rule) = (first.place.clone(), first.to_string());
         let addresses: Vec<IpNet> = matching.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
@@ -127,6 +134,21 @@ impl HttpGrants {
         }
     }
 
+    /// What report mode opens is what a rule could say for a public address; all else is denied as ever.
+    fn without_rule(&self, method: &str, url: &Url, origin: &RequestOrigin<'_>) -> Decision {
+        let denial = self.denial(method, url, origin);
+        let (Some(place), Some(request)) = (&self.report, &denial.request) else {
+            return Decision::Denied(denial);
+        };
+        let (place, rule) = (place.clone(), "report: true".to_owned());
+        let allowed = Allowed { place, rule, addresses: Vec::new(), credentials: Vec::new() };
+        if origin.address().is_some_and(|ip| !allowed.reaches(ip)) {
+            return Decision::Denied(denial);
+        }
+        let request = Some(request.clone().let_through());
+        Decision::Reported(allowed, Denial { request, ..denial })
+    }
+
     fn closed(&self, method: &str, url: &Url, ip: IpAddr, closed: Closed) -> Denial {
         let Closed { address, reach } = closed;
         let what = format!("{} may not send {method} {}: {ip} is {reach}.", self.pack, show_url(url));
@@ -137,20 +159,23 @@ impl HttpGrants {
                 IpNet::from(address)
             ),
         };
-        Denial { what, missing }
+        Denial { what, missing, request: DeniedRequest::of(method, url) }
     }
 
     fn malformed(&self, method: &str, url: &Url, why: &str) -> Denial {
         let what = format!("{} may not send {method} {}: the URL {why}.", self.pack, show_url(url));
-        Denial { what, missing: "No rule can allow that.".into() }
+        Denial { what, missing: "No rule can allow that.".into(), request: None }
     }
 
     fn denial(&self, method: &str, url: &Url, origin: &RequestOrigin<'_>) -> Denial {
         let shown = show_url(url);
+        let request = DeniedRequest::of(method, url);
         let method: String = method.chars().filter(|c| !c.is_control()).take(20).collect();
         let mut what = format!("No rule of {} allows {method} {shown}.", self.pack);
         let same_origin: Vec<&HttpRule> = self.rules.iter().filter(|r| r.target.matches(origin)).collect();
-        let missing = if same_origin.is_empty() {
+        let missing = if request.is_none() {
+            "No rule can allow that.".into()
+        } else if same_origin.is_empty() {
             for note in self.notes.iter().take(3) {
                 what.push(' ');
                 what.push_str(note);
@@ -172,7 +197,7 @@ impl HttpGrants {
             let granted = granted.join(", ");
             format!("The host is granted for {granted}; the operator would have to add the method {method}.")
         };
-        Denial { what, missing }
+        Denial { what, missing, request }
     }
 }
 

@@ -12,9 +12,12 @@ use crate::paths::{PathPattern, request_segments};
 use crate::place::Place;
 use crate::template::Reference;
 
+mod denied;
 mod grants;
 mod origin;
 
+pub use denied::DeniedRequest;
+pub(crate) use denied::{is_method, never_granted};
 pub use grants::{Allowed, Decision, Denial, HttpGrants};
 pub(crate) use origin::{RequestOrigin, target_of_url};
 

@@ -7,7 +7,7 @@ use super::node::{Node, Value};
 use super::rules::For;
 use crate::addresses::{needed, reachable, translated, unlistable};
 use crate::hosts::HostPattern;
-use crate::http::{HttpRule, Scheme, Target, target_of_url};
+use crate::http::{HttpRule, Scheme, Target, is_method, never_granted, target_of_url};
 use crate::template::Template;
 
 impl Reader<'_> {
@@ -132,10 +132,7 @@ impl Reader<'_> {
 
     fn method(&mut self, item: &Node) -> Option<String> {
         let text = item.text()?;
-        let token = (1..=32).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
-            && text.starts_with(|c: char| c.is_ascii_uppercase());
-        if !token {
+        if !is_method(text) {
             let upper = text.to_ascii_uppercase();
             self.hint(
                 item.at,
@@ -144,7 +141,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        if matches!(text, "CONNECT" | "TRACE") {
+        if never_granted(text) {
             self.error(
                 item.at,
                 format!("{text} cannot be granted: it is not a request to the host that it names"),

@@ -19,8 +19,8 @@ mod rules;
 pub(crate) use check::{Reader, cut};
 pub use diagnostic::{Diagnostic, Diagnostics};
 use file::File;
-use node::Span;
-pub(crate) use node::{Node, read};
+pub(crate) use node::Span;
+pub(crate) use node::{Node, Value, read};
 
 /// One file of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]

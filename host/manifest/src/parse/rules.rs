@@ -30,7 +30,6 @@ impl Reader<'_> {
 
     /// The entry of a pack.
     pub(crate) fn entry(&mut self, pack: PackName, at: Span, node: &Node) -> Entry {
-        let denied = matches!(node.get("deny").map(|node| &node.value), Some(Value::Bool(true)));
         let http = self.http_rules(node, For::Entry);
         let fs = self.fs_rules(node, For::Entry);
         let mut keys = BTreeMap::new();
@@ -42,8 +41,9 @@ impl Reader<'_> {
         }
         Entry {
             pack,
-            denied,
+            denied: is_true(node, "deny"),
             http,
+            report: is_true(node, "report"),
             fs,
             env: self.values(node.get("env"), variable, VARIABLE),
             config: self.values(node.get("config"), config_key, CONFIG_KEY),
@@ -63,7 +63,8 @@ impl Reader<'_> {
         let limits = self.named_limits(node).into_iter().map(|(limit, value)| (limit.name, value)).collect();
         let http = self.http_rules(node, For::Ceiling);
         let fs = self.fs_rules(node, For::Ceiling);
-        Ceiling { http, fs, env, config, ask, limits, place: self.place(at) }
+        let report = is_true(node, "report");
+        Ceiling { http, report, fs, env, config, ask, limits, place: self.place(at) }
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, item: &Node, key: &str) -> Option<T> {
@@ -168,6 +169,10 @@ impl Reader<'_> {
         }
         named
     }
+}
+
+fn is_true(node: &Node, key: &str) -> bool {
+    matches!(node.get(key).map(|node| &node.value), Some(Value::Bool(true)))
 }
 
 fn variable(name: &str) -> bool {

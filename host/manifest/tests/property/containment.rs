@@ -12,11 +12,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn containment_agrees_with_brute_force(rule in entry_rule(), ceiling in prop::collection::vec(ceiling_rule(), 1..5)) {
+    fn containment_agrees_with_brute_force(rule in entry_rule(), ceiling in prop::collection::vec(ceiling_rule(), 1..5), report in 0..4_u8) {
+        let with = |mut map: Value, report: bool| {
+            if report {
+                map["report"] = true.into();
+            }
+            map
+        };
+        let (reports, may_report) = (report == 1 || report == 3, report >= 2);
         let set = [source("a.yaml", &json!({
             "version": 1,
-            "packs": { "a": { "http": rules_yaml(std::slice::from_ref(&rule)) } },
-            "ceiling": { "http": rules_yaml(&ceiling) },
+            "packs": { "a": with(json!({ "http": rules_yaml(std::slice::from_ref(&rule)) }), reports) },
+            "ceiling": with(json!({ "http": rules_yaml(&ceiling) }), may_report),
         }))];
         let beyond = inputs().into_iter().find_map(|input| {
             requests().into_iter().find(|request| {
@@ -24,6 +31,8 @@ proptest! {
             })
         });
         match (Manifest::parse(&set), beyond) {
+            (Ok(_), None) if reports && !may_report => prop_assert!(false, "taken, though it reports"),
+            (Err(_), None) if reports && !may_report => {}
             (Ok(_), Some(request)) => prop_assert!(false, "taken, though it allows {request:?}"),
             (Err(errors), None) => prop_assert!(false, "refused, though brute force finds nothing: {errors}"),
             _ => {}
@@ -199,6 +208,7 @@ fn each_counterexample_is_shown() {
         ),
         ("config: {base-url: x}", "may have the config value base-url"),
         ("ask: [user, model]", "may ask the model"),
+        ("report: true", "may send every request to a public host, also where no rule allows it"),
         ("limits: {time: 20s}", "may use time 20s, and the ceiling is 15s"),
     ];
     let ceiling = "ceiling:\n  http: [{host: '*.x.test', addresses: ['10.0.0.0/9', '10.128.0.0/9']}, {host: p.test, paths: [/v1/*], credentials: [A]}, {host: whole.test, paths: [/**]}]\n  fs: [{host: '${state}/files', mode: read-write}, {host: /srv}]\n  env: [TZ]\n  config: [region]\n  ask: [user]\n  limits: {time: 15s}\n";
@@ -221,7 +231,7 @@ fn each_counterexample_is_shown() {
         "http: [{host: api.x.test, addresses: ['10.0.0.0/7']}]",
         "http: [{host: p.test, paths: [/v1/a], credentials: [A]}]",
         "{limits: {time: 15s}, ask: [user]}",
-        "{deny: true, env: {HOME: x}}",
+        "{deny: true, env: {HOME: x}, report: true}",
     ] {
         assert!(parse(entry).is_ok(), "{entry}: {}", parse(entry).unwrap_err());
     }

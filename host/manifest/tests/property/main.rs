@@ -4,4 +4,5 @@
 mod containment;
 mod matching;
 mod oracle;
+mod suggest;
 mod templates;

@@ -7,26 +7,51 @@ use serde_json::json;
 
 use crate::oracle::{Rule, entry_rule, inputs, parse, requests, rules_yaml, source, vars};
 
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Allowed,
+    Reported,
+    Denied,
+}
+
+impl From<&Decision> for Said {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Allowed(_) => Self::Allowed,
+            Decision::Reported(..) => Self::Reported,
+            Decision::Denied(_) => Self::Denied,
+        }
+    }
+}
+
 fn pack() -> PackName {
     "a.b".parse().unwrap()
 }
 
-fn manifest(rules: &[Rule]) -> Manifest {
-    parse(&[source("a.yaml", &json!({ "version": 1, "packs": { "a.b": { "http": rules_yaml(rules) } } }))])
+fn manifest(rules: &[Rule], report: bool) -> Manifest {
+    let mut entry = json!({ "http": rules_yaml(rules) });
+    if report {
+        entry["report"] = true.into();
+    }
+    parse(&[source("a.yaml", &json!({ "version": 1, "packs": { "a.b": entry } }))])
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn decisions_agree_with_brute_force(rules in prop::collection::vec(entry_rule(), 0..4), at in 0..9_usize) {
-        let manifest = manifest(&rules);
+    fn decisions_agree_with_brute_force(rules in prop::collection::vec(entry_rule(), 0..4), report in any::<bool>(), at in 0..9_usize) {
+        let manifest = manifest(&rules, report);
         let input = &inputs()[at];
         let grants = manifest.entry(&pack()).unwrap().narrow(input, &vars());
         for request in requests() {
-            let expected = rules.iter().any(|rule| rule.allows(&request, input));
+            let expected = match rules.iter().any(|rule| rule.allows(&request, input)) {
+                true => Said::Allowed,
+                false if report => Said::Reported,
+                false => Said::Denied,
+            };
             let decision = grants.http.decide(request.method, &request.url());
-            prop_assert_eq!(matches!(decision, Decision::Allowed(_)), expected, "{:?}: {:?}", request, decision);
+            prop_assert_eq!(Said::from(&decision), expected, "{:?}: {:?}", request, decision);
         }
     }
 
@@ -34,8 +59,10 @@ proptest! {
     fn order_does_not_matter(rules in prop::collection::vec(entry_rule(), 1..5), names in Just(["a", "b", "c", "d"]).prop_shuffle()) {
         let mut turned = rules.clone();
         turned.reverse();
-        let (one, other) = (manifest(&rules), manifest(&turned));
+        let (one, other) = (manifest(&rules, true), manifest(&turned, true));
         prop_assert_eq!(one.revision(), other.revision());
+        let without = manifest(&rules, false);
+        prop_assert_ne!(one.revision(), without.revision());
         let file = |name: &str| source(name, &json!({ "version": 1, "packs": { name: { "http": rules_yaml(&rules) } } }));
         let sorted: Vec<Source> = ["a", "b", "c", "d"].iter().map(|name| file(name)).collect();
         let shuffled: Vec<Source> = names.iter().map(|name| file(name)).collect();
@@ -45,7 +72,7 @@ proptest! {
 
     #[test]
     fn a_denial_wins_wherever_it_stands(rules in prop::collection::vec(entry_rule(), 0..3), first in any::<bool>(), beside in any::<bool>()) {
-        let mut granting = json!({ "http": rules_yaml(&rules), "callers": ["local"] });
+        let mut granting = json!({ "http": rules_yaml(&rules), "callers": ["local"], "report": true });
         let mut sources = Vec::new();
         if beside {
             granting["deny"] = true.into();
