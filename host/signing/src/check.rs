@@ -138,8 +138,13 @@ impl Jwt {
         if self.jti && self.claims.contains_key("jti") {
             return wrong("claims", "with \"jti\": true, jti is the host's to say");
         }
-        if Value::Object(self.claims.clone()).to_string().len() > Self::CLAIMS {
+        let claims = Value::Object(self.claims.clone());
+        let text = claims.to_string();
+        if text.len() > Self::CLAIMS {
             return wrong("claims", "they are longer than 4096 bytes");
+        }
+        if serde_json::from_str::<Value>(&text).ok() != Some(claims) {
+            return wrong("claims", "a number in them cannot be written exactly");
         }
         if self.key_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > Self::KEY_ID) {
             return wrong("key_id", "it has 1 to 256 bytes");

@@ -5,7 +5,7 @@
 //!
 //! HMACs are those of RustCrypto, which wipe what they leave in memory; RSA, ECDSA and Ed25519 are those of `ring`, which TLS
 //! has brought already and which does not: what it unpacks of a private key lives for one signature and is then freed as it
-//! is. A library for JWTs would bring other implementations of RSA and the curves for what is three lines of JSON.
+//! is, and so is what the parser of PEM has read when a key is set. A library for JWTs would bring other implementations of RSA and the curves for what is three lines of JSON.
 
 mod check;
 mod error;

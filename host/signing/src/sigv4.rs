@@ -63,9 +63,9 @@ const UNSIGNED: [HeaderName; 8] = [
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Sigv4 {
-    /// Whether the service is S3, which takes paths as they are and bodies unsigned.
+    /// Whether the service is S3 in one of its forms, which take paths as they are and bodies unsigned.
     pub fn is_s3(&self) -> bool {
-        self.service == "s3"
+        matches!(self.service.as_str(), "s3" | "s3-outposts" | "s3-object-lambda")
     }
 
     /// Puts the time and the hash of the body into their headers. Comes before [`sign`](Self::sign).
