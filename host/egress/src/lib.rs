@@ -2,8 +2,8 @@
 //!
 //! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
 //! address it has against the manifest's table, connecting to an address that was checked, TLS, one HTTP/1.1 exchange,
-//! putting credentials in place of their placeholders and taking their values out of what comes back, and what a call may
-//! spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying, proxies from
+//! putting credentials, or what is signed with them, in place of their placeholders and taking both out of what comes back,
+//! and what a call may spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying, proxies from
 //! the environment, sharing a connection between two requests, and anything that is not `http` or `https`.
 //!
 //! ```no_run
@@ -38,9 +38,10 @@ mod wire;
 pub use budget::{Allowance, Spent};
 pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
-pub use credential::{CredentialError, CredentialUse, Credentials, Misplaced, Used};
+pub use credential::{CredentialError, CredentialUse, Credentials, Form, Misplaced, Opened, Unsigned, Used};
 pub use error::{EgressError, Resource, SetupError, Wait};
 pub use packhost_redact::Redactor;
+pub use packhost_signing::Signing;
 pub use redact::ResponseBody;
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};

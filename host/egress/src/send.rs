@@ -163,7 +163,7 @@ impl Egress {
         let slot = slot.map_err(|_| EgressError::Cancelled)?;
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
         let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
-        let request = wire::prepare(request, &target, &url, &transfer)?;
+        let request = wire::prepare(request, &url, &transfer)?;
         let stream = connecting.tcp(&addresses, &target).await?;
         if let Ok(peer) = stream.peer_addr() {
             transfer.contact.at(peer.ip());

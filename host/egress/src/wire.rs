@@ -19,7 +19,7 @@ use crate::body::{Arriving, Outgoing};
 use crate::error::{EgressError, Wait};
 use crate::headers;
 use crate::redact::{self, ResponseBody};
-use crate::target::{self, Target};
+use crate::target;
 use crate::transfer::Transfer;
 
 /// Header fields in a response; a server that sends more is cut off.
@@ -29,10 +29,9 @@ const SMALLEST_BUFFER: usize = 8192;
 /// What is read ahead of a body at most, in bytes, unless a head may be larger.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// The request as it goes on the wire, charged. `url` is the target's, with credentials in it.
+/// The request as it goes on the wire, charged. `url` is that of the request, with credentials in it.
 pub(crate) fn prepare<B>(
     request: Request<B>,
-    target: &Target,
     url: &Url,
     transfer: &Transfer,
 ) -> Result<Request<B>, EgressError> {
@@ -41,7 +40,7 @@ pub(crate) fn prepare<B>(
     parts.version = Version::HTTP_11;
     // hyper reads header spelling and upgrades from extensions; nobody else's should steer it.
     parts.extensions.clear();
-    headers::prepare(&mut parts.headers, &target.host_header())?;
+    headers::prepare(&mut parts.headers, &target::host_header(url))?;
     let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |p| p.as_str().len());
     transfer.sent(line as u64 + headers::size(&parts.headers))?;
     Ok(Request::from_parts(parts, body))

@@ -12,24 +12,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
 
-    /// A server for these names; what its clients send in the handshake goes by the wayside.
-    async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
+    /// A server for these names, which says what it was told in the handshake, and in `x-seen` of the hash of a body. What its
+    /// clients send else goes by the wayside.
+    pub(crate) async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -55,17 +56,23 @@ impl Authority {
                     session.server_name().unwrap_or_default(),
                     String::from_utf8_lossy(session.alpn_protocol().unwrap_or_default())
                 );
-                let _head = stream.read(&mut [0; 4096]).await;
-                let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{told}", told.len());
+                let mut head = [0; 4096];
+                let length = stream.read(&mut head).await.unwrap_or(0);
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                let seen = head.lines().find_map(|line| line.strip_prefix("x-amz-content-sha256: "));
+                let seen = seen.map(|seen| format!("x-seen: {seen}\r\n")).unwrap_or_default();
+                let length = told.len();
+                let response = format!("HTTP/1.1 200 OK\r\n{seen}content-length: {length}\r\n\r\n{told}");
                 stream.write_all(response.as_bytes()).await.ok();
                 stream.shutdown().await.ok();
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
             }
         });
         port
     }
 }
 
-fn trusting(roots: Vec<CertificateDer<'static>>) -> Egress {
+pub(crate) fn trusting(roots: Vec<CertificateDer<'static>>) -> Egress {
     let names = Names::new(&[("granted.test", &[&["127.0.0.1"]]), ("granted.test.", &[&["127.0.0.1"]])]);
     Egress::new(Settings { extra_roots: roots, ..settings(&names) }).unwrap()
 }
