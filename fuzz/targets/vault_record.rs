@@ -160,7 +160,7 @@ impl Place {
         let url = "https://a.example/".parse().expect("a URL");
         let place = Placement::Body;
         let of = Use { pack: &pack, caller: &caller, method: "POST", url: &url, place: &place };
-        self.vault.open_for(&credential(name), &of)
+        self.vault.open_for(&credential(name), &of).map(|opened| opened.value)
     }
 }
 

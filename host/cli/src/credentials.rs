@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use packhost_core::{Caller, PackName};
-use packhost_egress::{CredentialError, CredentialUse};
+use packhost_egress::{CredentialError, CredentialUse, Form, Opened};
 use packhost_engine::CredentialStore;
-use packhost_vault::{Use, Vault, VaultError};
+use packhost_vault::{Admitted, Use, Vault, VaultError};
 use zeroize::Zeroizing;
 
 use crate::args::Global;
@@ -47,12 +47,7 @@ impl Credentials {
 }
 
 impl CredentialStore for Credentials {
-    fn open(
-        &self,
-        pack: &PackName,
-        caller: &Caller,
-        of: &CredentialUse,
-    ) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    fn open(&self, pack: &PackName, caller: &Caller, of: &CredentialUse) -> Result<Opened, CredentialError> {
         let unavailable = |error: &dyn std::fmt::Display| {
             tracing::error!(target: "packhost", credential = %of.name, %error, "a credential cannot be opened");
             CredentialError::Unavailable
@@ -60,12 +55,14 @@ impl CredentialStore for Credentials {
         let vault = self.vault().map_err(|error| unavailable(&error))?;
         let (method, url, place) = (of.method.as_str(), &of.url, &of.place);
         match vault.open_for(&of.name, &Use { pack, caller, method, url, place }) {
-            Ok(secret) => {
+            Ok(Admitted { value, signing }) => {
                 tracing::info!(
                     target: "packhost::vault",
-                    credential = %of.name, %pack, %caller, host = url.host_str(), %place, "a credential is used"
+                    credential = %of.name, %pack, %caller, host = url.host_str(), %place, signs = signing.is_some(),
+                    "a credential is used"
                 );
-                Ok(Zeroizing::new(secret.expose().to_vec()))
+                let form = signing.map_or(Form::Text, |signing| Form::Signing(Box::new(signing)));
+                Ok(Opened { value: Zeroizing::new(value.expose().to_vec()), form })
             }
             Err(VaultError::NotFound(_)) => Err(CredentialError::NotFound),
             Err(VaultError::Unbound { why, .. }) => Err(CredentialError::Unbound(why.to_string())),

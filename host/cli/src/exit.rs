@@ -85,7 +85,10 @@ impl From<VaultError> for Error {
                     .fix("`packhost vault list` has them all.")
                     .into()
             }
-            VaultError::Secret(_) | VaultError::Binding(_) | VaultError::Taken(_) => {
+            VaultError::Secret(_)
+            | VaultError::Binding(_)
+            | VaultError::Taken(_)
+            | VaultError::Unfit { .. } => {
                 Failure::new(ErrorCode::InvalidInput, sentence(&error.to_string())).into()
             }
             VaultError::Unbound { .. } => {

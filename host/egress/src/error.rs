@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use packhost_core::{CredentialName, ErrorCode, Failure, Placement};
 
-use crate::credential::{CredentialError, Misplaced};
+use crate::credential::{CredentialError, Misplaced, Unsigned};
 
 /// Why a request did not leave, or why its answer did not come back whole. The texts are for the agent: they hold
 /// no text that the server sent and no path of the host.
@@ -126,6 +126,16 @@ pub enum EgressError {
         /// Why not.
         error: CredentialError,
     },
+    /// The request cannot be signed.
+    #[error("the request to {host} cannot be signed with the credential {name}: {why}")]
+    Unsigned {
+        /// Which.
+        name: CredentialName,
+        /// The host as the URL names it.
+        host: String,
+        /// Why not.
+        why: Unsigned,
+    },
     /// The response's body is encoded so that a credential could not be found in it.
     #[error(
         "the response is in the content coding \"{0}\", in which the host cannot look for the credential that was used"
@@ -204,6 +214,7 @@ impl EgressError {
                 ErrorCode::ResourceExhausted
             }
             EgressError::Misplaced { .. }
+            | EgressError::Unsigned { .. }
             | EgressError::CredentialNotGranted { .. }
             | EgressError::Credential { error: CredentialError::Unbound(_), .. } => {
                 ErrorCode::CredentialDenied
@@ -233,6 +244,7 @@ impl EgressError {
                 return Some(Cow::Owned(remedy(name, place, error)));
             }
             EgressError::Misplaced { why, .. } => why.fix(),
+            EgressError::Unsigned { why, .. } => why.fix(),
             EgressError::Url(_) => "Use an absolute http or https URL such as https://example.com/path.",
             EgressError::Dns { .. } => "Check the spelling of the host name.",
             EgressError::Tls { certificate: true, .. } => {

@@ -2,9 +2,10 @@
 //!
 //! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
 //! address it has against the manifest's table, connecting to an address that was checked, TLS, one exchange over
-//! HTTP/2 or HTTP/1.1, putting credentials in place of their placeholders and taking their values out of what comes back, and what a call may
-//! spend on all of that. Refuses: knowing where rules and credentials come from, following redirects, retrying what may have had an effect, proxies from
-//! the environment, a connection that two packs or two callers share, and anything that is not `http` or `https`.
+//! HTTP/2 or HTTP/1.1, putting credentials, or what is signed with them, in place of their placeholders and taking both out of
+//! what comes back, and what a call may spend on all of that. Refuses: knowing where rules and credentials come from, following
+//! redirects, retrying what may have had an effect, proxies from the environment, a connection that two packs or two callers
+//! share, and anything that is not `http` or `https`.
 //!
 //! ```no_run
 //! # use packhost_egress::*;
@@ -43,9 +44,10 @@ pub use account::{Account, Quota};
 pub use budget::{Allowance, Spent};
 pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
-pub use credential::{CredentialError, CredentialUse, Credentials, Misplaced, Used};
+pub use credential::{CredentialError, CredentialUse, Credentials, Form, Misplaced, Opened, Unsigned, Used};
 pub use error::{EgressError, Resource, SetupError, Wait};
 pub use packhost_redact::Redactor;
+pub use packhost_signing::Signing;
 pub use redact::ResponseBody;
 pub use resolve::{EncryptedResolver, NameServer, NameServerError, Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};

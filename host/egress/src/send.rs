@@ -130,7 +130,7 @@ impl Egress {
         let slot = slot.map_err(|_| EgressError::Cancelled)?;
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
         let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
-        let request = wire::prepare(request, &target, &url, &transfer)?;
+        let request = wire::prepare(request, &url, &transfer)?;
         let (parts, body) = request.into_parts();
         let (body, sent) = Outgoing::new(body, transfer.clone());
         let wire = Wire {

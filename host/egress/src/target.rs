@@ -52,14 +52,12 @@ impl Target {
     pub(crate) fn host_str(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
+}
 
-    /// The `Host` header: the port only where it is not the scheme's own (RFC 9110 section 7.2).
-    pub(crate) fn host_header(&self) -> String {
-        match self.url.port() {
-            Some(port) => format!("{}:{port}", self.host_str()),
-            None => self.host_str().to_owned(),
-        }
-    }
+/// The `Host` header of a request for this: the port only where it is not the scheme's own (RFC 9110 section 7.2).
+pub(crate) fn host_header(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The request target in origin form (RFC 9112 section 3.2.1).

@@ -17,13 +17,12 @@ use crate::error::{EgressError, Wait};
 use crate::headers;
 use crate::pool::{Key, Pool};
 use crate::redact::{self, ResponseBody};
-use crate::target::{self, Target};
+use crate::target;
 use crate::transfer::Transfer;
 
-/// The request as it goes on the wire, charged. `url` is the target's, with credentials in it.
+/// The request as it goes on the wire, charged. `url` is that of the request, with credentials in it.
 pub(crate) fn prepare<B>(
     request: Request<B>,
-    target: &Target,
     url: &Url,
     transfer: &Transfer,
 ) -> Result<Request<B>, EgressError> {
@@ -33,7 +32,7 @@ pub(crate) fn prepare<B>(
     // hyper reads header spelling and upgrades from extensions; nobody else's should steer it.
     parts.extensions.clear();
     let keeps = transfer.call.account.pool.keeps();
-    headers::prepare(&mut parts.headers, &target.host_header(), keeps)?;
+    headers::prepare(&mut parts.headers, &target::host_header(url), keeps)?;
     let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |p| p.as_str().len());
     transfer.sent(line as u64 + headers::size(&parts.headers))?;
     Ok(Request::from_parts(parts, body))

@@ -1,13 +1,17 @@
 //! Where a credential may be used: by which packs and callers, in requests to which hosts, and at which place in them.
 
+mod places;
 mod words;
 
 use std::fmt;
 
 use packhost_core::{Caller, PackName, Placement};
 use packhost_manifest::{Callers, HostPattern, PathPattern, Segment};
+use packhost_signing::{Signing, SpecError};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use places::{is_token, place};
 
 /// One way in which a credential may be used. All of it has to fit. Without a binding a credential is of no use.
 ///
@@ -36,6 +40,8 @@ pub struct Binding {
     packs: Vec<Packs>,
     /// On whose behalf.
     callers: Callers,
+    /// What is made with the value in place of showing it.
+    sign: Option<Signing>,
 }
 
 /// A use of a credential that somebody is about to make.
@@ -91,6 +97,9 @@ pub enum BindingError {
     /// A header that servers and browsers send back or write down, or that is the host's own.
     #[error("a secret never goes into the header {0}: {1}")]
     Header(String, &'static str),
+    /// What is to be made with the value cannot be, or not there.
+    #[error(transparent)]
+    Sign(#[from] SpecError),
     /// Not the JSON of a binding.
     #[error("not a binding: {0}")]
     Json(String),
@@ -121,6 +130,8 @@ struct Written {
     packs: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     callers: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sign: Option<Signing>,
 }
 
 fn https() -> Vec<u16> {
@@ -130,27 +141,6 @@ fn https() -> Vec<u16> {
 fn is_https(ports: &[u16]) -> bool {
     ports == [443]
 }
-
-/// Headers that come back in answers, logs and traces, or that say where a message goes and where it ends.
-const REFUSED: [(&str, &str); 15] = [
-    ("user-agent", "servers write it down and send it back"),
-    ("origin", "servers send it back"),
-    ("referer", "servers write it down and hand it on"),
-    ("x-request-id", "servers send it back"),
-    ("x-correlation-id", "servers send it back"),
-    ("traceparent", "it is handed on and written down"),
-    ("tracestate", "it is handed on and written down"),
-    ("baggage", "it is handed on and written down"),
-    ("accept", "it is not a place for credentials"),
-    ("content-type", "servers send it back"),
-    ("host", "the host sets it"),
-    ("content-length", "the host sets it"),
-    ("transfer-encoding", "the host sets it"),
-    ("connection", "the host sets it"),
-    ("upgrade", "the host sets it"),
-];
-/// The same, by how they begin.
-const REFUSED_FAMILIES: [&str; 3] = ["sec-", "access-control-", "x-forwarded-"];
 
 impl Binding {
     /// Whether this use is bound.
@@ -181,19 +171,26 @@ impl Binding {
         self.packs.iter().any(|packs| packs.hold(pack))
     }
 
-    /// Whether one of these bindings admits the use.
+    /// What is made with the value in a use that this admits. `None` where it stands there itself.
+    pub fn signing(&self) -> Option<&Signing> {
+        self.sign.as_ref()
+    }
+
+    /// The binding that admits the use: the first of those that sign, where there is one, so that none shows the value where
+    /// another is there to hide it.
     ///
     /// # Errors
     /// What the binding that comes closest says.
-    pub fn any_admits(bindings: &[Self], of: &Use<'_>) -> Result<(), Unbound> {
-        let mut closest = Unbound::Nowhere;
+    pub fn any_admits<'a>(bindings: &'a [Self], of: &Use<'_>) -> Result<&'a Self, Unbound> {
+        let (mut found, mut closest) = (None, Unbound::Nowhere);
         for binding in bindings {
             match binding.admits(of) {
-                Ok(()) => return Ok(()),
+                Ok(()) if binding.sign.is_some() => return Ok(binding),
+                Ok(()) => found = found.or(Some(binding)),
                 Err(why) => closest = closest.max(why),
             }
         }
-        Err(closest)
+        found.ok_or(closest)
     }
 }
 
@@ -250,15 +247,18 @@ impl TryFrom<Written> for Binding {
         }
         let methods = written.methods.map(|methods| methods.into_iter().map(method).collect());
         let paths = written.paths.map(|paths| paths.iter().map(|text| path(text)).collect());
+        let places: Vec<Placement> = written.places.into_iter().map(place).collect::<Result<_, _>>()?;
+        written.sign.as_ref().map_or(Ok(()), |sign| sign.check(&places))?;
         Ok(Self {
             hosts: written.hosts.iter().map(|text| host(text)).collect::<Result<_, _>>()?,
             ports: written.ports,
             plain: written.plain,
             methods: methods.transpose()?,
             paths: paths.transpose()?,
-            places: written.places.into_iter().map(place).collect::<Result<_, _>>()?,
+            places,
             packs: written.packs.iter().map(|text| packs(text)).collect::<Result<_, _>>()?,
             callers: written.callers.map_or(Callers::Every, Callers::Only),
+            sign: written.sign,
         })
     }
 }
@@ -278,38 +278,9 @@ impl From<Binding> for Written {
                 Callers::Every => None,
                 Callers::Only(names) => Some(names),
             },
+            sign: binding.sign,
         }
     }
-}
-
-fn place(place: Placement) -> Result<Placement, BindingError> {
-    match place {
-        Placement::Header { name, scheme } => {
-            let name = name.to_ascii_lowercase();
-            if !is_token(&name) {
-                return Err(wrong(&name, "header name", "see RFC 9110 section 5.1"));
-            }
-            let refused = REFUSED.iter().find(|(header, _)| *header == name).map(|(_, why)| *why);
-            let family = REFUSED_FAMILIES.iter().any(|family| name.starts_with(family));
-            if let Some(why) = refused.or(family.then_some("it is handed on or sent back")) {
-                return Err(BindingError::Header(name, why));
-            }
-            match scheme {
-                Some(scheme) if !is_token(&scheme) => {
-                    Err(wrong(&scheme, "scheme", "it is a word such as Bearer"))
-                }
-                scheme => Ok(Placement::Header { name, scheme }),
-            }
-        }
-        Placement::Query { name } if name.is_empty() => Err(wrong(&name, "parameter", "it has no name")),
-        place => Ok(place),
-    }
-}
-
-/// A token (RFC 9110 section 5.6.2).
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn host(text: &str) -> Result<HostPattern, BindingError> {

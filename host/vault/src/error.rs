@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use packhost_signing::KeyError;
 use packhost_state::StateError;
 
 use crate::binding::{BindingError, Unbound};
@@ -30,6 +31,16 @@ pub enum VaultError {
     /// The value is none that can be kept.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The value does not fit what a binding makes with it.
+    #[error("the value of {name} does not fit the binding for {binding}: {why}")]
+    Unfit {
+        /// Which credential.
+        name: CredentialName,
+        /// The binding, in words.
+        binding: String,
+        /// Why.
+        why: KeyError,
+    },
     /// The bindings are none.
     #[error(transparent)]
     Binding(#[from] BindingError),

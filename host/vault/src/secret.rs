@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io;
 
+use packhost_signing::KeyError;
 use subtle::ConstantTimeEq;
 
 use crate::locked::Locked;
 
-/// A secret value, checked: text without control characters, which can stand in a header. It is never displayed,
-/// serialized or cloned, and wiped when dropped.
+/// A secret value, checked: text without control characters, which can stand in a header. A private key in PEM is kept as
+/// the one line that `packhost_signing` makes of it. It is never displayed, serialized or cloned, and wiped when dropped.
 pub struct Secret(Locked);
 
 /// Why a value is not kept. Says nothing of the value.
@@ -37,6 +38,9 @@ pub enum SecretError {
     /// Not UTF-8.
     #[error("the value is not text (UTF-8)")]
     NotText,
+    /// PEM in which there is no private key that can be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// No memory that is kept apart.
     #[error("there is no memory for the value: {0}")]
     Memory(#[from] io::Error),
@@ -51,8 +55,17 @@ impl Secret {
     /// Takes a copy. The caller wipes its own.
     ///
     /// # Errors
-    /// When the value is empty, too short or too long, no text, or has control characters or a placeholder in it.
+    /// When the value is empty, too short or too long, no text, has control characters or a placeholder in it, or is PEM
+    /// without a private key.
     pub fn new(value: &[u8]) -> Result<Self, SecretError> {
+        if packhost_signing::is_pem(value) {
+            let line = packhost_signing::kept(value)?;
+            return Self::text(line.as_bytes());
+        }
+        Self::text(value)
+    }
+
+    fn text(value: &[u8]) -> Result<Self, SecretError> {
         let text = std::str::from_utf8(value).map_err(|_| SecretError::NotText)?;
         if text.trim().is_empty() {
             return Err(SecretError::Empty);

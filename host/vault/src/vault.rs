@@ -1,5 +1,6 @@
 //! The vault as its users have it.
 
+mod admit;
 mod transfer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use crate::keys::{KeyId, KeySource, Keyring, MasterKey};
 use crate::seal::{Envelope, Label};
 use crate::secret::Secret;
 use crate::store::{self, Record};
+pub use admit::Admitted;
+use admit::fits;
 use packhost_core::CredentialName;
 pub use transfer::{Arrived, Carried};
 
@@ -58,13 +61,14 @@ impl Vault {
     /// Keeps a value under this name, bound to these uses, in place of an earlier one. Returns the version.
     ///
     /// # Errors
-    /// When there is no master key, or the state cannot be written.
+    /// When the value does not fit a binding, there is no master key, or the state cannot be written.
     pub fn set(
         &self,
         name: &CredentialName,
         value: &Secret,
         bindings: &[Binding],
     ) -> Result<u64, VaultError> {
+        fits(name, value, bindings)?;
         let version = self.database.write(|sql| {
             let old = store::look(sql, name)?;
             self.seal(sql, name, value, written(bindings), old.as_ref())
@@ -82,6 +86,7 @@ impl Vault {
             let old = store::find(sql, name)?;
             // Bindings that were changed behind our back must not be sealed anew as if they were ours.
             self.unseal(&old)?;
+            fits(name, value, &bindings_of(&old)?)?;
             self.seal(sql, name, value, old.bindings.clone(), Some(&old))
         })?;
         self.scrub();
@@ -96,6 +101,7 @@ impl Vault {
         self.database.write(|sql| {
             let old = store::find(sql, name)?;
             let value = Secret::new(&self.unseal(&old)?)?;
+            fits(name, &value, bindings)?;
             self.seal(sql, name, &value, written(bindings), Some(&old))
         })
     }
@@ -126,19 +132,21 @@ impl Vault {
         Ok(())
     }
 
-    /// The value, for a use that it is bound to. Its bindings are looked at after they were authenticated.
+    /// The value, for a use that it is bound to, and what the binding makes with it. Bindings are looked at after they were
+    /// authenticated.
     ///
     /// # Errors
     /// When there is no such credential, it is not bound to this use, or it cannot be opened.
-    pub fn open_for(&self, name: &CredentialName, of: &Use<'_>) -> Result<Secret, VaultError> {
+    pub fn open_for(&self, name: &CredentialName, of: &Use<'_>) -> Result<Admitted, VaultError> {
         let (record, value) = self.with_keys(|| {
             let record = self.database.read(|sql| store::find(sql, name))?;
             let value = self.unseal(&record)?;
             Ok((record, value))
         })?;
-        let bindings = about(record)?.bindings;
-        Binding::any_admits(&bindings, of).map_err(|why| VaultError::Unbound { name: name.clone(), why })?;
-        Ok(Secret::new(&value)?)
+        let bindings = bindings_of(&record)?;
+        let unbound = |why| VaultError::Unbound { name: name.clone(), why };
+        let signing = Binding::any_admits(&bindings, of).map_err(unbound)?.signing().cloned();
+        Ok(Admitted { value: Secret::new(&value)?, signing })
     }
 
     /// Reads the master key now, for a host that cannot do so later.
@@ -277,10 +285,13 @@ fn rewrap(keyring: &Keyring, record: &Record) -> Result<Envelope, VaultError> {
     rewrapped.map_err(|_| VaultError::Damaged(record.name.clone()))
 }
 
+fn bindings_of(record: &Record) -> Result<Vec<Binding>, VaultError> {
+    serde_json::from_str(&record.bindings).map_err(|_| VaultError::Damaged(record.name.clone()))
+}
+
 fn about(record: Record) -> Result<About, VaultError> {
-    let bindings = serde_json::from_str(&record.bindings);
     Ok(About {
-        bindings: bindings.map_err(|_| VaultError::Damaged(record.name.clone()))?,
+        bindings: bindings_of(&record)?,
         name: record.name,
         version: record.version,
         master_key: record.envelope.key,

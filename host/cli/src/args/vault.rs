@@ -10,14 +10,20 @@ use packhost_core::CredentialName;
 use packhost_vault::{KeySource, KeySourceError};
 
 const SET: &str = "The value is read from stdin up to its end, and one line break at the end (\\n or \\r\\n) is cut off; on a \
-terminal it is asked for twice and not shown. It is taken from no option, no argument and no environment variable.
+terminal it is asked for twice and not shown. It is taken from no option, no argument and no environment variable. A private \
+key is PEM (PKCS#8, PKCS#1 or SEC1), as it is handed out.
 
 A new credential needs to be bound, because without that it cannot be used. The options below make one binding, and every \
 --bind adds one. A credential that is there keeps its bindings where none are given, and has its bindings replaced where \
 some are.
 
   packhost vault set GITHUB_TOKEN --host api.github.com \\
-      --header authorization:Bearer --pack 'github.*' < token.txt";
+      --header authorization:Bearer --pack 'github.*' < token.txt
+
+With --sign the value is never sent: what stands in the request is signed with it.
+
+  packhost vault set GITHUB_APP --host api.github.com --header authorization:Bearer --pack 'github.*' \\
+      --sign '{\"jwt\": {\"algorithm\": \"RS256\", \"claims\": {\"iss\": \"123456\"}}}' < app.pem";
 
 const EXPORT: &str = "What is written is an age file (age-encryption.org/v1) that holds names, bindings and values. With \
 --passphrase, the passphrase is asked for twice on a terminal and otherwise read from stdin, without its line break.";
@@ -91,7 +97,7 @@ pub(crate) struct Bind {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Where it may be used")]
 pub(crate) struct Bindings {
-    /// A whole binding as JSON, with keys hosts, ports, plain, methods, paths, places, packs, callers; repeatable
+    /// A whole binding as JSON, with keys hosts, ports, plain, methods, paths, places, packs, callers, sign; repeatable
     #[arg(long, value_name = "JSON")]
     pub(crate) bind: Vec<String>,
     /// A host, such as api.github.com or *.example.com; repeatable
@@ -124,6 +130,9 @@ pub(crate) struct Bindings {
     /// It may be sent without TLS, where everybody on the way can read it
     #[arg(long)]
     pub(crate) allow_plain: bool,
+    /// What is made with the value in place of showing it, as JSON with one key: hmac, sigv4 or jwt
+    #[arg(long, value_name = "JSON")]
+    pub(crate) sign: Option<String>,
 }
 
 /// `packhost vault rm`

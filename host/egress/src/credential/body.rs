@@ -98,26 +98,38 @@ where
     /// Reads the body up to [`LARGEST`]. Its text is there if that was all, and a placeholder begins in it.
     pub(super) async fn gathering(body: B) -> Result<(Self, Option<String>), EgressError> {
         let mut filled = Self::scanning(body);
+        let bytes = filled.hold().await?.filter(|bytes| placeholder::is_in(bytes));
+        let Some(bytes) = bytes else { return Ok((filled, None)) };
+        let text = String::from_utf8(bytes.to_vec());
+        let text = text.map_err(|_| EgressError::from(("the request's body".to_owned(), Misplaced::Body)))?;
+        Ok((filled, Some(text)))
+    }
+
+    /// Reads up to [`LARGEST`], and keeps it. The bytes, if that was all and there are no trailers.
+    pub(super) async fn hold(&mut self) -> Result<Option<Bytes>, EgressError> {
         let mut bytes = BytesMut::new();
         let mut trailers = None;
-        while let Some(rest) = filled.rest.as_mut().filter(|_| bytes.len() <= LARGEST) {
+        for frame in self.held.drain(..) {
+            match frame.into_data() {
+                Ok(data) => bytes.extend_from_slice(&data),
+                Err(frame) => trailers = Some(frame),
+            }
+        }
+        while let Some(rest) = self.rest.as_mut().filter(|_| bytes.len() <= LARGEST) {
             let frame = std::future::poll_fn(|cx| rest.as_mut().poll_frame(cx)).await;
             match frame.transpose().map_err(|error| broken(error.into()))?.map(Frame::into_data) {
-                None => filled.rest = None,
+                None => self.rest = None,
                 Some(Ok(data)) => bytes.extend_from_slice(&data),
                 Some(Err(frame)) => trailers = Some(frame),
             }
         }
         let bytes = bytes.freeze();
-        filled.held.push_back(Frame::data(bytes.clone()));
-        let complete = filled.rest.is_none() && trailers.is_none();
-        filled.held.extend(trailers);
-        if !complete || !placeholder::is_in(&bytes) {
-            return Ok((filled, None));
+        if !bytes.is_empty() {
+            self.held.push_back(Frame::data(bytes.clone()));
         }
-        let text = String::from_utf8(bytes.to_vec());
-        let text = text.map_err(|_| EgressError::from(("the request's body".to_owned(), Misplaced::Body)))?;
-        Ok((filled, Some(text)))
+        let complete = self.rest.is_none() && trailers.is_none() && bytes.len() <= LARGEST;
+        self.held.extend(trailers);
+        Ok(complete.then_some(bytes))
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {

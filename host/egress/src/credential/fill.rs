@@ -11,12 +11,14 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request};
 use http_body::Body;
 use packhost_core::{CredentialName, Placement};
+use packhost_signing::Signing;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::body::{Filled, Kind};
 use super::head::{self, Values};
-use super::{CredentialError, CredentialUse, Misplaced, formats};
+use super::sign::{self, Signer};
+use super::{CredentialError, CredentialUse, Form, Misplaced, Unsigned, formats, placeholder};
 use crate::call::Call;
 use crate::decode;
 use crate::error::EgressError;
@@ -45,10 +47,10 @@ pub(crate) fn plan<B>(
     Ok(Asked { granted, uses })
 }
 
-/// Puts the values in. Returns the request as it is sent, with the URL that it is sent to.
+/// Puts the values in, and signs what came of it. Returns the request as it is sent, with the URL that it is sent to.
 ///
 /// # Errors
-/// When a credential may not be used, or a placeholder stands in the body where none can.
+/// When a credential may not be used or cannot sign, or a placeholder stands in the body where none can.
 pub(crate) async fn fill<B>(
     request: Request<B>,
     url: &Url,
@@ -76,15 +78,18 @@ where
     if uses.is_empty() {
         return Ok((Request::from_parts(parts, body), url.clone()));
     }
-    let mut values = opened(uses, call).await?;
+    let (mut values, signer) = opened(uses, call).await?;
     if let Some((kind, text)) = &text {
         let text = kind.fill(text, &mut values)?;
         length(&mut parts, text.len());
         body = Filled::whole(text);
     }
     head::headers(&mut parts.headers, &mut values)?;
-    let url = head::url(url, &mut values)?;
+    let mut url = head::url(url, &mut values)?;
     accept(&mut parts);
+    if let Some(signer) = signer {
+        url = sign::sign(&mut parts, url, &mut body, &signer, call).await?;
+    }
     Ok((Request::from_parts(parts, body), url))
 }
 
@@ -105,24 +110,41 @@ fn accept(parts: &mut Parts) {
     }
 }
 
-/// Opens what is used, on a thread that may wait for a disk.
-async fn opened(uses: Vec<CredentialUse>, call: &Arc<Call>) -> Result<Opened, EgressError> {
+/// Opens what is used, on a thread that may wait for a disk. What signs the request stands for itself until it is known what
+/// there is to sign.
+async fn opened(
+    uses: Vec<CredentialUse>,
+    call: &Arc<Call>,
+) -> Result<(Filling, Option<Signer>), EgressError> {
     let call = call.clone();
     let opening = tokio::task::spawn_blocking(move || {
-        let mut values = HashMap::new();
+        let (mut values, mut signer) = (HashMap::new(), None);
         for used in uses {
-            let value = call.credentials.open(&used).map_err(|error| refused(&used, error))?;
-            if !call.used.add(&used.name, &value) {
+            let opened = call.credentials.open(&used).map_err(|error| refused(&used, error))?;
+            if !call.used.add(&used.name, Signing::bare(&opened.value)) {
                 return Err(refused(&used, CredentialError::Unavailable));
             }
-            values.insert((used.name, used.place), value);
+            let place = (used.name.clone(), used.place.clone());
+            let value = match opened.form {
+                Form::Text => opened.value,
+                Form::Signing(signing) => match *signing {
+                    Signing::Jwt(jwt) => sign::token(&used, &jwt, &opened.value, &call)?,
+                    signing => {
+                        let stand_in = placeholder::of(&used.name).into_bytes();
+                        let before = signer.replace(Signer::new(used, signing, opened.value)?);
+                        before.map_or(Ok(()), |before| Err(before.refused(Unsigned::Twice)))?;
+                        Zeroizing::new(stand_in)
+                    }
+                },
+            };
+            values.insert(place, value);
         }
-        Ok(Opened(values))
+        Ok((Filling(values), signer))
     });
     opening.await.map_err(|_| EgressError::Cancelled)?
 }
 
-fn refused(used: &CredentialUse, error: CredentialError) -> EgressError {
+pub(super) fn refused(used: &CredentialUse, error: CredentialError) -> EgressError {
     let (name, place) = (used.name.clone(), used.place.clone());
     EgressError::Credential { name, place, host: used.url.host_str().unwrap_or_default().to_owned(), error }
 }
@@ -153,9 +175,9 @@ impl Values for Noting<'_> {
 }
 
 /// The values, by name and place.
-struct Opened(HashMap<(CredentialName, Placement), Zeroizing<Vec<u8>>>);
+struct Filling(HashMap<(CredentialName, Placement), Zeroizing<Vec<u8>>>);
 
-impl Values for Opened {
+impl Values for Filling {
     type Error = EgressError;
 
     fn value(&mut self, name: &CredentialName, place: Placement) -> Result<Cow<'_, str>, EgressError> {

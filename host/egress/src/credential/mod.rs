@@ -1,19 +1,23 @@
-//! Credentials in requests: where a placeholder stands, who is asked for the value, and what was used in a call.
+//! Credentials in requests: where a placeholder stands, who is asked for the value, what is made with it, and what was used in
+//! a call.
 //!
 //! A placeholder is `${vault:NAME}`. It is replaced where a credential can stand and nowhere else, after the rules have
-//! passed and the addresses were checked; one that stands anywhere else, in whatever spelling, ends the request.
+//! passed and the addresses were checked; one that stands anywhere else, in whatever spelling, ends the request. Where the
+//! credential signs, it is not the value that stands there.
 
 mod body;
 mod fill;
 mod formats;
 mod head;
 mod placeholder;
+mod sign;
 mod used;
 
 use std::fmt;
 
 use http::Method;
 use packhost_core::{CredentialName, Placement};
+use packhost_signing::Signing;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -22,11 +26,35 @@ pub use used::Used;
 
 /// Who holds the credentials of a call. Knows for which pack and which caller they are used.
 pub trait Credentials: Send + Sync {
-    /// What is to stand in place of the placeholder. May block, on a disk for example.
+    /// The value, and whether it stands in place of the placeholder or something is made with it. May block, on a disk for
+    /// example.
     ///
     /// # Errors
     /// When there is no such credential, or it may not be used there.
-    fn open(&self, of: &CredentialUse) -> Result<Zeroizing<Vec<u8>>, CredentialError>;
+    fn open(&self, of: &CredentialUse) -> Result<Opened, CredentialError>;
+}
+
+/// A credential for one use.
+pub struct Opened {
+    /// Its value.
+    pub value: Zeroizing<Vec<u8>>,
+    /// What stands in place of the placeholder.
+    pub form: Form,
+}
+
+/// What stands in place of a placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// The value.
+    Text,
+    /// What is made with the value, which itself is not sent.
+    Signing(Box<Signing>),
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("form", &self.form).finish_non_exhaustive()
+    }
 }
 
 /// A use of a credential that a request is about to make.
@@ -57,8 +85,43 @@ pub enum CredentialError {
 pub(crate) struct NoCredentials;
 
 impl Credentials for NoCredentials {
-    fn open(&self, _: &CredentialUse) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    fn open(&self, _: &CredentialUse) -> Result<Opened, CredentialError> {
         Err(CredentialError::NotFound)
+    }
+}
+
+/// Why a request is not signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsigned {
+    /// Another credential signs it already.
+    Twice,
+    /// The body is signed, and is larger than 1 MiB or has trailers.
+    Body,
+    /// This header is signed, and is absent, or there more than once.
+    Header(String),
+}
+
+impl fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice => f.write_str("another credential signs it already"),
+            Self::Body => f.write_str("its body is signed, and is larger than 1 MiB or has trailers"),
+            Self::Header(name) => {
+                write!(f, "its header {name} is signed, and is absent or there more than once")
+            }
+        }
+    }
+}
+
+impl Unsigned {
+    pub(crate) fn fix(&self) -> &'static str {
+        match self {
+            Self::Twice => {
+                "Put the placeholder of one credential that signs into a request, and no more than once."
+            }
+            Self::Body => "Send less in one request, or in parts, where the server takes parts.",
+            Self::Header(_) => "Set the header once.",
+        }
     }
 }
 

@@ -41,6 +41,11 @@ pub(super) fn is_in_url(text: &str) -> bool {
     is_in(&text)
 }
 
+/// The placeholder of this credential.
+pub(super) fn of(name: &CredentialName) -> String {
+    format!("{MARKER}{name}}}")
+}
+
 /// The name, where the text is one placeholder and nothing else.
 pub(super) fn sole(text: &str) -> Option<CredentialName> {
     text.strip_prefix(MARKER)?.strip_suffix('}')?.parse().ok()

@@ -1,10 +1,15 @@
-//! The values that a call has used, so that they can be taken out of what comes back.
+//! The values that a call has used, and what it has signed with them, so that both can be taken out of what comes back.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhost_core::CredentialName;
 use packhost_redact::Redactor;
 use zeroize::Zeroizing;
+
+/// How much of what was signed in a call is looked for: the latest signatures and tokens, as many as a [`Redactor`] has room for
+/// beside as many values. Each request makes another, and none is of use for long.
+const LATEST: usize = Redactor::MOST / 2;
 
 /// What one call has put into its requests. Cheap to clone; all clones are the same call's.
 #[derive(Clone, Default)]
@@ -14,8 +19,24 @@ pub struct Used {
 
 #[derive(Default)]
 struct Inner {
-    values: Vec<(String, Zeroizing<Vec<u8>>)>,
+    values: Vec<Labelled>,
+    made: VecDeque<Labelled>,
     redactor: Option<Redactor>,
+}
+
+/// A value with the name of its credential.
+type Labelled = (String, Zeroizing<Vec<u8>>);
+
+impl Inner {
+    fn all(&self) -> impl Iterator<Item = &Labelled> {
+        self.values.iter().chain(&self.made)
+    }
+
+    /// A redactor of all that is known and one more. `None` where there is none.
+    fn with(&self, added: &Labelled) -> Option<Redactor> {
+        let all = self.all().chain(std::iter::once(added));
+        Redactor::new(all.map(|(name, value)| (name.as_str(), value.as_slice()))).ok()
+    }
 }
 
 impl Used {
@@ -27,7 +48,7 @@ impl Used {
     /// Whether the name of a header, which is in lower case whatever it was, holds a value.
     pub(crate) fn is_in_name(&self, name: &str) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.values.iter().any(|(_, value)| {
+        inner.all().any(|(_, value)| {
             let window = name.as_bytes().windows(value.len());
             window.into_iter().any(|part| part.eq_ignore_ascii_case(value))
         })
@@ -41,11 +62,25 @@ impl Used {
             return true;
         }
         let added = (name.to_string(), Zeroizing::new(value.to_vec()));
-        let known = inner.values.iter().chain(std::iter::once(&added));
-        let redactor = Redactor::new(known.map(|(name, value)| (name.as_str(), value.as_slice())));
-        let Ok(redactor) = redactor else { return false };
+        let Some(redactor) = inner.with(&added) else { return false };
         inner.redactor = Some(redactor);
         inner.values.push(added);
+        true
+    }
+
+    /// The same for what was signed with it. The earliest of more than [`LATEST`] is forgotten.
+    pub(crate) fn add_made(&self, name: &CredentialName, made: &str) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.all().any(|(_, known)| **known == made.as_bytes()) {
+            return true;
+        }
+        let added = (name.to_string(), Zeroizing::new(made.as_bytes().to_vec()));
+        if inner.made.len() == LATEST {
+            inner.made.pop_front();
+        }
+        let Some(redactor) = inner.with(&added) else { return false };
+        inner.redactor = Some(redactor);
+        inner.made.push_back(added);
         true
     }
 }
@@ -53,6 +88,6 @@ impl Used {
 impl std::fmt::Debug for Used {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_list().entries(inner.values.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(inner.all().map(|(name, _)| name)).finish()
     }
 }

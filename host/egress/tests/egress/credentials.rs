@@ -26,9 +26,9 @@ struct Holder {
 }
 
 impl Credentials for Holder {
-    fn open(&self, of: &CredentialUse) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    fn open(&self, of: &CredentialUse) -> Result<Opened, CredentialError> {
         self.uses.lock().unwrap().push(of.clone());
-        match of.name.as_str() {
+        let value = match of.name.as_str() {
             "TOKEN" if self.places.iter().any(|bound| of.place.is_at(bound)) => {
                 Ok(Zeroizing::new(VALUE.into()))
             }
@@ -36,7 +36,8 @@ impl Credentials for Holder {
             "PLAIN" => Ok(Zeroizing::new(b"12345678".to_vec())),
             "BROKEN" => Err(CredentialError::Unavailable),
             _ => Err(CredentialError::NotFound),
-        }
+        };
+        value.map(|value| Opened { value, form: Form::Text })
     }
 }
 
@@ -76,7 +77,7 @@ fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
 }
 
 /// Sends back the whole request as the body, and says what it was.
-async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
     let (seen, requests) = mpsc::unbounded_channel();
     let server = Server::start(move |mut stream, head| {
         let seen = seen.clone();
@@ -94,7 +95,7 @@ async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
     (server, requests)
 }
 
-fn request(url: &str, fields: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
+pub(crate) fn request(url: &str, fields: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
     let mut request = Request::post(url);
     for (name, value) in fields {
         request = request.header(*name, *value);

@@ -15,5 +15,6 @@ mod http2;
 mod limits;
 mod literals;
 mod pool;
+mod signing;
 mod support;
 mod tls;

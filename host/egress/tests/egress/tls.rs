@@ -51,8 +51,9 @@ impl Authority {
         config
     }
 
-    /// A server for these names; what its clients send in the handshake goes by the wayside.
-    async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
+    /// A server for these names, which says what it was told in the handshake, and in `x-seen` of the hash of a body. What its
+    /// clients send else goes by the wayside.
+    pub(crate) async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
         let config = self.server(names, &["http/1.1"], change);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -66,10 +67,16 @@ impl Authority {
                     session.server_name().unwrap_or_default(),
                     String::from_utf8_lossy(session.alpn_protocol().unwrap_or_default())
                 );
-                let _head = stream.read(&mut [0; 4096]).await;
-                let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{told}", told.len());
+                let mut head = [0; 4096];
+                let length = stream.read(&mut head).await.unwrap_or(0);
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                let seen = head.lines().find_map(|line| line.strip_prefix("x-amz-content-sha256: "));
+                let seen = seen.map(|seen| format!("x-seen: {seen}\r\n")).unwrap_or_default();
+                let length = told.len();
+                let response = format!("HTTP/1.1 200 OK\r\n{seen}content-length: {length}\r\n\r\n{told}");
                 stream.write_all(response.as_bytes()).await.ok();
                 stream.shutdown().await.ok();
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
             }
         });
         port

@@ -30,6 +30,9 @@ impl Binding {
         if let Callers::Only(callers) = &self.callers {
             words.push_str(&format!(", on behalf of {}", any(callers.clone())));
         }
+        if let Some(sign) = &self.sign {
+            words.push_str(&format!(", {sign}"));
+        }
         if self.plain {
             words.push_str(", also without TLS");
         }
@@ -82,6 +85,23 @@ mod tests {
                 "a.example, *.b.example or 10.0.0.1 at port 443 or 8443, in the header x-key, in the query parameter \
                  key, in the path or in the body, with GET or POST, at /v1/**, on behalf of local, also without TLS, \
                  by http.fetch or web.*",
+            ),
+            (
+                r#"{ "hosts": ["api.github.com"], "packs": ["github.*"],
+                     "places": [{ "header": { "name": "authorization", "scheme": "Bearer" } }],
+                     "sign": { "jwt": { "algorithm": "RS256", "claims": { "iss": "1" } } } }"#,
+                "api.github.com, in the header authorization as Bearer, as a JWT (RS256) of 300 s, by github.*",
+            ),
+            (
+                r#"{ "hosts": ["a.example"], "packs": ["a"], "places": [{ "header": { "name": "x-signature" } }],
+                     "sign": { "hmac": { "over": [{ "text": "v0:" }, { "header": "x-time" }, "body"] } } }"#,
+                "a.example, in the header x-signature, signed with HMAC-SHA256 over \"v0:\" + header x-time + body, by a",
+            ),
+            (
+                r#"{ "hosts": ["*.amazonaws.com"], "packs": ["a"], "places": [{ "header": { "name": "authorization" } }],
+                     "sign": { "sigv4": { "key_id": "AKIDEXAMPLE", "region": "eu-west-1", "service": "s3" } } }"#,
+                "*.amazonaws.com, in the header authorization, signed by AKIDEXAMPLE for s3 in eu-west-1 (AWS Signature \
+                 Version 4), by a",
             ),
         ] {
             let binding: Binding = serde_json::from_str(json).expect("a good binding");

@@ -3,7 +3,7 @@
 use packhost_core::CredentialName;
 use serde::Serialize;
 
-use super::{Vault, about, put, written};
+use super::{Vault, about, fits, put, written};
 use crate::binding::Binding;
 use crate::error::VaultError;
 use crate::secret::Secret;
@@ -57,6 +57,7 @@ impl Vault {
             let keyring = self.reload(store::is_empty(sql)?)?;
             let (mut arrived, mut taken) = (Vec::new(), Vec::new());
             for Carried { name, value, bindings } in carried {
+                fits(name, value, bindings)?;
                 let old = store::look(sql, name)?;
                 if old.is_some() && !replace {
                     taken.push(name.clone());

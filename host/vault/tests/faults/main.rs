@@ -56,7 +56,7 @@ fn value(vault: &Vault, name: &CredentialName) -> Result<String, VaultError> {
     let (pack, caller, place) = ("a.b".parse().expect("a name"), Caller::local(), Placement::Body);
     let url = "https://a.example/".parse().expect("a URL");
     let of = Use { pack: &pack, caller: &caller, method: "POST", url: &url, place: &place };
-    vault.open_for(name, &of).map(|value| String::from_utf8(value.expose().to_vec()).expect("text"))
+    vault.open_for(name, &of).map(|opened| String::from_utf8(opened.value.expose().to_vec()).expect("text"))
 }
 
 /// Every credential with its value. None of them fails to open, whatever happened.

@@ -69,7 +69,7 @@ fn methods_paths_callers_and_plain_connections_are_bound_where_they_are_named() 
 fn of_several_bindings_one_is_enough_and_the_closest_says_why_not() {
     let other = binding(r#"{ "hosts": ["b.example"], "packs": ["http.fetch"], "places": ["body"] }"#);
     let both = [other, github()];
-    assert_eq!(Binding::any_admits(&both, &Tried::good().of()), Ok(()));
+    assert_eq!(Binding::any_admits(&both, &Tried::good().of()), Ok(&both[1]));
     let mut tried = Tried::good();
     tried.place = Placement::Path;
     assert_eq!(Binding::any_admits(&both, &tried.of()), Err(Unbound::Place));

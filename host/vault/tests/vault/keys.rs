@@ -61,7 +61,7 @@ fn a_key_comes_from_a_file_or_a_command_as_well() {
     scene.with(sources[0].clone()).set(&name("A"), &secret(), &[github()]).expect("kept");
     for source in sources {
         let opened = scene.with(source).open_for(&name("A"), &Tried::good().of());
-        assert_eq!(opened.expect("the same key"), secret());
+        assert_eq!(opened.expect("the same key").value, secret());
     }
     let wrong = scene.with(file(&scene, OTHER)).open_for(&name("A"), &Tried::good().of());
     assert!(matches!(wrong, Err(VaultError::KeyMissing { .. })), "{wrong:?}");
@@ -94,7 +94,7 @@ fn the_master_key_is_exchanged_while_others_use_the_vault() {
     for one in ["A", "B", "C"] {
         operator.set(&name(one), &secret(), &[github()]).expect("kept");
     }
-    assert_eq!(host.open_for(&name("A"), &Tried::good().of()).expect("bound"), secret());
+    assert_eq!(host.open_for(&name("A"), &Tried::good().of()).expect("bound").value, secret());
     let before = fs::read_to_string(scene.key_file()).expect("ours");
     let (id, count) = operator.rotate_master().expect("rotated");
     assert_eq!(count, 3);
@@ -103,7 +103,7 @@ fn the_master_key_is_exchanged_while_others_use_the_vault() {
     assert!(operator.list().expect("readable").iter().all(|about| about.master_key == id));
     assert!(operator.list().expect("readable").iter().all(|about| about.version == 1), "no value changed");
     for vault in [&host, &operator, &scene.vault()] {
-        assert_eq!(vault.open_for(&name("B"), &Tried::good().of()).expect("bound"), secret());
+        assert_eq!(vault.open_for(&name("B"), &Tried::good().of()).expect("bound").value, secret());
     }
     host.set(&name("D"), &secret(), &[]).expect("kept");
     assert_eq!(host.about(&name("D")).expect("it is there").master_key, id, "not with the key that it knew");
@@ -117,13 +117,13 @@ fn a_rotation_that_was_cut_off_can_be_made_again() {
     let old = fs::read_to_string(scene.key_file()).expect("ours");
     fs::write(scene.key_file(), format!("{OTHER}\n{old}")).expect("ours");
     assert_eq!(
-        scene.vault().open_for(&name("A"), &Tried::good().of()).expect("the old key is there"),
+        scene.vault().open_for(&name("A"), &Tried::good().of()).expect("the old key is there").value,
         secret()
     );
     scene.vault().rotate_master().expect("rotated");
     let after = fs::read_to_string(scene.key_file()).expect("ours");
     assert!(!after.contains(OTHER) && !after.contains(old.trim()), "neither seals anything any more");
-    assert_eq!(scene.vault().open_for(&name("A"), &Tried::good().of()).expect("bound"), secret());
+    assert_eq!(scene.vault().open_for(&name("A"), &Tried::good().of()).expect("bound").value, secret());
 }
 
 #[test]
@@ -149,5 +149,5 @@ fn a_key_of_the_operators_is_exchanged_by_the_operator() {
     let (_, count) = scene.with(both).rotate_master().expect("rotated");
     assert_eq!(count, 1);
     let opened = scene.with(file(&scene, OTHER)).open_for(&name("A"), &Tried::good().of());
-    assert_eq!(opened.expect("the new key alone"), secret());
+    assert_eq!(opened.expect("the new key alone").value, secret());
 }

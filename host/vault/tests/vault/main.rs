@@ -5,6 +5,7 @@ mod keys;
 mod leaks;
 mod naughty;
 mod records;
+mod signing;
 mod transfer;
 
 use std::path::Path;

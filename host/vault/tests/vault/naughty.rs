@@ -44,7 +44,7 @@ fn a_naughty_value_comes_back_byte_for_byte_or_is_refused_and_not_repeated() {
     let vault = scene.vault();
     for (Carried { name, .. }, text) in carried.iter().zip(&texts) {
         let opened = vault.open_for(name, &Tried::good().of()).expect("bound");
-        assert_eq!(opened.expose(), text.as_bytes());
+        assert_eq!(opened.value.expose(), text.as_bytes());
         assert!(text.len() >= Secret::MIN && !text.chars().any(char::is_control), "{text:?}");
         assert!(!format!("{opened:?}").contains(text.as_str()));
     }

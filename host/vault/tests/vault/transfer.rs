@@ -21,7 +21,7 @@ fn what_was_exported_is_of_the_same_use_elsewhere() {
     let fresh = |one| Arrived { name: name(one), version: 1, replaced: false };
     assert_eq!(arrived, [fresh("A"), fresh("B")]);
     let opened = there.vault().open_for(&name("B"), &Tried::good().of());
-    assert_eq!(opened.expect("it is bound"), secret());
+    assert_eq!(opened.expect("it is bound").value, secret());
     assert!(there.vault().about(&name("A")).expect("it is there").bindings.is_empty());
 }
 

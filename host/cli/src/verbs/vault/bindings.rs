@@ -39,7 +39,13 @@ fn wrong(why: &str) -> Error {
 /// The JSON of the one binding that the options make.
 fn of_options(args: &Args) -> Result<Option<Value>, Error> {
     let places = places(args);
-    let narrows = [args.caller.is_empty(), args.port.is_empty(), args.method.is_empty(), !args.allow_plain];
+    let narrows = [
+        args.caller.is_empty(),
+        args.port.is_empty(),
+        args.method.is_empty(),
+        !args.allow_plain,
+        args.sign.is_none(),
+    ];
     let parts = [
         (args.host.is_empty(), "--host"),
         (places.is_empty(), "--header, --query, --path or --body"),
@@ -64,6 +70,9 @@ fn of_options(args: &Args) -> Result<Option<Value>, Error> {
     }
     if !args.caller.is_empty() {
         binding["callers"] = json!(args.caller);
+    }
+    if let Some(sign) = &args.sign {
+        binding["sign"] = serde_json::from_str(sign).map_err(|error| wrong(&format!("--sign: {error}")))?;
     }
     Ok(Some(binding))
 }
@@ -125,6 +134,9 @@ mod tests {
         let made = json!({ "hosts": ["api.github.com"], "ports": [8443], "plain": true, "methods": ["GET"],
             "places": places, "packs": ["github.*"], "callers": ["local"] });
         assert_eq!(written(&long), json!([short, made]));
+        let sign = json!({ "jwt": { "algorithm": "RS256", "claims": { "iss": "1" }, "lifetime_s": 60 } });
+        let signed = written(&Args { sign: Some(sign.to_string()), ..github() });
+        assert_eq!(signed[0]["sign"], sign);
         let plain = written(&Args { allow_plain: true, ..github() });
         assert_eq!(plain[0]["ports"], json!([443, 80]), "without TLS there is another usual port");
     }
@@ -141,6 +153,9 @@ mod tests {
         lacks(Args { allow_plain: true, ..Args::default() }, "--host and --header");
         lacks(Args { header: strings(&["user-agent"]), ..github() }, "user-agent");
         lacks(Args { host: strings(&["https://a.example"]), ..github() }, "no host");
+        lacks(Args { sign: Some("{}".into()), ..Args::default() }, "--host and --header");
+        lacks(Args { sign: Some("{".into()), ..github() }, "--sign: ");
+        lacks(Args { sign: Some(r#"{"rot13": {}}"#.into()), ..github() }, "rot13");
         lacks(Args { bind: strings(&["{}"]), ..Args::default() }, "--bind: ");
     }
 }
