@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Bounds, Global};
 use crate::credentials::Credentials;
+use crate::denials::DeniedRequests;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::Output;
@@ -59,6 +60,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     walls::make_dirs(global, &dirs)?;
     let mut settings = settings(&dirs, purpose);
     settings.credentials = Some(Credentials::of(global, &dirs));
+    settings.denials = Some(DeniedRequests::of(&dirs));
     if !global.dns.is_empty() {
         settings.egress.resolver = Arc::new(resolver(global, &settings)?);
     }

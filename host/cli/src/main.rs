@@ -6,6 +6,7 @@
 mod args;
 mod binary;
 mod credentials;
+mod denials;
 mod dirs;
 mod exit;
 mod host;

@@ -81,7 +81,7 @@ pub(crate) struct Arriving {
     incoming: Option<Incoming>,
     transfer: Arc<Transfer>,
     /// The connection, and the call's slot for open requests.
-    held: Option<(Lease, OwnedSemaphorePermit)>,
+    held: Option<Box<(Lease, OwnedSemaphorePermit)>>,
     between: Duration,
     /// Runs while nothing arrives.
     idle: Option<Pin<Box<Sleep>>>,
@@ -94,7 +94,8 @@ impl Arriving {
         held: (Lease, OwnedSemaphorePermit),
         between: Duration,
     ) -> Self {
-        let mut arriving = Self { incoming: Some(incoming), transfer, held: Some(held), between, idle: None };
+        let mut arriving =
+            Self { incoming: Some(incoming), transfer, held: Some(Box::new(held)), between, idle: None };
         arriving.look_for_the_end();
         arriving
     }
@@ -109,9 +110,9 @@ impl Arriving {
     /// Where nothing more will come, the connection is free, also if nobody asks for the end.
     fn look_for_the_end(&mut self) {
         if self.incoming.as_ref().is_none_or(Body::is_end_stream)
-            && let Some((lease, _slot)) = self.held.take()
+            && let Some(held) = self.held.take()
         {
-            lease.give_back();
+            held.0.give_back();
         }
     }
 

@@ -9,6 +9,7 @@ mod call;
 mod capabilities;
 mod catalog;
 mod credentials;
+mod denials;
 mod dispatch;
 mod engine;
 mod runtime;
@@ -21,6 +22,7 @@ pub use call::{
 };
 pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
 pub use credentials::CredentialStore;
+pub use denials::DenialLog;
 pub use engine::{Engine, StartError};
 pub use packhost_package::Wants;
 pub use settings::Settings;

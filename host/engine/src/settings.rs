@@ -7,6 +7,7 @@ use std::time::Duration;
 use packhost_manifest::HostVars;
 
 use crate::credentials::CredentialStore;
+use crate::denials::DenialLog;
 
 /// Bounds and places of an engine.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub warm_up: bool,
     /// Who holds the credentials that requests may carry, if somebody does.
     pub credentials: Option<Arc<dyn CredentialStore>>,
+    /// Who notes requests that no rule allows, if somebody does.
+    pub denials: Option<Arc<dyn DenialLog>>,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -57,6 +60,7 @@ impl Settings {
             tick: Duration::from_millis(2),
             warm_up: true,
             credentials: None,
+            denials: None,
             egress: packhost_egress::Settings::default(),
         }
     }

@@ -253,6 +253,8 @@ const LIMITS: Object = Object {
         limit("handles"),
         limit("concurrency"),
         limit("requests"),
+        limit("requests_per_minute"),
+        limit("connections"),
         limit("transfer"),
         limit("random"),
         limit("hostcall"),

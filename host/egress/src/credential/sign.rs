@@ -99,7 +99,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     // The fields as they are sent.
-    headers::prepare(&mut parts.headers, &target::host_header(&url))?;
+    headers::prepare(&mut parts.headers, &target::host_header(&url), call.account.pool.keeps())?;
     let now = SystemTime::now();
     let made = match &signer.scheme {
         Scheme::Hmac(hmac) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http_body_util::BodyExt;
 use packhost_core::Failure;
 use packhost_egress::{CallEgress, Egress, EgressError, Ending, Rules, Verdict, Waits};
-use packhost_manifest::{Decision, Entry, Grants};
+use packhost_manifest::{Decision, Denial, DeniedRequest, Entry, Grants};
 use packhost_package::Outline;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -27,23 +27,49 @@ pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
 }
 
 pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
-    let rules = Arc::new(Granting(Arc::clone(&granted.grants)));
+    let denied = Arc::default();
+    let rules = Granting { grants: Arc::clone(&granted.grants), denied: Arc::clone(&denied) };
     let allowance = packhost_egress::Allowance {
         requests: granted.limits.requests.into(),
         bytes: granted.limits.transfer,
         ..packhost_egress::Allowance::default()
     };
     let ending = Ending { revoked: granted.stop.revoked().clone(), cancelled: granted.stop.token().clone() };
-    let call = CallEgress::of(granted.account.clone(), rules, allowance, granted.holding.clone(), ending);
-    Outgoing { egress: granted.egress.clone(), call, refused: Arc::default() }
+    let call =
+        CallEgress::of(granted.account.clone(), Arc::new(rules), allowance, granted.holding.clone(), ending);
+    Outgoing { egress: granted.egress.clone(), call, refused: Arc::default(), denied }
 }
 
+/// Of one call, this many requests that no rule allows are noted.
+const DENIED: usize = 64;
+
+/// What no rule allows, each request once.
+type Denied = Arc<Mutex<Vec<DeniedRequest>>>;
+
 /// The grants of one call, as egress asks for them.
-struct Granting(Arc<Grants>);
+struct Granting {
+    grants: Arc<Grants>,
+    denied: Denied,
+}
+
+impl Granting {
+    fn note(&self, denial: &Denial) {
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(request) = denial.request.as_ref().filter(|request| !denied.contains(request))
+            && denied.len() < DENIED
+        {
+            denied.push(request.clone());
+        }
+    }
+}
 
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
-        match self.0.http.decide(method.as_str(), url) {
+        let decision = self.grants.http.decide(method.as_str(), url);
+        if let Decision::Reported(_, denial) | Decision::Denied(denial) = &decision {
+            self.note(denial);
+        }
+        match decision {
             Decision::Allowed(allowed) | Decision::Reported(allowed, _) => {
                 Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
             }
@@ -60,9 +86,15 @@ pub(crate) struct Outgoing {
     egress: Egress,
     call: CallEgress,
     refused: FirstRefusal,
+    denied: Denied,
 }
 
 impl Outgoing {
+    /// The requests that no rule allows, those that went out all the same included.
+    pub(crate) fn denied(&self) -> Vec<DeniedRequest> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The first request that did not leave, if one did not.
     pub(crate) fn refusal(&self) -> Option<Failure> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -129,6 +161,7 @@ fn to_wasi(error: EgressError) -> Error {
         | EgressError::Credential { .. }
         | EgressError::Revoked
         | EgressError::Rate { .. }
+        | EgressError::Unsigned { .. }
         | EgressError::Budget { .. } => Error::HttpRequestDenied,
         EgressError::Address { .. } => Error::DestinationIpProhibited,
         EgressError::Url(_) => Error::HttpRequestUriInvalid,

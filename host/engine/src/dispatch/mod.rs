@@ -32,6 +32,8 @@ pub(crate) struct Progressed {
     mends: Vec<Mend>,
     usage: Usage,
     contacts: packhost_egress::Contacts,
+    /// The requests that no rule allows.
+    denied: Vec<packhost_manifest::DeniedRequest>,
     /// The credentials that it has used.
     used: packhost_egress::Used,
 }
@@ -41,6 +43,7 @@ pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>
     let mut record = Record::open(&call);
     let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
     let result = redact::result(&record.so_far.used, result);
+    record::denied(&engine, &record.so_far).await;
     let so_far = record.close(&result); // 7
     Outcome {
         run: call.run,

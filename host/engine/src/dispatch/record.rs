@@ -6,6 +6,20 @@ use packhost_core::{Caller, ErrorCode, RunId};
 
 use super::Progressed;
 use crate::call::{Answer, Call, Door, Ended};
+use crate::engine::Inner;
+
+/// Notes the requests that no rule allows, on a thread that may wait for a disk.
+pub(super) async fn denied(engine: &Inner, so_far: &Progressed) {
+    let (Some(log), Some(tool)) = (engine.settings.denials.clone(), so_far.tool.clone()) else { return };
+    if so_far.denied.is_empty() {
+        return;
+    }
+    let denied = so_far.denied.clone();
+    let noting = tokio::task::spawn_blocking(move || log.note(&tool.entry.pack, &denied));
+    if let Err(error) = noting.await {
+        tracing::error!(target: "packhost", %error, "denied requests were not noted");
+    }
+}
 
 /// The record of one call, open while it runs. Dropped without being closed, it says `cancelled`, or `internal` where the
 /// host itself panicked.
@@ -49,7 +63,7 @@ impl Record {
         tracing::info!(
             target: "packhost::call",
             run = %self.run, caller = %self.caller, door = ?self.door, pack, digest = digest.map(tracing::field::display),
-            revision = so_far.revision, mends = so_far.mends.len(), contacts, requests = so_far.usage.requests,
+            revision = so_far.revision, mends = so_far.mends.len(), contacts, requests = so_far.usage.requests, denied = so_far.denied.len(),
             queued_us = so_far.usage.queued.as_micros(), ran_us = so_far.usage.ran.as_micros(),
             total_us = self.since.elapsed().as_micros(), memory = so_far.usage.memory, outcome,
         );

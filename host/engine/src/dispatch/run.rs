@@ -66,6 +66,7 @@ pub(super) async fn run(
     so_far.usage.memory = guest.limiter.peak();
     so_far.usage.requests = guest.outgoing.call().spent().requests;
     so_far.contacts = guest.outgoing.call().contacts();
+    so_far.denied = guest.outgoing.denied();
     match ran {
         Some(Ok(Ok(raw))) => Ok(raw),
         Some(Ok(Err(failure))) => Err(trap::explain(failure, guest).into()),
