@@ -20,9 +20,9 @@ pub(crate) const VALUE: &str = "s3cret/Value+with=\"signs\"&more";
 
 /// Holds one credential, for these places.
 #[derive(Default)]
-struct Holder {
+pub(crate) struct Holder {
     places: Vec<Placement>,
-    uses: Mutex<Vec<CredentialUse>>,
+    pub(crate) uses: Mutex<Vec<CredentialUse>>,
 }
 
 impl Credentials for Holder {
@@ -60,7 +60,7 @@ fn header(name: &str, scheme: Option<&str>) -> Placement {
     Placement::Header { name: name.into(), scheme: scheme.map(str::to_owned) }
 }
 
-fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
+pub(crate) fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
     let places = vec![
         header("authorization", Some("Bearer")),
         header("authorization", Some("Basic")),
@@ -94,7 +94,7 @@ async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
     (server, requests)
 }
 
-fn request(url: &str, fields: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
+pub(crate) fn request(url: &str, fields: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
     let mut request = Request::post(url);
     for (name, value) in fields {
         request = request.header(*name, *value);

@@ -9,5 +9,6 @@ mod exchange;
 mod hostile;
 mod limits;
 mod literals;
+mod placeholders;
 mod support;
 mod tls;

@@ -12,20 +12,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
+    }
+
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
     }
 
     /// A server for these names; what its clients send in the handshake goes by the wayside.
@@ -65,12 +69,12 @@ impl Authority {
     }
 }
 
-fn trusting(roots: Vec<CertificateDer<'static>>) -> Egress {
+pub(crate) fn trusting(roots: Vec<CertificateDer<'static>>) -> Egress {
     let names = Names::new(&[("granted.test", &[&["127.0.0.1"]]), ("granted.test.", &[&["127.0.0.1"]])]);
     Egress::new(Settings { extra_roots: roots, ..settings(&names) }).unwrap()
 }
 
-fn refused(result: Answer) -> (&'static str, bool) {
+pub(crate) fn refused(result: Answer) -> (&'static str, bool) {
     match result {
         Err(EgressError::Tls { why, certificate, .. }) => (why, certificate),
         other => panic!("not a TLS error: {other:?}"),

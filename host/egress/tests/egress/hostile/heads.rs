@@ -1,35 +1,12 @@
-//! Servers that do not play by the rules.
+//! Heads that are no heads, and heads that two readers could take for two things.
 
-use super::support::*;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use packhost_egress::*;
 
-async fn against(response: impl Into<Bytes>) -> Result<String, EgressError> {
-    let server = Server::answering(response).await;
-    text(get(&plain(), &loopback(), &server.url("127.0.0.1")).await?).await
-}
-
-#[tokio::test]
-async fn a_body_shorter_than_it_says_is_an_error() {
-    let incomplete = EgressError::Protocol("the response ended before it was complete");
-    for response in [
-        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello",
-    ] {
-        assert_eq!(against(response).await, Err(incomplete.clone()), "{response}");
-    }
-}
-
-#[tokio::test]
-async fn bytes_after_the_body_are_not_read() {
-    let response =
-        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    assert_eq!(against(response).await.as_deref(), Ok("hello"));
-}
+use super::super::support::*;
+use super::against;
 
 #[tokio::test]
 async fn what_is_not_http_is_told_so_without_quoting_it() {
@@ -84,4 +61,70 @@ async fn a_request_that_two_readers_could_frame_differently_is_not_sent() {
         );
     }
     assert!(server.heads().is_empty());
+}
+
+#[tokio::test]
+async fn a_head_that_two_readers_could_read_differently_is_refused() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nx: a\r\n folded: b",
+        "HTTP/1.1 200 OK\r\nx: a\r\n\tb",
+        "HTTP/1.1 200 OK\r\n folded: b",
+        "HTTP/1.1 200 OK\r\nx: a\0b",
+        "HTTP/1.1 200 OK\r\nx\0: a",
+        "HTTP/1.1 200 OK\r\nx: a\rcontent-length: 0",
+        "HTTP/1.1 200 OK\r\nx : a",
+        "HTTP/1.1 200 OK\r\n: a",
+        "HTTP/1.1 200 OK\r\nx",
+        "HTTP/1.1 200 O\0K",
+        "HTTP/1.1 200OK",
+        "HTTP/1.1 20 OK",
+        "HTTP/1.1 099 OK",
+        "HTTP/1.1 2000 OK",
+        "HTTP/1.1 -20 OK",
+        "HTTP/1.2 200 OK",
+        "HTTP/2 200 OK",
+        "HTTP/0.9 200 OK",
+        "ICY 200 OK",
+        "http/1.1 200 OK",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked",
+    ] {
+        let response = format!("{head}\r\ncontent-length: 5\r\n\r\nhello");
+        let error = against(response).await.expect_err(head);
+        assert!(matches!(error, EgressError::Protocol(_)), "{head}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_lenient_reader_may_take_is_read_in_the_one_way_there_is() {
+    for response in [
+        "HTTP/1.1 200\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\nhello",
+        // RFC 9112 section 2.2: a line may end with LF alone.
+        "HTTP/1.1 200 OK\ncontent-length: 5\n\nhello",
+        "HTTP/1.0 200 OK\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ncontent-length:5 \t\r\n\r\nhello",
+        "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+    ] {
+        assert_eq!(against(response).await.as_deref(), Ok("hello"), "{response}");
+    }
+}
+
+/// HTTP/0.9 has no head: all of it is body.
+#[tokio::test]
+async fn an_answer_without_a_head_is_none() {
+    for response in ["<html>hello</html>", "<html>\r\n\r\nhello", "\r\n\r\n\r\n", "\0\0\0\0"] {
+        let error = against(response).await.unwrap_err();
+        assert!(matches!(error, EgressError::Protocol(_)), "{response}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_interim_response_says_is_not_handed_over() {
+    let early = "HTTP/1.1 103 Early\r\nx-early: 1\r\ncontent-length: 500\r\nset-cookie: a=b\r\n\r\n";
+    let response = format!("{early}{early}HTTP/1.1 200 OK\r\nx-late: 1\r\ncontent-length: 5\r\n\r\nhello");
+    let server = Server::answering(response).await;
+    let response = get(&plain(), &loopback(), &server.url("127.0.0.1")).await.unwrap();
+    let names: Vec<_> = response.headers().keys().map(|name| name.as_str().to_owned()).collect();
+    assert_eq!(names, ["x-late", "content-length"]);
+    assert_eq!(text(response).await.unwrap(), "hello");
 }
