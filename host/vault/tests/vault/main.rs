@@ -6,6 +6,7 @@ mod leaks;
 mod naughty;
 mod records;
 mod transfer;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
