@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
+use async_compression::zstd::DParameter;
 use bytes::Bytes;
 use futures::Stream;
 use http::header::{CONTENT_ENCODING, HeaderMap};
@@ -22,6 +23,10 @@ use crate::error::EgressError;
 pub(crate) const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 /// How many of them may lie over one another.
 const LAYERS: usize = 3;
+/// The largest window of `zstd`, as a power of two in bytes: 8 MiB (RFC 9659). Decoders keep as much of what came before.
+const ZSTD_WINDOW: u32 = 23;
+/// How a window begins that is larger than the 16 MiB of `br` (RFC 7932 section 9.1). Its decoders know it as an extension.
+const LARGE_BROTLI: u8 = 0x11;
 
 /// A coding of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +88,10 @@ impl Decoded {
                     Box::pin(BufReader::new(decoder))
                 }
                 Coding::Deflate => Box::pin(BufReader::new(Deflated::Unknown(Some(reader)))),
-                Coding::Brotli => Box::pin(BufReader::new(BrotliDecoder::new(reader))),
+                Coding::Brotli => Box::pin(BufReader::new(Brotli::Unknown(Some(reader)))),
                 Coding::Zstd => {
-                    let mut decoder = ZstdDecoder::new(reader);
+                    let window = [DParameter::window_log_max(ZSTD_WINDOW)];
+                    let mut decoder = ZstdDecoder::with_params(reader, &window);
                     decoder.multiple_members(true);
                     Box::pin(BufReader::new(decoder))
                 }
@@ -164,6 +170,33 @@ impl AsyncRead for Deflated {
             Self::Unknown(_) => Poll::Ready(Ok(())),
             Self::Zlib(decoder) => decoder.as_mut().poll_read(cx, into),
             Self::Bare(decoder) => decoder.as_mut().poll_read(cx, into),
+        }
+    }
+}
+
+/// `br`, once its window is known to be none of the large ones.
+enum Brotli {
+    Unknown(Option<Reader>),
+    Known(Pin<Box<BrotliDecoder<Reader>>>),
+}
+
+impl AsyncRead for Brotli {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Self::Unknown(reader) = &mut *self {
+            let Some(waiting) = reader.as_mut() else { return Poll::Ready(Ok(())) };
+            if ready!(waiting.as_mut().poll_fill_buf(cx))?.first() == Some(&LARGE_BROTLI) {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            let Some(reader) = reader.take() else { return Poll::Ready(Ok(())) };
+            *self = Self::Known(Box::pin(BrotliDecoder::new(reader)));
+        }
+        match &mut *self {
+            Self::Unknown(_) => Poll::Ready(Ok(())),
+            Self::Known(decoder) => decoder.as_mut().poll_read(cx, into),
         }
     }
 }

@@ -19,8 +19,12 @@ const HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Removes hop-by-hop and proxy headers, and whatever `Connection` nominates.
+/// Removes hop-by-hop and proxy headers, and whatever `Connection` nominates. A length beside a transfer coding goes with it:
+/// it is not the body's (RFC 9112 section 6.3).
 pub(crate) fn strip_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -26,32 +26,34 @@ pub(crate) fn response(
     max_decoded: u64,
 ) -> Result<Response<ResponseBody>, EgressError> {
     let (mut parts, body) = response.into_parts();
-    let Some(redactor) = transfer.call.used.redactor() else {
-        return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
-    };
-    headers(&mut parts.headers, &redactor, &transfer.call.used);
-    // Nothing follows the head of an answer to HEAD; its headers speak of what would have.
-    if body.is_end_stream() {
+    let used = &transfer.call.used;
+    let looking = used.beyond(0).map(|(known, redactor)| Looking::new(known, redactor));
+    if let Some(looking) = &looking {
+        headers(&mut parts.headers, &looking.redactor, used);
+    }
+    // Nothing follows the head of an answer to HEAD; its headers speak of what would have. What is encoded stays so while
+    // there is nothing to look for.
+    if body.is_end_stream() || (looking.is_none() && parts.headers.contains_key(CONTENT_ENCODING)) {
         return Ok(Response::from_parts(parts, ResponseBody(Inner::Plain(body))));
     }
-    let codings = codings(&parts.headers).map_err(|error| transfer.fail(error))?;
-    let source = if codings.is_empty() {
+    let source = if looking.is_none() {
         Source::Plain(body)
     } else {
-        parts.headers.remove(CONTENT_ENCODING);
-        let decoded = Decoded::new(body, &codings);
-        Source::Decoded { decoded, left: max_decoded, limit: max_decoded }
+        source(body, &mut parts.headers, max_decoded).map_err(|error| transfer.fail(error))?
     };
-    parts.headers.remove(CONTENT_LENGTH);
-    let redacted = Redacted {
-        source,
-        stream: redactor.stream(),
-        redactor,
-        transfer: transfer.clone(),
-        trailers: None,
-        ended: false,
-    };
+    let redacted = Redacted { source, looking, transfer: transfer.clone(), trailers: None, ended: false };
     Ok(Response::from_parts(parts, ResponseBody(Inner::Redacted(Box::new(redacted)))))
+}
+
+/// The body with its codings undone, and without the fields that speak of how it was sent.
+fn source(body: Arriving, headers: &mut HeaderMap, limit: u64) -> Result<Source, EgressError> {
+    let codings = codings(headers)?;
+    headers.remove(CONTENT_LENGTH);
+    if codings.is_empty() {
+        return Ok(Source::Plain(body));
+    }
+    headers.remove(CONTENT_ENCODING);
+    Ok(Source::Decoded { decoded: Decoded::new(body, &codings), left: limit, limit })
 }
 
 /// Takes the values out of a head's fields. A name that holds one goes with its field.
@@ -84,11 +86,24 @@ enum Inner {
 
 struct Redacted {
     source: Source,
-    stream: Stream,
-    redactor: Redactor,
+    /// None as long as the call has used no value.
+    looking: Option<Looking>,
     transfer: Arc<Transfer>,
     trailers: Option<HeaderMap>,
     ended: bool,
+}
+
+/// A search for so many values.
+struct Looking {
+    known: usize,
+    redactor: Redactor,
+    stream: Stream,
+}
+
+impl Looking {
+    fn new(known: usize, redactor: Redactor) -> Self {
+        Self { known, stream: redactor.stream(), redactor }
+    }
 }
 
 enum Source {
@@ -138,29 +153,57 @@ impl Redacted {
             if self.ended {
                 return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
             }
-            let passed = match ready!(self.source.poll(cx, &self.transfer)).transpose() {
+            let frame = match ready!(self.source.poll(cx, &self.transfer)).transpose() {
+                Ok(frame) => frame,
                 Err(error) => {
                     (self.source, self.ended) = (Source::Ended, true);
                     return Poll::Ready(Some(Err(error)));
                 }
-                Ok(None) => {
-                    self.ended = true;
-                    self.stream.finish()
-                }
-                Ok(Some(frame)) => match frame.into_data() {
-                    Ok(data) => self.stream.push(data),
-                    Err(frame) => {
-                        self.trailers = frame.into_trailers().ok();
-                        if let Some(trailers) = &mut self.trailers {
-                            headers(trailers, &self.redactor, &self.transfer.call.used);
-                        }
-                        continue;
-                    }
-                },
             };
+            let held = self.look_for_more();
+            let Some(looking) = &mut self.looking else {
+                self.ended = frame.is_none();
+                return Poll::Ready(frame.map(Ok));
+            };
+            let passed = match frame.map(Frame::into_data) {
+                None => {
+                    self.ended = true;
+                    looking.stream.finish()
+                }
+                Some(Ok(data)) => looking.stream.push(data),
+                Some(Err(frame)) => {
+                    self.trailers = frame.into_trailers().ok();
+                    if let Some(trailers) = &mut self.trailers {
+                        headers(trailers, &looking.redactor, &self.transfer.call.used);
+                    }
+                    Bytes::new()
+                }
+            };
+            let passed = if held.is_empty() { passed } else { [held, passed].concat().into() };
             if !passed.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(passed))));
             }
+        }
+    }
+
+    /// From here on the values are looked for as well that were used while the response was on its way: what has passed cannot
+    /// hold them. Returns what was held back and passes.
+    fn look_for_more(&mut self) -> Bytes {
+        let known = self.looking.as_ref().map_or(0, |looking| looking.known);
+        let Some((known, redactor)) = self.transfer.call.used.beyond(known) else { return Bytes::new() };
+        let mut looking = Looking::new(known, redactor);
+        // What was held back may still become a value that is looked for all along.
+        let held = self.looking.take().map_or_else(Bytes::new, |mut before| before.stream.finish());
+        let passed = looking.stream.push(held);
+        self.looking = Some(looking);
+        passed
+    }
+
+    /// The body as it arrives, as long as nothing is done to it.
+    fn untouched(&self) -> Option<&Arriving> {
+        match &self.source {
+            Source::Plain(body) if self.looking.is_none() => Some(body),
+            _ => None,
         }
     }
 }
@@ -182,14 +225,16 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Plain(body) => body.is_end_stream(),
-            Inner::Redacted(body) => body.ended && body.trailers.is_none(),
+            Inner::Redacted(body) => {
+                body.untouched().is_some_and(Body::is_end_stream) || (body.ended && body.trailers.is_none())
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Inner::Plain(body) => body.size_hint(),
-            Inner::Redacted(_) => SizeHint::default(),
+            Inner::Redacted(body) => body.untouched().map_or_else(SizeHint::default, Body::size_hint),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a manifest may not say, where the error stands, and what it says to write instead.
 #![allow(clippy::unwrap_used)]
 
+use packhost_core::Caller;
 use packhost_manifest::{Decision, Diagnostic, HostVars, Manifest, Origin, PathPattern, Source, shipped};
 use serde_json::json;
 use url::Url;
@@ -250,4 +251,86 @@ fn credentials_are_named_in_the_rules_that_may_carry_them() {
     };
     assert_eq!(credentials("https://a.test/x"), ["A", "B", "C"]);
     assert_eq!(credentials("https://a.test/y"), ["A", "B"]);
+}
+
+/// An empty list is no "all of them", wherever it stands; neither is one that is missing where it would add something.
+#[test]
+fn a_list_that_is_empty_grants_nothing() {
+    let vars = HostVars { state: "/s".into(), home: None };
+    for nothing in ["{}", "{http: []}", "{fs: []}", "{env: {}}", "{http: [], fs: [], env: {}, config: {}}"] {
+        let text = format!("{{version: 1, packs: {{a: {nothing}}}}}");
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        let grants = manifest.entry(&"a".parse().unwrap()).unwrap().narrow(&json!({}), &vars);
+        assert!(grants.fs.is_empty() && grants.env.is_empty() && grants.config.is_empty(), "{nothing}");
+        for url in ["https://a.test/", "http://a.test/", "https://8.8.8.8/", "http://127.0.0.1/"] {
+            let decision = grants.http.decide("GET", &Url::parse(url).unwrap());
+            assert!(matches!(decision, Decision::Denied(_)), "{nothing}: {url}");
+        }
+    }
+    for key in ["methods", "paths", "ports"] {
+        let message = format!("with no {key} the rule allows nothing");
+        let rule = format!("http: [{{host: a.test, {key}: []}}]");
+        let column = 29 + u32::try_from(key.len()).unwrap();
+        refused(&rule, (4, column), &message, "delete the rule");
+    }
+    for key in ["addresses", "credentials"] {
+        let errors = errors(&format!("http: [{{host: a.test, {key}: []}}]"));
+        assert_eq!(errors.len(), 1, "{key}: {errors:#?}");
+        assert!(errors[0].message.contains("is empty"), "{key}: {errors:#?}");
+    }
+    for list in ["host: ''", "host: []", "url: ''", "{}"] {
+        assert!(!errors(&format!("http: [{{{}}}]", list.trim_matches(['{', '}']))).is_empty(), "{list}");
+    }
+}
+
+/// The list of callers is the one that is everyone where it is missing. Empty, it is nobody.
+#[test]
+fn an_empty_list_of_callers_is_nobody() {
+    let admits = |entry: &str| {
+        let text = format!("{{version: 1, packs: {{a: {entry}}}}}");
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        let entry = manifest.entry(&"a".parse().unwrap()).unwrap();
+        [Caller::local(), Caller::token("ci")].map(|caller| entry.admits(&caller))
+    };
+    assert_eq!(admits("{}"), [true, true]);
+    assert_eq!(admits("{callers: [local]}"), [true, false]);
+    assert_eq!(admits("{callers: []}"), [false, false]);
+}
+
+#[test]
+fn a_wildcard_is_what_lies_below_and_never_the_name_itself() {
+    let vars = HostVars { state: "/s".into(), home: None };
+    let reaches = |hosts: &[&str], url: &str| {
+        let rules: Vec<String> = hosts.iter().map(|host| format!("{{host: '{host}'}}")).collect();
+        let text = format!("{{version: 1, packs: {{a: {{http: [{}]}}}}}}", rules.join(", "));
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        let grants = manifest.entries().next().unwrap().narrow(&json!({}), &vars);
+        matches!(grants.http.decide("GET", &Url::parse(url).unwrap()), Decision::Allowed(_))
+    };
+    for (url, below, apex) in [
+        ("https://x.test/", false, true),
+        ("https://x.test./", false, true),
+        ("https://X.TEST/", false, true),
+        ("https://a.x.test/", true, false),
+        ("https://a.b.x.test./", true, false),
+        ("https://ax.test/", false, false),
+        ("https://x.test.evil.test/", false, false),
+        ("https://a.x.test.evil.test/", false, false),
+        ("https://evil.test/?a.x.test", false, false),
+        ("https://evil.test/#a.x.test", false, false),
+        ("https://test/", false, false),
+        ("https://a.x.test:8443/", false, false),
+        ("http://a.x.test/", false, false),
+    ] {
+        assert_eq!(reaches(&["*.x.test"], url), below, "*.x.test: {url}");
+        assert_eq!(reaches(&["x.test"], url), apex, "x.test: {url}");
+        assert_eq!(reaches(&["x.test", "*.x.test"], url), below || apex, "both: {url}");
+    }
+    let one_port = "{version: 1, packs: {a: {http: [{host: '*.x.test', ports: [8443]}]}}}";
+    let manifest = Manifest::parse(&[operator(one_port)]).unwrap();
+    let grants = manifest.entries().next().unwrap().narrow(&json!({}), &vars);
+    for (url, allowed) in [("https://a.x.test:8443/", true), ("https://a.x.test/", false)] {
+        let decision = grants.http.decide("GET", &Url::parse(url).unwrap());
+        assert_eq!(matches!(decision, Decision::Allowed(_)), allowed, "{url}");
+    }
 }

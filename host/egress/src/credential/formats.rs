@@ -5,42 +5,44 @@ use url::Url;
 
 use super::Misplaced;
 
-/// A prefix, how many characters of a token follow it at least, and what it is.
+/// A prefix, how many characters of a token follow it at least, the signs among them besides letters and digits, and what
+/// it is.
 struct Format {
     prefix: &'static str,
     rest: usize,
+    signs: &'static str,
     kind: &'static str,
 }
 
-const fn format(prefix: &'static str, rest: usize, kind: &'static str) -> Format {
-    Format { prefix, rest, kind }
+const fn format(prefix: &'static str, rest: usize, signs: &'static str, kind: &'static str) -> Format {
+    Format { prefix, rest, signs, kind }
 }
 
 /// Long-lived keys that a person was given. Not here: what a server hands out in a call (session cookies, access tokens
 /// of OAuth, JWTs), which a pack may well carry from one request to the next.
 const FORMATS: [Format; 22] = [
-    format("ghp_", 36, "a personal access token of GitHub"),
-    format("github_pat_", 22, "a personal access token of GitHub"),
-    format("glpat-", 20, "a personal access token of GitLab"),
-    format("sk-ant-", 24, "an API key of Anthropic"),
-    format("sk-proj-", 24, "an API key of OpenAI"),
-    format("sk_live_", 16, "a secret key of Stripe"),
-    format("rk_live_", 16, "a restricted key of Stripe"),
-    format("AKIA", 16, "an access key of AWS"),
-    format("AIza", 35, "an API key of Google"),
-    format("xoxb-", 20, "a bot token of Slack"),
-    format("xoxp-", 20, "a user token of Slack"),
-    format("xapp-", 20, "an app token of Slack"),
-    format("npm_", 36, "an access token of npm"),
-    format("pypi-AgEI", 50, "an API token of PyPI"),
-    format("dckr_pat_", 20, "an access token of Docker"),
-    format("SG.", 60, "an API key of SendGrid"),
-    format("re_", 30, "an API key of Resend"),
-    format("hf_", 30, "an access token of Hugging Face"),
-    format("dop_v1_", 40, "an access token of DigitalOcean"),
-    format("shpat_", 32, "an access token of Shopify"),
-    format("sntrys_", 40, "an access token of Sentry"),
-    format("lin_api_", 32, "an API key of Linear"),
+    format("ghp_", 36, "", "a personal access token of GitHub"),
+    format("github_pat_", 22, "_", "a personal access token of GitHub"),
+    format("glpat-", 20, "_-.", "a personal access token of GitLab"),
+    format("sk-ant-", 24, "_-", "an API key of Anthropic"),
+    format("sk-proj-", 24, "_-", "an API key of OpenAI"),
+    format("sk_live_", 16, "", "a secret key of Stripe"),
+    format("rk_live_", 16, "", "a restricted key of Stripe"),
+    format("AKIA", 16, "", "an access key of AWS"),
+    format("AIza", 35, "_-", "an API key of Google"),
+    format("xoxb-", 20, "-", "a bot token of Slack"),
+    format("xoxp-", 20, "-", "a user token of Slack"),
+    format("xapp-", 20, "-", "an app token of Slack"),
+    format("npm_", 36, "", "an access token of npm"),
+    format("pypi-AgEI", 50, "_-", "an API token of PyPI"),
+    format("dckr_pat_", 20, "_-", "an access token of Docker"),
+    format("SG.", 60, "_-.", "an API key of SendGrid"),
+    format("re_", 30, "_", "an API key of Resend"),
+    format("hf_", 30, "", "an access token of Hugging Face"),
+    format("dop_v1_", 40, "", "an access token of DigitalOcean"),
+    format("shpat_", 32, "", "an access token of Shopify"),
+    format("sntrys_", 40, "_-", "an access token of Sentry"),
+    format("lin_api_", 32, "", "an API key of Linear"),
 ];
 
 /// Headers in which clients put credentials.
@@ -71,15 +73,16 @@ pub(super) fn check(headers: &HeaderMap, url: &Url) -> Result<(), (String, Mispl
 }
 
 fn found(text: &str) -> Result<(), &'static str> {
-    let part_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let part_of_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     for format in &FORMATS {
+        let of_token = |byte: u8| byte.is_ascii_alphanumeric() || format.signs.as_bytes().contains(&byte);
         for (at, _) in text.match_indices(format.prefix) {
-            let begins = at == 0 || !part_of_token(text.as_bytes()[at - 1]);
+            let begins = at == 0 || !part_of_word(text.as_bytes()[at - 1]);
             let rest = &text.as_bytes()[at + format.prefix.len()..];
-            let dots = format.prefix.ends_with('.');
-            let length =
-                rest.iter().take_while(|byte| part_of_token(**byte) || (dots && **byte == b'.')).count();
-            if begins && length >= format.rest {
+            let rest = &rest[..rest.iter().take_while(|byte| of_token(**byte)).count()];
+            // Words with a sign between them, as a title has in a URL, have none of these.
+            let random = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+            if begins && random && rest.len() >= format.rest {
                 return Err(format.kind);
             }
         }
@@ -99,14 +102,26 @@ mod tests {
         {
             assert_eq!(found(&text), Err("a personal access token of GitHub"), "{text}");
         }
-        let key = format!("SG.{}.{}", "a".repeat(22), "b".repeat(43));
-        assert!(found(&key).is_err());
+        for key in [
+            format!("SG.{}.{}", "aB".repeat(11), "b".repeat(43)),
+            format!("re_{}_{}", "a1B2".repeat(2), "Cd34".repeat(6)),
+            format!("AKIA{}", "A2".repeat(8)),
+            format!("hf_{}", "aB".repeat(17)),
+            format!("xoxb-{}-{}", "12".repeat(6), "aB3".repeat(8)),
+            format!("github_pat_{}_{}", "A1b".repeat(7), "c2D".repeat(19)),
+        ] {
+            assert!(found(&key).is_err(), "{key}");
+        }
         for text in [
             "ghp_short",
             "xghp_",
             "AKIA",
             "risk_live_",
             "/re_act/",
+            "/re_opening_of_the_museum_after_the_restoration",
+            "/re_-Opening-of-the-museum-after-the-restoration",
+            "AKIA-is-how-they-begin-and-not-only-they",
+            "npm_and_yarn_and_what_else_there_is_for_packages",
             "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc",
             "",
         ] {

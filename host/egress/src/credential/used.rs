@@ -45,6 +45,13 @@ impl Used {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).redactor.clone()
     }
 
+    /// The same with the number of values, if there are more than this by now.
+    pub(crate) fn beyond(&self, known: usize) -> Option<(usize, Redactor)> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let redactor = inner.redactor.clone().filter(|_| inner.values.len() > known)?;
+        Some((inner.values.len(), redactor))
+    }
+
     /// Whether the name of a header, which is in lower case whatever it was, holds a value.
     pub(crate) fn is_in_name(&self, name: &str) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

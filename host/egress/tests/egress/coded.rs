@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use super::credentials::{VALUE, answered};
 
-async fn coded(coding: &str, text: &[u8]) -> Vec<u8> {
+pub(crate) async fn coded(coding: &str, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     match coding {
         "gzip" => GzipEncoder::new(text).read_to_end(&mut out).await,

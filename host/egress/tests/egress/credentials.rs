@@ -20,9 +20,9 @@ pub(crate) const VALUE: &str = "s3cret/Value+with=\"signs\"&more";
 
 /// Holds one credential, for these places.
 #[derive(Default)]
-struct Holder {
+pub(crate) struct Holder {
     places: Vec<Placement>,
-    uses: Mutex<Vec<CredentialUse>>,
+    pub(crate) uses: Mutex<Vec<CredentialUse>>,
 }
 
 impl Credentials for Holder {
@@ -61,7 +61,7 @@ fn header(name: &str, scheme: Option<&str>) -> Placement {
     Placement::Header { name: name.into(), scheme: scheme.map(str::to_owned) }
 }
 
-fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
+pub(crate) fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
     let places = vec![
         header("authorization", Some("Bearer")),
         header("authorization", Some("Basic")),

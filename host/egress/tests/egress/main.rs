@@ -14,6 +14,7 @@ mod hostile;
 mod http2;
 mod limits;
 mod literals;
+mod placeholders;
 mod pool;
 mod signing;
 mod support;

@@ -28,6 +28,10 @@ impl Authority {
         self.issuer.der().clone()
     }
 
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// What a server for these names needs.
     pub(crate) fn server(
         &self,
@@ -88,7 +92,7 @@ pub(crate) fn trusting(roots: Vec<CertificateDer<'static>>) -> Egress {
     Egress::new(Settings { extra_roots: roots, ..settings(&names) }).unwrap()
 }
 
-fn refused(result: Answer) -> (&'static str, bool) {
+pub(crate) fn refused(result: Answer) -> (&'static str, bool) {
     match result {
         Err(EgressError::Tls { why, certificate, .. }) => (why, certificate),
         other => panic!("not a TLS error: {other:?}"),

@@ -4,6 +4,7 @@
 mod beside;
 mod child;
 mod disk;
+mod headless;
 mod inject;
 mod kill;
 mod memory;

@@ -7,6 +7,7 @@ mod naughty;
 mod records;
 mod signing;
 mod transfer;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
