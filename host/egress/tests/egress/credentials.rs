@@ -20,7 +20,7 @@ pub(crate) const VALUE: &str = "s3cret/Value+with=\"signs\"&more";
 
 /// Holds one credential, for these places.
 #[derive(Default)]
-struct Holder {
+pub(crate) struct Holder {
     places: Vec<Placement>,
     uses: Mutex<Vec<CredentialUse>>,
 }
@@ -60,7 +60,7 @@ fn header(name: &str, scheme: Option<&str>) -> Placement {
     Placement::Header { name: name.into(), scheme: scheme.map(str::to_owned) }
 }
 
-fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
+pub(crate) fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
     let places = vec![
         header("authorization", Some("Bearer")),
         header("authorization", Some("Basic")),
@@ -76,7 +76,7 @@ fn everywhere() -> (CallEgress, Arc<Holder>, Used) {
 }
 
 /// Sends back the whole request as the body, and says what it was.
-async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn echo() -> (Server, mpsc::UnboundedReceiver<String>) {
     let (seen, requests) = mpsc::unbounded_channel();
     let server = Server::start(move |mut stream, head| {
         let seen = seen.clone();

@@ -11,5 +11,6 @@ mod http2;
 mod limits;
 mod literals;
 mod pool;
+mod proxy;
 mod support;
 mod tls;

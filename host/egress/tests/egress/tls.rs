@@ -52,7 +52,7 @@ impl Authority {
     }
 
     /// A server for these names; what its clients send in the handshake goes by the wayside.
-    async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
+    pub(crate) async fn serve(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> u16 {
         let acceptor = self.acceptor(names, b"http/1.1", change);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
