@@ -43,12 +43,20 @@ struct Granting(Arc<Grants>);
 
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
-        match self.0.http.decide(method.as_str(), url) {
-            Decision::Allowed(allowed) => {
-                Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
-            }
-            Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
+        verdict(self.0.http.decide(method.as_str(), url))
+    }
+
+    fn tunnel(&self, origin: &url::Url) -> Verdict {
+        verdict(self.0.http.tunnel(origin))
+    }
+}
+
+fn verdict(decision: Decision) -> Verdict {
+    match decision {
+        Decision::Allowed(allowed) => {
+            Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
         }
+        Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
     }
 }
 
