@@ -166,6 +166,10 @@ pub enum Wait {
     FirstByte,
     /// The next bytes of the response body.
     BetweenBytes,
+    /// The ClientHello of whoever asked for a tunnel.
+    Hello,
+    /// The next bytes in a tunnel, of either side.
+    Tunnel,
     /// The whole exchange.
     Total,
 }
@@ -177,6 +181,8 @@ impl std::fmt::Display for Wait {
             Wait::Connect => "connecting to the server",
             Wait::FirstByte => "the server's first byte",
             Wait::BetweenBytes => "the next part of the response",
+            Wait::Hello => "the TLS ClientHello in the tunnel",
+            Wait::Tunnel => "the next bytes in the tunnel",
             Wait::Total => "the whole exchange",
         })
     }

@@ -3,9 +3,10 @@
 //! Owns: reading the request's URL once (WHATWG), asking the rules, resolving a granted name once, holding every
 //! address it has against the manifest's table, connecting to an address that was checked, TLS, one exchange over
 //! HTTP/2 or HTTP/1.1, putting credentials, or what is signed with them, in place of their placeholders and taking both out of
-//! what comes back, and what a call may spend on all of that. Refuses: knowing where rules and credentials come from, following
-//! redirects, retrying what may have had an effect, proxies from the environment, a connection that two packs or two callers
-//! share, and anything that is not `http` or `https`.
+//! what comes back, what a call may spend on all of that, and the server side of an HTTP proxy ([`Egress::serve_proxy`]) for
+//! whoever has no other way out. Refuses: knowing where rules and credentials come from, following redirects, retrying what may
+//! have had an effect, proxies from the environment, a connection that two packs or two callers share, and anything that is
+//! not `http` or `https`.
 //!
 //! ```no_run
 //! # use packhost_egress::*;
@@ -30,6 +31,7 @@ mod decode;
 mod error;
 mod headers;
 mod pool;
+mod proxy;
 mod redact;
 mod resolve;
 mod rules;
@@ -48,6 +50,7 @@ pub use credential::{CredentialError, CredentialUse, Credentials, Form, Misplace
 pub use error::{EgressError, Resource, SetupError, Wait};
 pub use packhost_redact::Redactor;
 pub use packhost_signing::Signing;
+pub use proxy::{ProxyError, ProxyWaits};
 pub use redact::ResponseBody;
 pub use resolve::{EncryptedResolver, NameServer, NameServerError, Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};

@@ -78,12 +78,26 @@ impl Pool {
     /// An open connection for this key to one of these addresses, or a place for a new one, as soon as there is either. Where
     /// every place is taken, an idle connection is closed.
     pub(crate) async fn obtain(&self, key: &Key, addresses: &[SocketAddr]) -> Obtained {
+        self.first(|| self.take(key, addresses)).await
+    }
+
+    /// A place for a connection that no other request will use.
+    pub(crate) async fn place(&self) -> Place {
+        loop {
+            if let Obtained::Place(place) = self.first(|| None).await {
+                return place;
+            }
+        }
+    }
+
+    /// What `take` takes, or a place, as soon as there is either.
+    async fn first(&self, take: impl Fn() -> Option<Connection>) -> Obtained {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // From here on nothing that is put back is missed.
             changed.as_mut().enable();
-            if let Some(connection) = self.take(key, addresses) {
+            if let Some(connection) = take() {
                 return Obtained::Open(connection);
             }
             if let Ok(place) = self.places.clone().try_acquire_owned() {

@@ -12,9 +12,19 @@ pub trait Rules: Send + Sync {
     /// Decides on one request. `url` is `http` or `https`, has a host and no user name, and its path has no dot
     /// segments left.
     fn decide(&self, method: &Method, url: &Url) -> Verdict;
+
+    /// Decides on one tunnel, which a `CONNECT` asks for (RFC 9110 section 9.3.6). `origin` is the https origin that it leads
+    /// to, with the path `/`. What goes through a tunnel cannot be looked into: whoever allows one allows every method and
+    /// every path of that origin. Credentials of the verdict are not used. Without an implementation no tunnel is allowed.
+    fn tunnel(&self, origin: &Url) -> Verdict {
+        Verdict::Denied {
+            message: format!("no tunnel may be opened to {}", origin.host_str().unwrap_or_default()),
+            fix: "Send requests in absolute form instead of CONNECT.".to_owned(),
+        }
+    }
 }
 
-/// The answer of [`Rules::decide`].
+/// The answer of [`Rules::decide`] and of [`Rules::tunnel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The request may leave.

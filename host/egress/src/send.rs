@@ -36,11 +36,11 @@ use crate::wire::{self, Sent, Wire};
 /// The way out. Cheap to clone; holds nothing of any call but connections, each for its own account.
 #[derive(Clone)]
 pub struct Egress {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    settings: Settings,
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
     tls: TlsConnector,
     accounts: Accounts,
 }
@@ -129,6 +129,7 @@ impl Egress {
         let slot = connecting.within(Wait::Connect, slot).await?;
         let slot = slot.map_err(|_| EgressError::Cancelled)?;
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
+        transfer.contact.decided(Decision::Allowed);
         let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
         let request = wire::prepare(request, &url, &transfer)?;
         let (parts, body) = request.into_parts();
@@ -204,7 +205,7 @@ impl Egress {
     }
 
     /// Resolves the host once, and checks every address that it has.
-    async fn addresses(
+    pub(crate) async fn addresses(
         &self,
         target: &Target,
         opened: &[IpNet],
@@ -235,7 +236,6 @@ impl Egress {
                 return Err(refused(target, address.ip(), closed));
             }
         }
-        transfer.contact.decided(Decision::Allowed);
         Ok(addresses)
     }
 }

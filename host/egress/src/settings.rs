@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
+use crate::proxy::ProxyWaits;
 use crate::resolve::{Resolve, SystemResolver};
 
 /// How requests leave, for the whole host.
@@ -35,6 +36,8 @@ pub struct Settings {
     /// Where this host listens. Never reachable, whatever a rule says; an unspecified address stands for every
     /// address of this machine.
     pub own_listeners: Vec<SocketAddr>,
+    /// What the other side of [`Egress::serve_proxy`](crate::Egress::serve_proxy) is waited for.
+    pub proxy: ProxyWaits,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             extra_roots: Vec::new(),
             resolver: Arc::new(SystemResolver::default()),
             own_listeners: Vec::new(),
+            proxy: ProxyWaits::default(),
         }
     }
 }

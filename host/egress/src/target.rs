@@ -30,12 +30,16 @@ impl Target {
             None => return Err(EgressError::Url("it has no scheme")),
         };
         let authority = uri.authority().ok_or(EgressError::Url("it has no host"))?.as_str();
-        if authority.contains('@') {
-            return Err(EgressError::Url("it holds a user name or password; use a header instead"));
-        }
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         if !path.starts_with('/') {
             return Err(EgressError::Url("its path does not start with a slash"));
+        }
+        Self::at(tls, authority, path)
+    }
+
+    fn at(tls: bool, authority: &str, path: &str) -> Result<Self, EgressError> {
+        if authority.contains('@') {
+            return Err(EgressError::Url("it holds a user name or password; use a header instead"));
         }
         let scheme = if tls { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://{authority}{path}"))
@@ -46,6 +50,22 @@ impl Target {
         }
         let port = url.port_or_known_default().unwrap_or(if tls { 443 } else { 80 });
         Ok(Self { url, host, port, tls })
+    }
+
+    /// Where a tunnel goes: the target in authority form (RFC 9112 section 3.2.3), read as the https origin that it means.
+    /// The error ends a sentence that begins with "the request's URL cannot be used".
+    pub(crate) fn of_tunnel(uri: &Uri) -> Result<Self, EgressError> {
+        let authority = uri.authority().filter(|_| uri.scheme().is_none() && uri.path_and_query().is_none());
+        let port = authority.and_then(http::uri::Authority::port_u16).filter(|port| *port > 0);
+        let (Some(authority), Some(port)) = (authority, port) else {
+            return Err(EgressError::Url("CONNECT takes a host and a port, such as example.com:443"));
+        };
+        let target = Self::at(true, authority.as_str(), "/")?;
+        // Two readers of the text must have read the same.
+        if target.port != port || target.url.path() != "/" || target.url.query().is_some() {
+            return Err(EgressError::Url("CONNECT takes a host and a port, such as example.com:443"));
+        }
+        Ok(target)
     }
 
     /// The host as the URL writes it, IPv6 in brackets.

@@ -147,9 +147,8 @@ impl Ceiling {
             .collect();
         for (scheme, port) in self.hardest_ports(&rule.target) {
             let origin = RequestOrigin { scheme, host: as_ref(&host), port };
-            for (method, path) in
-                rule.methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path)))
-            {
+            let methods = rule.methods.iter().filter(|method| rule.lets(method, scheme));
+            for (method, path) in methods.flat_map(|method| paths.iter().map(move |path| (method, path))) {
                 for extra in &extras {
                     if !self.http.iter().any(|own| allows(own, method, &origin, path, extra)) {
                         let port =
@@ -230,7 +229,7 @@ impl fmt::Display for Extra<'_> {
 }
 
 fn allows(own: &HttpRule, method: &str, origin: &RequestOrigin<'_>, path: &Probe, extra: &Extra<'_>) -> bool {
-    own.methods.iter().any(|m| m == method)
+    own.lets(method, origin.scheme)
         && own.target.matches(origin)
         && own.paths.as_ref().is_none_or(|paths| path.fits(paths))
         && extra.address.is_none_or(|net| own.addresses.iter().any(|open| open.contains(&net)))

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::diff::REPORT;
 use crate::entry::{Callers, Entry};
 use crate::fs::{FsMode, FsRule};
-use crate::http::{HttpRule, Target};
+use crate::http::{CONNECT, HttpRule, Target};
 use crate::limits::{Limit, Limits};
 use crate::parse::Manifest;
 use crate::place::Place;
@@ -147,6 +147,9 @@ fn request(rule: &HttpRule) -> String {
     if let Some(paths) = &rule.paths {
         let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
         text.push_str(&format!(", path {}", paths.join(" or ")));
+    }
+    if methods.contains(&CONNECT) {
+        text.push_str(", CONNECT being tunnels that the host does not see into");
     }
     if !rule.addresses.is_empty() {
         let nets: Vec<String> = rule.addresses.iter().map(ToString::to_string).collect();

@@ -119,8 +119,9 @@ const ASKED: Shape = Shape::Choice(&["user", "model"]);
 const SCHEME: Shape = Shape::Choice(&["http", "https"]);
 const MODE: Shape = Shape::Choice(&["read-only", "read-write"]);
 
-const METHODS_DOC: &str =
-    "Methods, in upper case. Without the key: GET and HEAD. CONNECT and TRACE cannot be granted.";
+const METHODS_DOC: &str = "Methods, in upper case. Without the key: GET and HEAD. CONNECT allows tunnels, in which the \
+                           host sees neither method nor path: over https, and in a rule without `paths`. TRACE cannot be \
+                           granted.";
 const SCHEME_DOC: &str = "With `host`: the scheme, https where absent. With a URL of the input: grants nothing unless it \
                           has this scheme.";
 const PORTS_DOC: &str = "With `host`: the ports, the scheme's own where absent. With a URL of the input: grants nothing \

@@ -166,6 +166,58 @@ fn a_host_that_is_an_address_can_be_reached() {
 }
 
 #[test]
+fn a_tunnel_is_granted_whole_or_not_at_all() {
+    let rule = |rest: &str| format!("http: [{{host: a.test, methods: [CONNECT], {rest}}}]");
+    for (rest, column, message, instead) in [
+        ("paths: [/v1/**]", 54, "the host sees none in a tunnel", "in a rule of its own"),
+        ("scheme: http", 12, "cannot be granted over http", "the https origin"),
+        ("credentials: [TOKEN]", 60, "a tunnel carries no credential", "delete the key"),
+    ] {
+        refused(&rule(rest), (4, column), message, instead);
+    }
+    refused("http: [{host: a.test, methods: [TRACE]}]", (4, 37), "TRACE cannot be granted", "");
+    refused("http: [{url: 'http://a.test', methods: [CONNECT]}]", (4, 12), "cannot be granted over http", "");
+    taken(&rule("ports: [443, 8443]"));
+    taken("http: [{host: a.test, methods: [GET, CONNECT], credentials: [TOKEN]}]");
+    taken("http: [{url: '${input.url}', methods: [CONNECT]}]");
+}
+
+#[test]
+fn a_tunnel_needs_a_rule_that_names_it_and_looks_at_no_path() {
+    let text = "version: 1\npacks:\n  a:\n    http:\n    - { host: get.test, methods: [GET, POST] }\n    - { host: paths.test, \
+                paths: [/v1/**] }\n    - { host: tunnel.test, methods: [GET, CONNECT], ports: [443, 8443], credentials: [TOKEN], \
+                addresses: [10.0.0.0/8] }\n    - { url: '${input.url}', methods: [CONNECT] }\n";
+    let manifest = Manifest::parse(&[operator(text)]).unwrap_or_else(|errors| panic!("{errors}"));
+    let vars = HostVars { state: "/state".into(), home: None };
+    let entry = manifest.entries().next().unwrap();
+    let tunnel = |input: &str, url: &str| {
+        let grants = entry.narrow(&json!({ "url": input }), &vars);
+        grants.http.tunnel(&Url::parse(url).unwrap())
+    };
+    for (url, missing) in [
+        ("https://get.test/", "The host is granted, and not for a tunnel"),
+        ("https://paths.test/", "a rule with the method CONNECT and without paths"),
+        ("https://tunnel.test:444/", "scheme https, port 444 and method CONNECT"),
+        ("https://other.test/", "a rule for host other.test with scheme https, port 443 and method CONNECT"),
+        ("https://me@tunnel.test/", "No rule can allow that"),
+        ("http://tunnel.test:443/", "a tunnel is for https alone"),
+    ] {
+        let Decision::Denied(denial) = tunnel("https://x.test", url) else { panic!("{url} was allowed") };
+        assert!(denial.missing.contains(missing), "{url}: {denial}");
+    }
+    for url in ["https://tunnel.test/", "https://tunnel.test:8443/any?path=1"] {
+        let Decision::Allowed(allowed) = tunnel("https://x.test", url) else { panic!("{url} was denied") };
+        assert_eq!(allowed.addresses, ["10.0.0.0/8".parse().unwrap()], "{url}");
+        assert!(allowed.credentials.is_empty(), "a tunnel carries none");
+    }
+    assert!(matches!(tunnel("https://y.test:9", "https://y.test:9/"), Decision::Allowed(_)));
+    assert!(matches!(tunnel("http://y.test:9", "https://y.test:9/"), Decision::Denied(_)));
+    assert!(matches!(tunnel("http://y.test:9", "http://y.test:9/"), Decision::Denied(_)));
+    let explained = packhost_manifest::explain(&manifest, &entry.pack).may;
+    assert!(explained.iter().any(|line| line.text.contains("CONNECT being tunnels")), "{explained:?}");
+}
+
+#[test]
 fn a_url_takes_no_host_that_a_host_pattern_refuses() {
     let rule = |url: &str| format!("http: [{{url: '{url}'}}]");
     for (url, message) in [

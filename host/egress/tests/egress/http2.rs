@@ -78,14 +78,14 @@ impl Http2 {
     fn holding(&self, caller: &Caller, holding: Holding) -> CallEgress {
         let quota = Quota { requests_per_minute: 1000, connections: 4 };
         let account = self.egress.account(&"a.pack".parse().unwrap(), caller, quota);
-        CallEgress::of(account, Arc::new(Opened), Allowance::default(), holding, Ending::default())
+        CallEgress::of(account, Arc::new(Loopback), Allowance::default(), holding, Ending::default())
     }
 }
 
 /// Grants everything on loopback, with one credential.
-struct Opened;
+struct Loopback;
 
-impl Rules for Opened {
+impl Rules for Loopback {
     fn decide(&self, _: &http::Method, _: &url::Url) -> Verdict {
         let name: CredentialName = "API_KEY".parse().unwrap();
         Verdict::Allowed { addresses: vec!["127.0.0.0/8".parse().unwrap()], credentials: vec![name] }
@@ -95,8 +95,8 @@ impl Rules for Opened {
 struct Vault;
 
 impl Credentials for Vault {
-    fn open(&self, _: &CredentialUse) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
-        Ok(Zeroizing::new(b"not-a-real-secret".to_vec()))
+    fn open(&self, _: &CredentialUse) -> Result<Opened, CredentialError> {
+        Ok(Opened { value: Zeroizing::new(b"not-a-real-secret".to_vec()), form: Form::Text })
     }
 }
 
@@ -215,7 +215,7 @@ async fn a_body_without_end_stops_at_what_the_call_may_receive() {
     let quota = Quota { requests_per_minute: 10, connections: 1 };
     let account = http2.egress.account(&"a.pack".parse().unwrap(), &Caller::local(), quota);
     let allowance = Allowance { bytes: 1 << 20, ..Allowance::default() };
-    let call = CallEgress::of(account, Arc::new(Opened), allowance, Holding::default(), Ending::default());
+    let call = CallEgress::of(account, Arc::new(Loopback), allowance, Holding::default(), Ending::default());
     let ended = text(get(&http2.egress, &call, &http2.url).await.unwrap()).await;
     assert!(matches!(ended, Err(EgressError::Budget { resource: Resource::Bytes, .. })), "{ended:?}");
     assert!(call.spent().bytes <= 1 << 20);

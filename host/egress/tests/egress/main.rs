@@ -16,6 +16,7 @@ mod limits;
 mod literals;
 mod placeholders;
 mod pool;
+mod proxy;
 mod signing;
 mod support;
 mod tls;

@@ -19,8 +19,8 @@ use super::support::*;
 struct One(String);
 
 impl Credentials for One {
-    fn open(&self, _: &CredentialUse) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
-        Ok(Zeroizing::new(self.0.clone().into()))
+    fn open(&self, _: &CredentialUse) -> Result<Opened, CredentialError> {
+        Ok(Opened { value: Zeroizing::new(self.0.clone().into()), form: Form::Text })
     }
 }
 

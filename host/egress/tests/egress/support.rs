@@ -107,6 +107,10 @@ impl Rules for Hosts {
         }
         Verdict::Denied { message: format!("{method} {host} is not granted"), fix: format!("grant {host}") }
     }
+
+    fn tunnel(&self, origin: &Url) -> Verdict {
+        self.decide(&Method::CONNECT, origin)
+    }
 }
 
 /// Grants `granted.test` and everything else that is asked for by address, with loopback open.

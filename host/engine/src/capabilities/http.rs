@@ -69,12 +69,20 @@ impl Rules for Granting {
         if let Decision::Reported(_, denial) | Decision::Denied(denial) = &decision {
             self.note(denial);
         }
-        match decision {
-            Decision::Allowed(allowed) | Decision::Reported(allowed, _) => {
-                Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
-            }
-            Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
+        verdict(decision)
+    }
+
+    fn tunnel(&self, origin: &url::Url) -> Verdict {
+        verdict(self.grants.http.tunnel(origin))
+    }
+}
+
+fn verdict(decision: Decision) -> Verdict {
+    match decision {
+        Decision::Allowed(allowed) | Decision::Reported(allowed, _) => {
+            Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
         }
+        Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },
     }
 }
 

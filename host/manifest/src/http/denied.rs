@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use url::{Host, Url};
 
-use super::{RequestOrigin, Scheme};
+use super::{CONNECT, RequestOrigin, Scheme};
 use crate::addresses::{needed, reachable};
 use crate::hosts::request_name;
 
@@ -38,7 +38,8 @@ impl DeniedRequest {
             Host::Ipv4(ip) => openable(ip.into())?.to_string(),
             Host::Ipv6(ip) => format!("[{}]", openable(ip.into())?),
         };
-        if !is_method(method) || never_granted(method) || origin.port == 0 {
+        // A tunnel is granted by somebody who knows what goes through it, and not because it was asked for.
+        if !is_method(method) || never_granted(method) || method == CONNECT || origin.port == 0 {
             return None;
         }
         let (path, cut) = kept(url.path());
@@ -163,7 +164,7 @@ pub(crate) fn is_method(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-/// CONNECT and TRACE are no requests to the host that they name (RFC 9110 sections 9.3.6 and 9.3.8).
+/// TRACE is no request to the host that it names (RFC 9110 section 9.3.8).
 pub(crate) fn never_granted(method: &str) -> bool {
-    matches!(method, "CONNECT" | "TRACE")
+    method == "TRACE"
 }

@@ -9,7 +9,7 @@ use packhost_core::{CredentialName, PackName};
 use serde_json::Value;
 use url::Url;
 
-use super::{DeniedRequest, HttpRule, RequestOrigin};
+use super::{CONNECT, DeniedRequest, HttpRule, RequestOrigin, Scheme};
 use crate::addresses::{Closed, Opening, reachable};
 use crate::place::Place;
 
@@ -149,6 +149,16 @@ impl HttpGrants {
         Decision::Reported(allowed, Denial { request, ..denial })
     }
 
+    /// Decides about a tunnel to an origin (the path of `origin` is not looked at), as [`HttpGrants::decide`] does about a
+    /// request: through a tunnel any method and any path may go, so that only an https rule that names `CONNECT` and has no
+    /// paths allows one. The credentials of what is allowed are none: nobody could put one in. Report mode opens none.
+    pub fn tunnel(&self, origin: &Url) -> Decision {
+        match self.decide(CONNECT, origin) {
+            Decision::Allowed(allowed) => Decision::Allowed(Allowed { credentials: Vec::new(), ..allowed }),
+            Decision::Reported(_, denial) | Decision::Denied(denial) => Decision::Denied(denial),
+        }
+    }
+
     fn closed(&self, method: &str, url: &Url, ip: IpAddr, closed: Closed) -> Denial {
         let Closed { address, reach } = closed;
         let what = format!("{} may not send {method} {}: {ip} is {reach}.", self.pack, show_url(url));
@@ -173,7 +183,9 @@ impl HttpGrants {
         let method: String = method.chars().filter(|c| !c.is_control()).take(20).collect();
         let mut what = format!("No rule of {} allows {method} {shown}.", self.pack);
         let same_origin: Vec<&HttpRule> = self.rules.iter().filter(|r| r.target.matches(origin)).collect();
-        let missing = if request.is_none() {
+        let missing = if method == CONNECT && origin.scheme != Scheme::Https {
+            "No rule can allow that: a tunnel is for https alone.".to_owned()
+        } else if request.is_none() && method != CONNECT {
             "No rule can allow that.".into()
         } else if same_origin.is_empty() {
             for note in self.notes.iter().take(3) {
@@ -186,6 +198,11 @@ impl HttpGrants {
                 origin.scheme.as_str(),
                 origin.port
             )
+        } else if method == CONNECT {
+            "The host is granted, and not for a tunnel, into which the host cannot look: the operator would have to add a \
+             rule with the method CONNECT and without paths. Requests in absolute form, without CONNECT, can fit the rules \
+             that there are."
+                .to_owned()
         } else if same_origin.iter().any(|rule| rule.methods.contains(&method)) {
             format!(
                 "The host and the method are granted; the operator would have to add the path {}.",

@@ -21,6 +21,9 @@ pub(crate) use denied::{is_method, never_granted};
 pub use grants::{Allowed, Decision, Denial, HttpGrants};
 pub(crate) use origin::{RequestOrigin, target_of_url};
 
+/// The method that asks for a tunnel (RFC 9110 section 9.3.6).
+pub(crate) const CONNECT: &str = "CONNECT";
+
 /// The schemes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,8 +107,15 @@ pub struct HttpRule {
 }
 
 impl HttpRule {
+    /// Whether the rule lets this method through over this scheme. Of a tunnel the host sees the outside alone, so that no
+    /// rule that looks at paths can allow one; and where it leads can be told only of TLS.
+    pub(crate) fn lets(&self, method: &str, scheme: Scheme) -> bool {
+        let visible = method != CONNECT || (scheme == Scheme::Https && self.paths.is_none());
+        visible && self.methods.iter().any(|m| m == method)
+    }
+
     fn matches(&self, method: &str, origin: &RequestOrigin<'_>, path: &str) -> bool {
-        self.methods.iter().any(|m| m == method)
+        self.lets(method, origin.scheme)
             && self.target.matches(origin)
             && self.paths.as_ref().is_none_or(|paths| {
                 request_segments(path).is_some_and(|path| paths.iter().any(|p| p.matches_segments(&path)))

@@ -7,7 +7,7 @@ use super::node::{Node, Value};
 use super::rules::For;
 use crate::addresses::{needed, reachable, translated, unlistable};
 use crate::hosts::HostPattern;
-use crate::http::{HttpRule, Scheme, Target, is_method, never_granted, target_of_url};
+use crate::http::{CONNECT, HttpRule, Scheme, Target, is_method, never_granted, target_of_url};
 use crate::template::Template;
 
 impl Reader<'_> {
@@ -33,6 +33,9 @@ impl Reader<'_> {
         let credentials = self.list(node, "credentials", |reader, item| reader.parsed(item, "credentials"));
         let credentials = credentials.unwrap_or_default();
         let target = self.target(node, of, scheme, ports)?;
+        if methods.iter().any(|method| method == CONNECT) {
+            self.tunnel(node, &target, methods.len() == 1);
+        }
         if let Target::Host { host: HostPattern::Address(ip), .. } = &target {
             let own: Vec<IpNet> = needed(*ip).into_iter().map(IpNet::from).collect();
             if let Err(closed) = reachable(*ip, &own) {
@@ -42,6 +45,35 @@ impl Reader<'_> {
         }
         let addresses = IpNet::aggregate(&addresses);
         Some(HttpRule { target, methods, paths, addresses, credentials, place: self.place(node.at) })
+    }
+
+    /// What a rule that names CONNECT cannot say besides, because nobody could hold a tunnel to it.
+    fn tunnel(&mut self, node: &Node, target: &Target, alone: bool) {
+        if let Some(paths) = node.get("paths") {
+            self.hint(
+                paths.at,
+                "CONNECT cannot be granted for some paths: the host sees none in a tunnel",
+                "grant CONNECT in a rule of its own, without paths",
+            );
+        }
+        let scheme = match target {
+            Target::Host { scheme, .. } => Some(*scheme),
+            Target::Origin { scheme, .. } | Target::Any { scheme, .. } => *scheme,
+        };
+        if scheme == Some(Scheme::Http) {
+            self.hint(
+                node.at,
+                "CONNECT cannot be granted over http: where a tunnel leads is checked by its TLS",
+                "grant the methods that are sent, or the https origin",
+            );
+        }
+        if let Some(credentials) = node.get("credentials").filter(|_| alone) {
+            self.hint(
+                credentials.at,
+                "a tunnel carries no credential: the host cannot put one in",
+                "grant the methods of the requests that carry it, or delete the key",
+            );
+        }
     }
 
     fn target(

@@ -183,6 +183,7 @@ fn json_limit(at: usize, value: u64) -> Value {
 fn each_counterexample_is_shown() {
     let entries = [
         ("http: [{host: api.x.test, methods: [GET, POST]}]", "may send POST https://api.x.test/"),
+        ("http: [{host: api.x.test, methods: [CONNECT]}]", "may send CONNECT https://api.x.test/"),
         ("http: [{host: x.test}]", "may send GET https://x.test/"),
         ("http: [{host: '*.test.test'}]", "may send GET https://any.test.test/"),
         (

@@ -31,15 +31,19 @@ const OPEN_PATHS: &[&str] = &["/${input.v}", "/a/${input.v}", "/${input.v}/*", "
 fn rule(hosts: Vec<&'static str>, paths: Vec<&'static str>) -> impl Strategy<Value = Rule> {
     let scheme = prop::option::of(prop::sample::select(vec!["http", "https"]));
     let ports = prop::sample::select(vec![vec![], vec![9], vec![9, 443], vec![80, 443]]);
-    let methods = prop::sample::subsequence(vec!["GET", "POST"], 1..=2);
+    let methods = prop::sample::subsequence(vec!["CONNECT", "GET", "POST"], 1..=3);
     let paths = prop::option::of(prop::sample::subsequence(paths, 1..=3));
     (prop::sample::select(hosts), scheme, ports, methods, paths).prop_map(
-        |(host, scheme, ports, methods, paths)| Rule {
-            host: host.into(),
-            scheme,
-            ports,
-            methods,
-            paths: paths.map(|paths| paths.into_iter().map(String::from).collect()),
+        |(host, scheme, ports, mut methods, paths)| {
+            if scheme == Some("http") || paths.is_some() {
+                // No rule may say this of a tunnel.
+                methods.retain(|method| *method != "CONNECT");
+            }
+            if methods.is_empty() {
+                methods.push("GET");
+            }
+            let paths = paths.map(|paths| paths.into_iter().map(String::from).collect());
+            Rule { host: host.into(), scheme, ports, methods, paths }
         },
     )
 }
@@ -77,6 +81,7 @@ impl Rule {
     pub(crate) fn allows(&self, request: &Request, input: &Value) -> bool {
         let v = input["v"].as_str().unwrap_or_default();
         self.methods.contains(&request.method)
+            && (request.method != "CONNECT" || request.scheme == "https")
             && self.allows_origin(request, input, v)
             && self.paths.as_ref().is_none_or(|paths| {
                 let odd = request.path.iter().any(|segment| segment.contains('%'));
@@ -157,15 +162,12 @@ pub(crate) fn requests() -> Vec<Request> {
     for host in hosts {
         for scheme in ["https", "http"] {
             for port in [443, 80, 9, 7] {
+                let request =
+                    |method, path: &Vec<_>| Request { scheme, host, port, method, path: path.clone() };
                 for method in ["GET", "POST"] {
-                    all.extend(paths.iter().map(|path| Request {
-                        scheme,
-                        host,
-                        port,
-                        method,
-                        path: path.clone(),
-                    }));
+                    all.extend(paths.iter().map(|path| request(method, path)));
                 }
+                all.push(request("CONNECT", &vec![""]));
             }
         }
     }

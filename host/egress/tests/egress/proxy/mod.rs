@@ -1,0 +1,9 @@
+//! The proxy on one byte stream, with a client that may send anything.
+
+mod forward;
+mod limits;
+mod noise;
+mod requests;
+mod support;
+mod tunnel;
+mod tunnel_refused;
