@@ -132,7 +132,7 @@ struct Granted(Grants);
 impl Rules for Granted {
     fn decide(&self, method: &hyper::Method, url: &url::Url) -> Verdict {
         match self.0.http.decide(method.as_str(), url) {
-            Decision::Allowed(allowed) => {
+            Decision::Allowed(allowed) | Decision::Reported(allowed, _) => {
                 Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
             }
             Decision::Denied(denial) => Verdict::Denied { message: denial.what, fix: denial.missing },

@@ -64,6 +64,7 @@ fn status(error: &EgressError) -> (StatusCode, &'static str) {
         | EgressError::Misplaced { .. }
         | EgressError::CredentialNotGranted { .. }
         | EgressError::Credential { .. }
+        | EgressError::Unsigned { .. }
         | EgressError::Revoked => (denied, "packhost; error=http_request_denied"),
         EgressError::Address { .. } => (denied, "packhost; error=destination_ip_prohibited"),
         EgressError::Url(_) => (StatusCode::BAD_REQUEST, MALFORMED),

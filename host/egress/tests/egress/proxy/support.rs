@@ -184,7 +184,7 @@ impl Granted {
 
 fn verdict(decision: packhost_manifest::Decision) -> Verdict {
     match decision {
-        packhost_manifest::Decision::Allowed(allowed) => {
+        packhost_manifest::Decision::Allowed(allowed) | packhost_manifest::Decision::Reported(allowed, _) => {
             Verdict::Allowed { addresses: allowed.addresses, credentials: allowed.credentials }
         }
         packhost_manifest::Decision::Denied(denial) => {
