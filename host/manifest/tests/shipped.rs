@@ -76,7 +76,7 @@ fn an_entry_is_explained_with_its_lines() {
     let placed = |text: &str, place: &str| (text.to_owned(), place.to_owned());
     assert_eq!(
         said(&explained.may),
-        [placed(may, "policies/web.yaml:8"), placed(limits, "policies/web.yaml:9")]
+        [placed(may, "policies/web.yaml:9"), placed(limits, "policies/web.yaml:10")]
     );
     let rest =
         "do anything else: no files, no environment, no config, no questions, no credentials, no sessions";
