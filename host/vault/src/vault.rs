@@ -98,12 +98,14 @@ impl Vault {
     /// # Errors
     /// As [`rotate`](Self::rotate).
     pub fn bind(&self, name: &CredentialName, bindings: &[Binding]) -> Result<u64, VaultError> {
-        self.database.write(|sql| {
+        let version = self.database.write(|sql| {
             let old = store::find(sql, name)?;
             let value = Secret::new(&self.unseal(&old)?)?;
             fits(name, &value, bindings)?;
             self.seal(sql, name, &value, written(bindings), Some(&old))
-        })
+        })?;
+        self.scrub();
+        Ok(version)
     }
 
     /// What there is to know of one credential.

@@ -1,5 +1,7 @@
 //! `packhost policy`: checking, explaining, comparing and testing what packs may do.
 
+mod suggest;
+
 use std::path::{Path, PathBuf};
 
 use packhost_tests::host::Setup;

@@ -53,7 +53,7 @@ impl Vault {
     /// # Errors
     /// When a name is here already and `replace` is not said, or as [`set`](Self::set); then nothing was kept.
     pub fn import(&self, carried: &[Carried], replace: bool) -> Result<Vec<Arrived>, VaultError> {
-        self.database.write(|sql| {
+        let arrived = self.database.write(|sql| {
             let keyring = self.reload(store::is_empty(sql)?)?;
             let (mut arrived, mut taken) = (Vec::new(), Vec::new());
             for Carried { name, value, bindings } in carried {
@@ -68,6 +68,8 @@ impl Vault {
             }
             // What was written is thrown away with the transaction.
             if taken.is_empty() { Ok(arrived) } else { Err(VaultError::Taken(taken)) }
-        })
+        })?;
+        self.scrub();
+        Ok(arrived)
     }
 }

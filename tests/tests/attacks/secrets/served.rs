@@ -157,3 +157,17 @@ fn a_crash_leaves_no_core_file() {
         assert_eq!(core_files(place.path()), 1, "the search finds one where there is one");
     }
 }
+
+#[test]
+fn a_pack_that_is_granted_while_the_host_runs_has_its_credential() {
+    let web = Web::with(echo);
+    let setup = Setup::new().policy("version: 1\npacks: { text.stats: {} }\n").warmed();
+    assert_eq!(set(&setup, "TOKEN", web.address.port()).code, 0);
+    let mut host = connect(&setup);
+    fs::write(setup.policy_file(), manifest(&web.origin())).expect("the directory is the test's");
+    crate::scene::notified(&mut host, "notifications/tools/list_changed");
+    let (tool, input) = sending(&web.origin()).swap_remove(0);
+    let answer = host.call(tool, input);
+    assert!(answer.to_string().contains("[redacted:TOKEN]"), "{answer}");
+    control(&web, 1);
+}

@@ -143,3 +143,16 @@ fn an_agent_starts_a_host_with_the_same_source() {
     let word = words[at + 1].as_str().expect("a word");
     assert!(word.starts_with("file:/") && word.ends_with("/key"), "{word}: from whatever directory");
 }
+
+#[test]
+fn without_a_home_or_a_session_the_key_comes_from_the_environment() {
+    let setup = Setup::new();
+    let bare = |words: &[&str]| {
+        let mut command = setup.command([&["--json", "--vault-key", "env:THE_KEY", "vault"], words].concat());
+        command.env_clear().env("THE_KEY", KEY);
+        command
+    };
+    assert_eq!(fed(bare(&[&["set", "A"], &BOUND[..]].concat()), VALUE.as_bytes()).code, 0);
+    let opened = fed(bare(&[&["bind", "A"], &BOUND[..]].concat()), b"");
+    assert_eq!(opened.code, 0, "{opened:?}");
+}
