@@ -14,7 +14,7 @@ const FLAGS: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Cdebug-assertions",
-    "-Ccodegen-units=1",
+    "-Ccodegen-units=16",
 ];
 
 /// This machine, by name: what is built for it is then not taken for what a build script needs.
