@@ -56,7 +56,7 @@ fn the_example_ceiling_holds_the_shipped_entries() {
     sources.push(operator("ceiling.yaml", &text.replace("url: any", "host: a.example")));
     let errors = Manifest::parse(&sources).unwrap_err().to_string();
     assert!(errors.contains("beyond the ceiling: http.fetch may send GET https://any.example/"), "{errors}");
-    assert!(errors.contains("policies/http.yaml:19"), "{errors}");
+    assert!(errors.contains("policies/http.yaml:21"), "{errors}");
 }
 
 #[test]

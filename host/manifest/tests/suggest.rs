@@ -347,39 +347,30 @@ fn added<'t>(old: &str, new: &'t str) -> &'t str {
 }
 
 #[test]
-fn the_shipped_manifests_are_edited_or_say_why_not() {
-    let (mut made, mut by_hand) = (0, 0);
+fn the_shipped_manifests_can_all_be_edited() {
+    let mut made = 0;
     for source in shipped() {
         let before = Manifest::parse(std::slice::from_ref(&source)).unwrap();
         let new: PackName = "new.pack".parse().unwrap();
         for name in before.entries().map(|entry| &entry.pack).chain([&new]) {
             let rules = suggest(before.entry(name), &denied(TWO)).rules;
-            match edit(&source, name, &rules) {
-                Ok(text) => {
-                    let after = Manifest::parse(&[Source { text: text.clone(), ..source.clone() }]).unwrap();
-                    let changes = diff(&before, &after);
-                    let [change] = changes.packs.as_slice() else { panic!("{}: {changes}", source.name) };
-                    assert_eq!((&change.pack, &change.lost), (name, &Vec::new()));
-                    assert!(added(&source.text, &text).contains("host: y.test"));
-                    let vars = HostVars { state: "/state".into(), home: None };
-                    let grants = after.entry(name).unwrap().narrow(&Value::Null, &vars);
-                    for request in TWO {
-                        let (method, url) = request.split_once(' ').unwrap();
-                        let decision = grants.http.decide(method, &Url::parse(url).unwrap());
-                        assert!(matches!(decision, Decision::Allowed(_)), "{name}: {request}");
-                    }
-                    made += 1;
-                }
-                Err(EditError::ByHand { place, .. }) => {
-                    let line = source.text.lines().nth(place.line as usize - 1).unwrap();
-                    assert!(line.contains("http: ["), "{place}: {line}");
-                    by_hand += 1;
-                }
-                Err(error) => panic!("{error}"),
+            let text = edit(&source, name, &rules).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let after = Manifest::parse(&[Source { text: text.clone(), ..source.clone() }]).unwrap();
+            let changes = diff(&before, &after);
+            let [change] = changes.packs.as_slice() else { panic!("{}: {changes}", source.name) };
+            assert_eq!((&change.pack, &change.lost), (name, &Vec::new()));
+            assert!(added(&source.text, &text).contains("host: y.test"));
+            let vars = HostVars { state: "/state".into(), home: None };
+            let grants = after.entry(name).unwrap().narrow(&Value::Null, &vars);
+            for request in TWO {
+                let (method, url) = request.split_once(' ').unwrap();
+                let decision = grants.http.decide(method, &Url::parse(url).unwrap());
+                assert!(matches!(decision, Decision::Allowed(_)), "{name}: {request}");
             }
+            made += 1;
         }
     }
-    assert!(made > 15 && by_hand > 2, "{made} made, {by_hand} by hand");
+    assert!(made > 20, "{made} made");
 }
 
 #[test]

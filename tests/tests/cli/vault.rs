@@ -313,7 +313,7 @@ fn packs_that_could_use_it_are_named_with_the_line_that_lets_them() {
 #[test]
 fn packs_show_says_which_credentials_a_pack_may_use_and_what_is_missing() {
     let policy = "version: 1\npacks:\n  github.search:\n    http:\n    - { host: api.github.com, credentials: [BOUND, ELSEWHERE] }\n    \
-                  - { host: other.example, credentials: [ABSENT] }\n";
+                  - { host: other.example, credentials: [ABSENT] }\n    config: { credential: BOUND }\n";
     let setup = Setup::new().policy(policy).warmed();
     let show = || setup.run(["--json", "packs", "show", "github.search"]).json()["credentials"].clone();
     let absent = show();
@@ -326,17 +326,17 @@ fn packs_show_says_which_credentials_a_pack_may_use_and_what_is_missing() {
     let place = |line: u32| format!("{}:{line}", setup.policy_file().display());
     let bound = "api.github.com, in the header authorization as Bearer";
     let shown = json!([
-        { "name": "ABSENT", "manifest": place(5), "kept": false, "uses": [] },
-        { "name": "BOUND", "manifest": place(4), "kept": true, "uses": [bound] },
-        { "name": "ELSEWHERE", "manifest": place(4), "kept": true, "uses": [] },
+        { "name": "ABSENT", "manifest": place(6), "kept": false, "uses": [] },
+        { "name": "BOUND", "manifest": place(5), "kept": true, "uses": [bound] },
+        { "name": "ELSEWHERE", "manifest": place(5), "kept": true, "uses": [] },
     ]);
     assert_eq!(show(), shown);
 
     let text = setup.run(["packs", "show", "github.search"]).stdout;
     for line in [
-        format!("may use BOUND: {bound} (granted by {})", place(4)),
-        format!("cannot use ELSEWHERE, which {} names: it is not bound to this pack", place(4)),
-        format!("cannot use ABSENT, which {} names: it is not in the vault", place(5)),
+        format!("may use BOUND: {bound} (granted by {})", place(5)),
+        format!("cannot use ELSEWHERE, which {} names: it is not bound to this pack", place(5)),
+        format!("cannot use ABSENT, which {} names: it is not in the vault", place(6)),
     ] {
         assert!(text.contains(&line), "{line}\n{text}");
     }
