@@ -12,7 +12,6 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::{EgressError, Wait};
@@ -83,8 +82,19 @@ pub(crate) struct Arriving {
     /// The connection, and the call's slot for open requests.
     held: Option<Box<(Lease, OwnedSemaphorePermit)>>,
     between: Duration,
-    /// Runs while nothing arrives.
-    idle: Option<Pin<Box<Sleep>>>,
+    /// What ends the wait while nothing arrives.
+    waiting: Option<Waiting>,
+}
+
+type Waiting = Pin<Box<dyn Future<Output = EgressError> + Send>>;
+
+/// Until something ends the exchange early, or nothing has arrived for so long.
+async fn wait(transfer: Arc<Transfer>, between: Duration) -> EgressError {
+    tokio::select! {
+        biased;
+        error = transfer.interrupted() => error,
+        () = tokio::time::sleep(between) => EgressError::Timeout { wait: Wait::BetweenBytes, limit: between },
+    }
 }
 
 impl Arriving {
@@ -95,7 +105,7 @@ impl Arriving {
         between: Duration,
     ) -> Self {
         let mut arriving =
-            Self { incoming: Some(incoming), transfer, held: Some(Box::new(held)), between, idle: None };
+            Self { incoming: Some(incoming), transfer, held: Some(Box::new(held)), between, waiting: None };
         arriving.look_for_the_end();
         arriving
     }
@@ -103,7 +113,7 @@ impl Arriving {
     fn end(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         self.incoming = None;
         self.held = None;
-        self.idle = None;
+        self.waiting = None;
         Poll::Ready(Some(Err(self.transfer.fail(error))))
     }
 
@@ -116,10 +126,10 @@ impl Arriving {
         }
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let between = self.between;
-        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
-        idle.as_mut().poll(cx)
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<EgressError> {
+        let (transfer, between) = (&self.transfer, self.between);
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(wait(transfer.clone(), between)));
+        waiting.as_mut().poll(cx)
     }
 }
 
@@ -138,7 +148,7 @@ impl Body for Arriving {
         }
         match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                this.idle = None;
+                this.waiting = None;
                 match this.transfer.received(weight(&frame)) {
                     Ok(()) => {
                         this.look_for_the_end();
@@ -156,17 +166,14 @@ impl Body for Arriving {
                 Some(error) => this.end(error),
                 None => {
                     this.incoming = None;
-                    this.idle = None;
+                    this.waiting = None;
                     this.look_for_the_end();
                     Poll::Ready(None)
                 }
             },
-            Poll::Pending => match this.poll_idle(cx) {
+            Poll::Pending => match this.poll_waiting(cx) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => {
-                    let limit = this.between;
-                    this.end(EgressError::Timeout { wait: Wait::BetweenBytes, limit })
-                }
+                Poll::Ready(error) => this.end(error),
             },
         }
     }

@@ -123,12 +123,6 @@ impl Connection {
         matches!(self.speaks, Speaks::Http1(_))
     }
 
-    /// Closes it, whoever else holds it.
-    pub(crate) fn cut(&self) -> impl FnOnce() + Send + 'static {
-        let running = self.running.abort_handle();
-        move || running.abort()
-    }
-
     /// Sends a request and waits for the head of its response. A request of which nothing was sent, because the server had
     /// closed the connection already, comes back.
     pub(crate) async fn send(

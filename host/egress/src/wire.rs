@@ -8,7 +8,6 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::body::{Arriving, Outgoing};
@@ -43,8 +42,6 @@ pub(crate) struct Lease {
     connection: Connection,
     pool: Arc<Pool>,
     key: Key,
-    /// Ends the exchange where nobody asks for its next piece.
-    _cutting: Option<AbortOnDropHandle<()>>,
     /// When the request has been sent as a whole.
     sent: CancellationToken,
 }
@@ -153,21 +150,10 @@ impl Wire {
         transfer.received(headers::size(&parts.headers))?;
         headers::strip_hop(&mut parts.headers);
         let pool = Arc::clone(&transfer.call.account.pool);
-        let _cutting = connection.is_exclusive().then(|| cutting(&connection, transfer.clone()));
-        let lease = Lease { connection, pool, key, _cutting, sent };
+        let lease = Lease { connection, pool, key, sent };
         let arriving = Arriving::new(body, transfer.clone(), (lease, slot), between_bytes);
         redact::response(Response::from_parts(parts, arriving), &transfer, max_decoded)
     }
-}
-
-/// Closes the connection when its exchange is ended early. One that several share stays open: of an exchange there, nothing
-/// moves that nobody asks for, beyond its window.
-fn cutting(connection: &Connection, transfer: Arc<Transfer>) -> AbortOnDropHandle<()> {
-    let cut = connection.cut();
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        transfer.interrupted().await;
-        cut();
-    }))
 }
 
 /// Ends when the server has been silent for too long; its time begins when the request has been sent.

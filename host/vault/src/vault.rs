@@ -3,6 +3,7 @@
 mod admit;
 mod transfer;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,7 +30,12 @@ pub struct Vault {
     source: KeySource,
     /// The keys as they were last read.
     keyring: Mutex<Option<Arc<Keyring>>>,
+    /// Bindings by their text, so that each is read once.
+    bindings: Mutex<HashMap<String, Arc<[Binding]>>>,
 }
+
+/// So many texts are kept; then it begins anew.
+const TEXTS: usize = 256;
 
 /// What may be known of a credential: everything but its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +61,7 @@ impl Vault {
     /// When the tables are those of a newer host, or cannot be made.
     pub fn open(database: Arc<Database>, source: KeySource) -> Result<Self, VaultError> {
         database.migrate("vault", store::STEPS)?;
-        Ok(Self { database, source, keyring: Mutex::new(None) })
+        Ok(Self { database, source, keyring: Mutex::new(None), bindings: Mutex::default() })
     }
 
     /// Keeps a value under this name, bound to these uses, in place of an earlier one. Returns the version.
@@ -145,7 +151,7 @@ impl Vault {
             let value = self.unseal(&record)?;
             Ok((record, value))
         })?;
-        let bindings = bindings_of(&record)?;
+        let bindings = self.bindings_of(&record)?;
         let unbound = |why| VaultError::Unbound { name: name.clone(), why };
         let signing = Binding::any_admits(&bindings, of).map_err(unbound)?.signing().cloned();
         Ok(Admitted { value: Secret::new(&value)?, signing })
@@ -227,6 +233,21 @@ impl Vault {
         let master = key_of(&keyring, record)?;
         let opened = record.envelope.open(master, &record.label());
         opened.map_err(|_| VaultError::Damaged(record.name.clone()))
+    }
+
+    /// The bindings of a record whose text was authenticated.
+    fn bindings_of(&self, record: &Record) -> Result<Arc<[Binding]>, VaultError> {
+        let known = || self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bindings) = known().get(&record.bindings) {
+            return Ok(Arc::clone(bindings));
+        }
+        let bindings: Arc<[Binding]> = bindings_of(record)?.into();
+        let mut known = known();
+        if known.len() >= TEXTS {
+            known.clear();
+        }
+        known.insert(record.bindings.clone(), Arc::clone(&bindings));
+        Ok(bindings)
     }
 
     /// Does this, and again where the master key was exchanged between its look at a record and its look at the keys.

@@ -1,7 +1,10 @@
 //! Secrets of well-known formats, by the prefixes that their issuers gave them to be found by.
 
-use http::{HeaderMap, HeaderName};
-use url::Url;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+use http::HeaderMap;
+use url::{Position, Url};
 
 use super::Misplaced;
 
@@ -45,6 +48,12 @@ const FORMATS: [Format; 22] = [
     format("lin_api_", 32, "", "an API key of Linear"),
 ];
 
+/// Finds where one begins, by its place in [`FORMATS`].
+static PREFIXES: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let prefixes = FORMATS.iter().map(|format| format.prefix);
+    AhoCorasick::new(prefixes).expect("a few short texts make no large automaton")
+});
+
 /// Headers in which clients put credentials.
 const CARRIERS: [&str; 9] = [
     "authorization",
@@ -60,31 +69,28 @@ const CARRIERS: [&str; 9] = [
 
 /// Looks for such a secret in what the pack itself wrote: headers that carry credentials, the path and the query.
 pub(super) fn check(headers: &HeaderMap, url: &Url) -> Result<(), (String, Misplaced)> {
-    for name in CARRIERS {
-        for value in headers.get_all(HeaderName::from_static(name)) {
-            let bytes = super::head::basic(value).unwrap_or_else(|| value.as_bytes().to_vec());
-            found(&String::from_utf8_lossy(&bytes))
-                .map_err(|kind| (format!("the request's header {name}"), Misplaced::Literal(kind)))?;
-        }
+    for (name, value) in headers.iter().filter(|(name, _)| CARRIERS.contains(&name.as_str())) {
+        let bytes = super::head::basic(value).unwrap_or_else(|| value.as_bytes().to_vec());
+        found(&String::from_utf8_lossy(&bytes))
+            .map_err(|kind| (format!("the request's header {name}"), Misplaced::Literal(kind)))?;
     }
-    let written = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-    let written = percent_encoding::percent_decode_str(&written).decode_utf8_lossy();
+    let written = &url[Position::BeforePath..Position::AfterQuery];
+    let written = percent_encoding::percent_decode_str(written).decode_utf8_lossy();
     found(&written).map_err(|kind| ("the request's URL".to_owned(), Misplaced::Literal(kind)))
 }
 
 fn found(text: &str) -> Result<(), &'static str> {
     let part_of_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    for format in &FORMATS {
+    for prefix in PREFIXES.find_overlapping_iter(text) {
+        let (format, at) = (&FORMATS[prefix.pattern().as_usize()], prefix.start());
         let of_token = |byte: u8| byte.is_ascii_alphanumeric() || format.signs.as_bytes().contains(&byte);
-        for (at, _) in text.match_indices(format.prefix) {
-            let begins = at == 0 || !part_of_word(text.as_bytes()[at - 1]);
-            let rest = &text.as_bytes()[at + format.prefix.len()..];
-            let rest = &rest[..rest.iter().take_while(|byte| of_token(**byte)).count()];
-            // Words with a sign between them, as a title has in a URL, have none of these.
-            let random = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-            if begins && random && rest.len() >= format.rest {
-                return Err(format.kind);
-            }
+        let begins = at == 0 || !part_of_word(text.as_bytes()[at - 1]);
+        let rest = &text.as_bytes()[prefix.end()..];
+        let rest = &rest[..rest.iter().take_while(|byte| of_token(**byte)).count()];
+        // Words with a sign between them, as a title has in a URL, have none of these.
+        let random = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        if begins && random && rest.len() >= format.rest {
+            return Err(format.kind);
         }
     }
     Ok(())

@@ -50,19 +50,25 @@ pub struct Closed {
 /// # Errors
 /// The address that is in the way: of a block that no rule opens, or of one that none of these networks holds.
 pub fn reachable(ip: IpAddr, opened: &[IpNet]) -> Result<(), Closed> {
-    let reading = |address: &IpAddr| Closed { address: *address, reach: row(*address) };
-    let all = stands_for(ip);
-    if let Some(never) = all.iter().map(reading).find(|one| one.reach.opening == Opening::Never) {
-        return Err(never);
+    let reading = |address: IpAddr| Closed { address, reach: row(address) };
+    let all: Vec<Closed> = stands_for(ip).into_iter().map(reading).collect();
+    if let Some(never) = all.iter().find(|one| one.reach.opening == Opening::Never) {
+        return Err(*never);
     }
-    let shut = needed(ip).into_iter().find(|address| !opened.iter().any(|net| net.contains(address)));
-    shut.map_or(Ok(()), |address| Err(reading(&address)))
+    let shut = all[..certain(ip)].iter().filter(|one| one.reach.opening == Opening::ByRule);
+    let shut = shut.into_iter().find(|one| !opened.iter().any(|net| net.contains(&one.address)));
+    shut.map_or(Ok(()), |one| Err(*one))
+}
+
+/// How many of the addresses that it stands for are certain, from the first: which of its readings a local-use NAT64 address
+/// has only its translator knows, and it is opened as it stands.
+fn certain(ip: IpAddr) -> usize {
+    1 + usize::from(nat64(ip).is_some())
 }
 
 /// The addresses that a rule must list before a request can go to this one; none for a public one.
 pub(crate) fn needed(ip: IpAddr) -> Vec<IpAddr> {
-    // Which of its readings a local-use NAT64 address has only its translator knows: it is opened as it stands.
-    let certain = std::iter::once(ip).chain(nat64(ip).map(IpAddr::V4));
+    let certain = stands_for(ip).into_iter().take(certain(ip));
     certain.filter(|address| row(*address).opening == Opening::ByRule).collect()
 }
 

@@ -40,8 +40,6 @@ pub enum Decision {
 pub struct Allowed {
     /// The first rule that allows it; the line of `report` where none does.
     pub place: Place,
-    /// That rule in one line, as [`HttpRule`] displays it; `report: true` where there is none.
-    pub rule: String,
     /// Networks besides the public Internet that the request may be sent to; those of every rule that
     /// allows the request. Empty: public addresses alone.
     pub addresses: Vec<IpNet>,
@@ -121,13 +119,13 @@ impl HttpGrants {
         let Some(first) = matching.first() else {
             return self.without_rule(method, url, &origin);
         };
-        let (place, rule) = (first.place.clone(), first.to_string());
+        let place = first.place.clone();
         let addresses: Vec<IpNet> = matching.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
         let addresses = IpNet::aggregate(&addresses);
         let credentials: BTreeSet<&CredentialName> =
             matching.iter().flat_map(|rule| &rule.credentials).collect();
         let credentials = credentials.into_iter().cloned().collect();
-        let allowed = Allowed { place, rule, addresses, credentials };
+        let allowed = Allowed { place, addresses, credentials };
         match origin.address().map(|ip| (ip, allowed.check(ip))) {
             Some((ip, Err(closed))) => Decision::Denied(self.closed(method, url, ip, closed)),
             _ => Decision::Allowed(allowed),
@@ -140,8 +138,7 @@ impl HttpGrants {
         let (Some(place), Some(request)) = (&self.report, &denial.request) else {
             return Decision::Denied(denial);
         };
-        let (place, rule) = (place.clone(), "report: true".to_owned());
-        let allowed = Allowed { place, rule, addresses: Vec::new(), credentials: Vec::new() };
+        let allowed = Allowed { place: place.clone(), addresses: Vec::new(), credentials: Vec::new() };
         if origin.address().is_some_and(|ip| !allowed.reaches(ip)) {
             return Decision::Denied(denial);
         }

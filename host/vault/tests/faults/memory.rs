@@ -51,7 +51,8 @@ fn a_secret_that_was_dropped_is_nowhere_in_memory() {
     assert_eq!(child.line(), "dropped");
     let left = search(child.id(), &needles);
     assert!(left.is_empty(), "{left:?}");
-    assert_eq!(self::locked(child.id()), 0);
+    // Wiped pages are kept for the next secret, up to a bound.
+    assert!(self::locked(child.id()) <= 16 * 4, "{} KiB", self::locked(child.id()));
     stdin.write_all(b".").expect("it listens");
     let (_, status) = child.end();
     assert!(status.success(), "{status}");
