@@ -67,15 +67,17 @@ fn header<V: Values>(name: &HeaderName, text: &str, values: &mut V) -> Result<St
     let Some(pair) = basic_text(text).filter(|_| name == http::header::AUTHORIZATION) else {
         return Err(misplaced(Misplaced::Place).into());
     };
-    let (user, password) = pair.split_once(':').ok_or_else(|| misplaced(Misplaced::Place))?;
-    let mut part = |part: &str| -> Result<String, V::Error> {
+    let at = placeholder::end_of_user(&pair).ok_or_else(|| misplaced(Misplaced::Place))?;
+    let (user, password) = (&pair[..at], &pair[at + 1..]);
+    // The beginning of a placeholder has a colon in it, which may be the one behind the user.
+    let mut part = |part: &str, with_colon: &str| -> Result<String, V::Error> {
         match placeholder::sole(part) {
             Some(credential) => Ok(values.value(&credential, place(Some("Basic")))?.into_owned()),
-            None if placeholder::is_in(part.as_bytes()) => Err(misplaced(Misplaced::Place).into()),
+            None if placeholder::is_in(with_colon.as_bytes()) => Err(misplaced(Misplaced::Place).into()),
             None => Ok(part.to_owned()),
         }
     };
-    let (user, password) = (part(user)?, part(password)?);
+    let (user, password) = (part(user, &pair[..=at])?, part(password, password)?);
     Ok(format!("{scheme} {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 

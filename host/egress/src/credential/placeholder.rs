@@ -51,6 +51,12 @@ pub(super) fn sole(text: &str) -> Option<CredentialName> {
     text.strip_prefix(MARKER)?.strip_suffix('}')?.parse().ok()
 }
 
+/// Where the colon stands that ends the user of a Basic pair, who may be a placeholder with a colon in it.
+pub(super) fn end_of_user(pair: &str) -> Option<usize> {
+    let from = if pair.starts_with(MARKER) { pair.find('}')? } else { 0 };
+    pair[from..].find(':').map(|at| from + at)
+}
+
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {

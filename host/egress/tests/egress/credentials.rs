@@ -114,6 +114,7 @@ async fn a_value_goes_out_where_it_may_stand_and_does_not_come_back() {
     let basic = |pair: String| format!("Basic {}", STANDARD.encode(pair));
     let secret_basic = basic(format!("me:{VALUE}"));
     let written = basic("me:${vault:TOKEN}".into());
+    let (user, secret_user) = (basic("${vault:TOKEN}:x".into()), basic(format!("{VALUE}:x")));
     let cases: Vec<Expecting<'_>> = vec![
         (
             "/",
@@ -129,6 +130,7 @@ async fn a_value_goes_out_where_it_may_stand_and_does_not_come_back() {
         ),
         ("/", vec![("x-api-key", "${vault:TOKEN}")], "", format!("x-api-key: {VALUE}\r\n")),
         ("/", vec![("authorization", &written)], "", format!("authorization: {secret_basic}\r\n")),
+        ("/", vec![("authorization", &user)], "", format!("authorization: {secret_user}\r\n")),
         ("/?a=1&key=${vault:TOKEN}&b=%2f", vec![], "", format!("POST /?a=1&key={query}&b=%2f HTTP")),
         ("/?key=%24%7Bvault%3aTOKEN%7D", vec![], "", format!("POST /?key={query} HTTP")),
         (
@@ -173,6 +175,9 @@ async fn a_placeholder_that_stands_elsewhere_never_leaves() {
     let origin = format!("http://127.0.0.1:{}", server.port());
     let hidden = STANDARD.encode("xx${vault:TOKEN}");
     let basic = format!("Basic {}", STANDARD.encode("me:x${vault:TOKEN}"));
+    // Its own colon is the one that ends the user.
+    let across = ["${vault:K", "x${vault:TOKEN}", "x${vault:TOKEN}:y"]
+        .map(|pair| format!("Basic {}", STANDARD.encode(pair)));
     let json = ("content-type", "application/json");
     let cases: Vec<Asked<'_>> = vec![
         ("/", vec![("user-agent", "x ${vault:TOKEN} y")], ""),
@@ -183,6 +188,9 @@ async fn a_placeholder_that_stands_elsewhere_never_leaves() {
         ("/", vec![("authorization", "Bearer ${vault:${vault:TOKEN}}")], ""),
         ("/", vec![("authorization", "Bearer ${vault:}")], ""),
         ("/", vec![("authorization", &basic)], ""),
+        ("/", vec![("authorization", &across[0])], ""),
+        ("/", vec![("authorization", &across[1])], ""),
+        ("/", vec![("authorization", &across[2])], ""),
         ("/", vec![("x-api-key", &hidden)], ""),
         ("/", vec![("x-api-key", "${vault:TOKEN}"), ("x-api-key", "${vault:TOKEN}")], ""),
         ("/?${vault:TOKEN}=1", vec![], ""),
