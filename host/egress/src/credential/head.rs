@@ -60,7 +60,8 @@ fn header<V: Values>(name: &HeaderName, text: &str, values: &mut V) -> Result<St
     let Some((scheme, rest)) = text.split_once(' ') else {
         return Err(misplaced(Misplaced::Place).into());
     };
-    if let Some(credential) = placeholder::sole(rest.trim_start()) {
+    let credential = placeholder::sole(rest.trim_start()).filter(|_| !placeholder::is_in(scheme.as_bytes()));
+    if let Some(credential) = credential {
         let value = values.value(&credential, place(Some(scheme)))?;
         return Ok(format!("{scheme} {value}"));
     }

@@ -175,6 +175,7 @@ async fn a_placeholder_that_stands_elsewhere_never_leaves() {
     let origin = format!("http://127.0.0.1:{}", server.port());
     let hidden = STANDARD.encode("xx${vault:TOKEN}");
     let basic = format!("Basic {}", STANDARD.encode("me:x${vault:TOKEN}"));
+    let scheme = format!("{hidden} ${{vault:TOKEN}}");
     // Its own colon is the one that ends the user.
     let across = ["${vault:K", "x${vault:TOKEN}", "x${vault:TOKEN}:y"]
         .map(|pair| format!("Basic {}", STANDARD.encode(pair)));
@@ -192,6 +193,7 @@ async fn a_placeholder_that_stands_elsewhere_never_leaves() {
         ("/", vec![("authorization", &across[1])], ""),
         ("/", vec![("authorization", &across[2])], ""),
         ("/", vec![("x-api-key", &hidden)], ""),
+        ("/", vec![("x-api-key", &scheme)], ""),
         ("/", vec![("x-api-key", "${vault:TOKEN}"), ("x-api-key", "${vault:TOKEN}")], ""),
         ("/?${vault:TOKEN}=1", vec![], ""),
         ("/?${vault:TOKEN}", vec![], ""),
