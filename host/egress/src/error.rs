@@ -88,7 +88,7 @@ pub enum EgressError {
         limit: u64,
     },
     /// The pack has sent as many requests on behalf of this caller as it may in a minute.
-    #[error("this pack may send {limit} requests a minute on behalf of one caller, and needs more")]
+    #[error("this pack may send {limit} requests a minute on behalf of one caller{}", next(*retry_after))]
     Rate {
         /// How many it may.
         limit: u32,
@@ -258,7 +258,7 @@ impl EgressError {
             }
             EgressError::Budget { .. } => "Ask for less in one call, or split the work over several calls.",
             EgressError::Rate { retry_after: Some(_), .. } => {
-                "Wait as long as it says, or ask the operator for a higher `requests_per_minute`."
+                "Wait that long, or ask the operator for a higher `requests_per_minute`."
             }
             EgressError::Rate { retry_after: None, .. } => {
                 "The operator would have to set `requests_per_minute` to more than 0."
@@ -281,6 +281,11 @@ impl From<EgressError> for Failure {
             None => failure,
         }
     }
+}
+
+/// In whole seconds, so that who waits that long has waited long enough.
+fn next(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(String::new, |after| format!("; the next one in {} s", after.as_secs() + 1))
 }
 
 fn refusal(name: &CredentialName, host: &str, error: &CredentialError) -> String {

@@ -191,6 +191,8 @@ async fn requests_a_minute_are_counted_per_pack_and_caller() {
     let refused = ask("a.one", Caller::local(), quota).await.unwrap_err();
     let EgressError::Rate { limit: 2, retry_after: Some(after) } = refused else { panic!("{refused:?}") };
     assert!(after.as_secs() < 60, "{after:?}");
+    let said = format!("one caller; the next one in {} s", after.as_secs() + 1);
+    assert!(refused.to_string().ends_with(&said), "{refused}");
     let failure = packhost_core::Failure::from(refused);
     assert_eq!(failure.code, packhost_core::ErrorCode::RateLimited);
     ask("a.two", Caller::local(), quota).await.unwrap();
