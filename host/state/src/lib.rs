@@ -122,6 +122,15 @@ impl Database {
         work(&transaction)
     }
 
+    /// Runs one statement that reads, without a transaction around it: what it sees is one state of the database all the
+    /// same, and it takes half the time.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    pub fn glance<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        work(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Runs this in a transaction that nobody else writes beside, and commits it when it succeeds. It blocks: on the disk,
     /// and on another process that writes.
     ///

@@ -1,6 +1,6 @@
 //! The records of the vault in the state database.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::error::VaultError;
 use crate::keys::KeyId;
@@ -51,12 +51,12 @@ impl Record {
     }
 }
 
-pub(crate) fn find(sql: &Transaction<'_>, name: &CredentialName) -> Result<Record, VaultError> {
+pub(crate) fn find(sql: &Connection, name: &CredentialName) -> Result<Record, VaultError> {
     look(sql, name)?.ok_or_else(|| VaultError::NotFound(name.clone()))
 }
 
 /// The same, where there need not be one.
-pub(crate) fn look(sql: &Transaction<'_>, name: &CredentialName) -> Result<Option<Record>, VaultError> {
+pub(crate) fn look(sql: &Connection, name: &CredentialName) -> Result<Option<Record>, VaultError> {
     let query = format!("SELECT {COLUMNS} FROM credentials WHERE name = ?1");
     Ok(sql.prepare_cached(&query)?.query_row([name.as_str()], Record::of).optional()?)
 }

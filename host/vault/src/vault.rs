@@ -147,7 +147,7 @@ impl Vault {
     /// When there is no such credential, it is not bound to this use, or it cannot be opened.
     pub fn open_for(&self, name: &CredentialName, of: &Use<'_>) -> Result<Admitted, VaultError> {
         let (record, value) = self.with_keys(|| {
-            let record = self.database.read(|sql| store::find(sql, name))?;
+            let record = self.database.glance(|sql| store::find(sql, name))?;
             let value = self.unseal(&record)?;
             Ok((record, value))
         })?;
