@@ -86,7 +86,8 @@ impl Default for Holding {
     }
 }
 
-/// What ends a call early: requests under way are cut off at once, the next request and the next piece of a body fail.
+/// What ends a call early: whoever waits for a response or for a piece of its body gets an error at once, and the next request
+/// and the next piece fail. A body that nobody asks is cut off when it is dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
     /// The grant was withdrawn.

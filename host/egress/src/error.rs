@@ -95,7 +95,7 @@ pub enum EgressError {
         /// When the next one may be sent; `None` where none ever may.
         retry_after: Option<Duration>,
     },
-    /// What the server (or the pack's request) said is not HTTP/1.1, or ended in the middle.
+    /// What the server (or the pack's request) said is not HTTP, or ended in the middle.
     #[error("{0}")]
     Protocol(&'static str),
     /// A placeholder, or something like a secret, stands where it may not.

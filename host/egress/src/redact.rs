@@ -75,8 +75,8 @@ fn headers(headers: &mut HeaderMap, redactor: &Redactor, used: &Used) {
     }
 }
 
-/// A response's body, as the call may have it. Dropping it closes the connection; a request body that is still being
-/// sent ends with it.
+/// A response's body, as the call may have it. Dropping it before its end closes the connection, or its stream of
+/// one that several share; a request body that is still being sent ends with it.
 pub struct ResponseBody(Inner);
 
 enum Inner {
