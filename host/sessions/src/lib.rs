@@ -1,0 +1,15 @@
+//! Sandboxes outside the process, for packs that need more than a component can do.
+//!
+//! Owns: what a sandbox is made from ([`SandboxSpec`]), the one interface of everything that makes them
+//! ([`SessionRuntime`]), and the host's side of the session protocol. Refuses: which pack may have one, and where its
+//! bytes may go; a backend starts a sandbox, opens a byte stream into it, lists and destroys, and does nothing else.
+
+mod error;
+mod id;
+mod runtime;
+mod spec;
+
+pub use error::{Ended, RuntimeError};
+pub use id::{HostId, InvalidId, SandboxId};
+pub use runtime::{ByteStream, Capabilities, Health, SandboxState, SandboxStatus, SessionRuntime};
+pub use spec::{Access, Backend, Image, Mount, SANDBOX_USER, SandboxLimits, SandboxSpec, UnknownBackend};

@@ -1,0 +1,228 @@
+//! Many exchanges over one byte stream: yamux, which has flow control per exchange, with the bounds of this protocol.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
+
+use crate::limits;
+
+/// Which side this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The one who connects.
+    Host,
+    /// The one in the sandbox.
+    Supervisor,
+}
+
+/// Exchanges that were opened by the other side and that nobody has taken yet; one more ends the connection.
+const UNTAKEN: usize = 64;
+
+/// Opens exchanges on a connection. Cheap to clone; when the last clone is gone, the connection goes on until the other
+/// side or [`Incoming`] ends it.
+#[derive(Debug, Clone)]
+pub struct Mux {
+    commands: mpsc::Sender<oneshot::Sender<yamux::Stream>>,
+    places: Arc<Semaphore>,
+    ended: watch::Receiver<Option<MuxError>>,
+}
+
+/// The exchanges that the other side opens. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct Incoming {
+    streams: mpsc::Receiver<yamux::Stream>,
+    _alive: oneshot::Sender<()>,
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MuxError {
+    /// One of the sides closed it.
+    #[error("the connection is closed")]
+    Closed,
+    /// It broke, or the other side broke the rules.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+/// One exchange. Dropping it resets it, unless it was shut down.
+#[derive(Debug)]
+pub struct Stream {
+    inner: Compat<yamux::Stream>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Mux {
+    /// Takes over a byte stream; needs a tokio runtime.
+    pub fn start<S>(io: S, role: Role) -> (Self, Incoming)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mode, places) = match role {
+            Role::Host => (yamux::Mode::Client, limits::HOST_STREAMS),
+            Role::Supervisor => (yamux::Mode::Server, limits::SUPERVISOR_STREAMS),
+        };
+        let connection = yamux::Connection::new(io.compat(), config(), mode);
+        let (commands, asked) = mpsc::channel(1);
+        let (inbound, streams) = mpsc::channel(UNTAKEN);
+        let (alive, gone) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        tokio::spawn(async move {
+            let why = drive(connection, asked, inbound, gone).await;
+            end.send_replace(Some(why));
+        });
+        let mux = Self { commands, places: Arc::new(Semaphore::new(places)), ended };
+        (mux, Incoming { streams, _alive: alive })
+    }
+
+    /// Opens an exchange, as soon as there is a place for one.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection is over.
+    pub async fn open(&self) -> Result<Stream, MuxError> {
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let (reply, opened) = oneshot::channel();
+        if self.commands.send(reply).await.is_err() {
+            return Err(self.ended().await);
+        }
+        match opened.await {
+            Ok(stream) => Ok(Stream { inner: stream.compat(), _place: place }),
+            Err(_) => Err(self.ended().await),
+        }
+    }
+
+    /// Waits until the connection is over, and says why.
+    pub async fn ended(&self) -> MuxError {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or(MuxError::Closed),
+            Err(_) => MuxError::Closed,
+        }
+    }
+
+    /// Whether the connection is over.
+    pub fn is_over(&self) -> bool {
+        self.ended.borrow().is_some() || self.ended.has_changed().is_err()
+    }
+}
+
+impl Incoming {
+    /// The next exchange that the other side opened; `None` once the connection is over. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Stream> {
+        let stream = self.streams.recv().await?;
+        Some(Stream { inner: stream.compat(), _place: None })
+    }
+}
+
+fn config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    // In this order: each is checked against the other's value at that moment.
+    config.set_max_num_streams(limits::STREAMS);
+    config.set_max_connection_receive_window(Some(limits::UNREAD));
+    config.set_split_send_size(limits::DATA + 64);
+    config
+}
+
+type Ask = oneshot::Sender<yamux::Stream>;
+
+/// Moves bytes until the connection is over.
+async fn drive<S>(
+    mut connection: yamux::Connection<Compat<S>>,
+    mut asked: mpsc::Receiver<Ask>,
+    inbound: mpsc::Sender<yamux::Stream>,
+    mut gone: oneshot::Receiver<()>,
+) -> MuxError
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut asking: Option<Ask> = None;
+    let mut asked_open = true;
+    let why = poll_fn(|cx| {
+        loop {
+            if Pin::new(&mut gone).poll(cx).is_ready() {
+                return Poll::Ready(MuxError::Closed);
+            }
+            if asking.is_none() && asked_open {
+                match asked.poll_recv(cx) {
+                    Poll::Ready(Some(ask)) => asking = Some(ask),
+                    Poll::Ready(None) => asked_open = false,
+                    Poll::Pending => {}
+                }
+            }
+            if asking.is_some() {
+                match connection.poll_new_outbound(cx) {
+                    Poll::Ready(Ok(stream)) => {
+                        if let Some(ask) = asking.take() {
+                            let _ = ask.send(stream);
+                        }
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(over(&error)),
+                    Poll::Pending => {}
+                }
+            }
+            match connection.poll_next_inbound(cx) {
+                Poll::Ready(Some(Ok(stream))) => match inbound.try_send(stream) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Closed(_)) => return Poll::Ready(MuxError::Closed),
+                    Err(mpsc::error::TrySendError::Full(_)) => {
+                        return Poll::Ready(MuxError::Broken(
+                            "the other side opens more than is taken".into(),
+                        ));
+                    }
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(over(&error)),
+                Poll::Ready(None) => return Poll::Ready(MuxError::Closed),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
+    if why == MuxError::Closed {
+        // What was written before is still to arrive. A peer that no longer reads is not waited for.
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| connection.poll_close(cx))).await;
+    }
+    why
+}
+
+/// How long a connection that this side closes gets to send what was written before.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn over(error: &yamux::ConnectionError) -> MuxError {
+    match error {
+        yamux::ConnectionError::Closed => MuxError::Closed,
+        other => MuxError::Broken(other.to_string()),
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
