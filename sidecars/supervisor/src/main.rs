@@ -1,0 +1,3 @@
+//! The program in every sandbox.
+
+fn main() {}
