@@ -8,9 +8,13 @@ mod error;
 mod id;
 pub mod link;
 mod runtime;
+mod sessions;
 mod spec;
 
 pub use error::{Ended, RuntimeError};
 pub use id::{HostId, InvalidId, SandboxId};
 pub use runtime::{ByteStream, Capabilities, Health, SandboxState, SandboxStatus, SessionRuntime};
+pub use sessions::{
+    Chosen, Held, Listed, NamedImage, Need, Passed, SessionError, Sessions, SessionsSettings, Swept, host_id,
+};
 pub use spec::{Access, Backend, Image, Mount, SANDBOX_USER, SandboxLimits, SandboxSpec, UnknownBackend};
