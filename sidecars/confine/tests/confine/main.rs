@@ -1,0 +1,2 @@
+//! The wall on the running kernel.
+fn main() {}
