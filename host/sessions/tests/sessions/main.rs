@@ -3,4 +3,8 @@
 mod breaks;
 mod execs;
 mod fake;
+mod files;
+mod hostile;
+mod inward;
+mod outward;
 mod wire;
