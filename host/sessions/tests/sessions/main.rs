@@ -1,0 +1,10 @@
+//! The host's side of the session protocol against a supervisor that is a script, over streams that break at any byte.
+
+mod breaks;
+mod execs;
+mod fake;
+mod files;
+mod hostile;
+mod inward;
+mod outward;
+mod wire;
