@@ -88,7 +88,8 @@ async fn refuse(mut frames: Frames<Stream>, refusal: Refusal) {
 fn refusal(error: &io::Error, what: &str) -> Refusal {
     let (fault, why) = match error.kind() {
         io::ErrorKind::InvalidInput => {
-            let message = "a forward takes a port above 0, or the absolute path of a socket, at most 107 bytes long";
+            let message =
+                "a forward takes a port above 0, or the absolute path of a socket, at most 107 bytes long";
             return Refusal::new(Fault::Malformed, message);
         }
         io::ErrorKind::ConnectionRefused => (Fault::NotFound, "nothing listens there"),

@@ -12,17 +12,18 @@ pub const DRAINED: u64 = 1024 * 1024;
 
 /// The answer to a client of HTTP while no host is connected. As the host would have it: problem details (RFC 9457), and who
 /// says so (RFC 9209).
-pub(super) const NO_HOST: &str = concat!(
-    "HTTP/1.1 503 Service Unavailable\r\n",
-    "Connection: close\r\n",
-    "Content-Type: application/problem+json\r\n",
-    "Content-Length: 245\r\n",
-    "Proxy-Status: packhost; error=destination_unavailable\r\n",
-    "\r\n",
-    r#"{"type":"about:blank","title":"Service Unavailable","status":503,"#,
-    r#""detail":"The sandbox is not connected to its host at the moment, so nothing can leave it.","#,
-    r#""code":"session_unavailable","fix":"Try again in a few seconds; the host connects again by itself."}"#,
-);
+pub(super) fn no_host() -> String {
+    let body = concat!(
+        r#"{"type":"about:blank","title":"Service Unavailable","status":503,"#,
+        r#""detail":"The sandbox is not connected to its host at the moment, so nothing can leave it.","#,
+        r#""code":"session_unavailable","fix":"Try again in a few seconds; the host connects again by itself."}"#,
+    );
+    let length = body.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/problem+json\r\n\
+         Content-Length: {length}\r\nProxy-Status: packhost; error=destination_unavailable\r\n\r\n{body}"
+    )
+}
 
 /// Writes, ends this side, and reads on for a while: a connection that is closed with bytes unread is reset, and a reset may
 /// overtake what was written (RFC 9112 section 9.6).

@@ -60,9 +60,8 @@ impl Proxy {
         let mut serving = JoinSet::new();
         for listener in std::iter::once(first).chain(second) {
             let route = route.clone();
-            serving.spawn(listen::accept(listener, places.clone(), move |client| {
-                serve(client, route.clone())
-            }));
+            serving
+                .spawn(listen::accept(listener, places.clone(), move |client| serve(client, route.clone())));
         }
         Ok(Self { port, _serving: serving })
     }
@@ -86,7 +85,7 @@ async fn serve(mut client: TcpStream, route: Route) {
         socks::VERSION_4 => return farewell::say(&mut client, &socks::REFUSED_4).await,
         _ => match open(&route).await {
             Some(exchange) => pass::pass(&mut client, exchange).await,
-            None => return farewell::say(&mut client, farewell::NO_HOST.as_bytes()).await,
+            None => return farewell::say(&mut client, farewell::no_host().as_bytes()).await,
         },
     };
     if passed.is_err() {

@@ -42,8 +42,7 @@ impl Groups {
             if controllers.is_empty() {
                 groups.unified = mounts.of("cgroup2").next().and_then(|mount| directory(mount, path));
             }
-            groups.memory =
-                groups.memory.or(version_1("memory").and_then(|mount| directory(mount, path)));
+            groups.memory = groups.memory.or(version_1("memory").and_then(|mount| directory(mount, path)));
             groups.cpu = groups.cpu.or(version_1("cpuacct").and_then(|mount| directory(mount, path)));
         }
         groups
@@ -53,9 +52,9 @@ impl Groups {
     pub(super) fn memory(&self) -> Option<u64> {
         let number = |text: String| text.trim().parse().ok();
         let unified = self.unified.as_ref().and_then(|group| super::read(group.join("memory.current")));
-        unified.and_then(number).or_else(|| {
-            super::read(self.memory.as_ref()?.join("memory.usage_in_bytes")).and_then(number)
-        })
+        unified
+            .and_then(number)
+            .or_else(|| super::read(self.memory.as_ref()?.join("memory.usage_in_bytes")).and_then(number))
     }
 
     /// CPU time so far, in microseconds.
