@@ -15,7 +15,7 @@ use super::settings::DockerSettings;
 use super::state::now;
 use crate::error::RuntimeError;
 use crate::id::SandboxId;
-use crate::spec::{Access, SandboxLimits, SandboxSpec};
+use crate::spec::{Access, SANDBOX_USER, SandboxLimits, SandboxSpec};
 
 /// What a container of packhost is known by.
 pub(super) mod label {
@@ -92,6 +92,8 @@ pub(super) fn body(
         working_dir: Some("/".into()),
         hostname: Some("sandbox".into()),
         labels: Some(labels(spec, settings)),
+        // Nothing inside has anything to save: an engine that shuts down need not wait for it.
+        stop_signal: Some("SIGKILL".into()),
         // An image's own check would be a program that nobody asked for.
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".into()]), ..HealthConfig::default() }),
         host_config: Some(HostConfig {
@@ -181,7 +183,11 @@ fn writable(spec: &SandboxSpec, run: bool) -> Result<(HashMap<String, String>, i
     }
     let everyone = |size: u64| {
         // An empty file takes no page, so the number of files has a bound of its own.
-        format!("rw,nosuid,nodev,exec,mode=1777,size={size},nr_inodes={}", (size / 4096).max(64))
+        // The owner is said because runc gives the mount the mode of what the image has there, whatever the mode here.
+        let files = (size / 4096).max(64);
+        format!(
+            "rw,nosuid,nodev,exec,uid={SANDBOX_USER},gid={SANDBOX_USER},mode=1777,size={size},nr_inodes={files}"
+        )
     };
     let own = |size: u64, mode: &str| format!("rw,nosuid,nodev,noexec,mode={mode},size={size}");
     let mut mounts: HashMap<_, _> = places.into_iter().map(|place| (place, everyone(share))).collect();

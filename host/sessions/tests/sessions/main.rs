@@ -1,0 +1,3 @@
+//! Backends against what they run on.
+
+mod docker;
