@@ -4,6 +4,7 @@
 //! ([`SessionRuntime`]), and the host's side of the session protocol. Refuses: which pack may have one, and where its
 //! bytes may go; a backend starts a sandbox, opens a byte stream into it, lists and destroys, and does nothing else.
 
+pub mod docker;
 mod error;
 mod id;
 pub mod link;
