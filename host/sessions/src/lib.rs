@@ -6,6 +6,7 @@
 
 mod error;
 mod id;
+pub mod link;
 mod runtime;
 mod spec;
 

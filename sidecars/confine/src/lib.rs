@@ -3,3 +3,19 @@
 //!
 //! Owns: preparing all of it in the parent and putting it in force in the child, between fork and exec. Refuses: making
 //! sandboxes, and starting anything.
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("packhost-confine knows the system calls of Linux on x86_64 and aarch64 only");
+
+mod denials;
+mod error;
+mod identity;
+mod landlock;
+mod limits;
+mod seccomp;
+mod wall;
+
+pub use denials::{Answer, Denial, list};
+pub use error::ConfineError;
+pub use landlock::landlock_abi;
+pub use wall::Wall;

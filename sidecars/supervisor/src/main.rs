@@ -1,3 +1,7 @@
 //! The program in every sandbox.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    packhost_supervisor::run(std::env::args_os().skip(1))
+}

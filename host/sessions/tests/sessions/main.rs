@@ -1,0 +1,6 @@
+//! The host's side of the session protocol against a supervisor that is a script, over streams that break at any byte.
+
+mod breaks;
+mod execs;
+mod fake;
+mod wire;

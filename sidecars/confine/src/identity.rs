@@ -1,0 +1,58 @@
+//! Who the program is: a user without groups, capabilities, or a way to get either back.
+
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, Uid, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
+
+use packhost_session_protocol::message::User;
+
+use crate::ConfineError;
+
+/// Keeps other programs of the same user out of this process's memory and open files (prctl(2), `PR_SET_DUMPABLE`).
+/// exec makes the program that comes after it ordinary again.
+pub(crate) fn hide_memory() -> Result<(), ConfineError> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(ConfineError::kernel("prctl(PR_SET_DUMPABLE)"))
+}
+
+/// Becomes `user` with no supplementary groups. The calls are those of one thread: a forked child has no other.
+pub(crate) fn become_user(user: Option<User>) -> Result<(), ConfineError> {
+    // First: it needs a capability that becoming another user gives up.
+    empty_bounding_set()?;
+    let Some(User { uid, gid }) = user else { return Ok(()) };
+    if uid == u32::MAX || gid == u32::MAX {
+        // For setresuid(2) this number means "as it is".
+        return Err(ConfineError::Kernel { asked: "setresuid", source: Errno::INVAL.into() });
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_thread_groups(&[]).map_err(ConfineError::kernel("setgroups"))?;
+    set_thread_res_gid(gid, gid, gid).map_err(ConfineError::kernel("setresgid"))?;
+    set_thread_res_uid(uid, uid, uid).map_err(ConfineError::kernel("setresuid"))
+}
+
+/// Empties every capability set and closes the ways back: exec of a set-user-id file, of one with capabilities, as root.
+pub(crate) fn forgo_privileges() -> Result<(), ConfineError> {
+    let none = CapabilitySet::empty();
+    clear_ambient_capability_set().map_err(ConfineError::kernel("prctl(PR_CAP_AMBIENT)"))?;
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+        .map_err(ConfineError::kernel("capset"))?;
+    set_no_new_privs(true).map_err(ConfineError::kernel("prctl(PR_SET_NO_NEW_PRIVS)"))
+}
+
+/// A supervisor that may not (`EPERM`: it has no `CAP_SETPCAP`, as in most containers) leaves the set as it is: it only bounds
+/// what exec may add, and no-new-privileges keeps exec from adding anything.
+fn empty_bounding_set() -> Result<(), ConfineError> {
+    for bit in 0..u64::BITS {
+        match remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit)) {
+            Ok(()) => {}
+            // Past the last capability that this kernel knows.
+            Err(Errno::INVAL) | Err(Errno::PERM) => break,
+            Err(errno) => return Err(ConfineError::kernel("prctl(PR_CAPBSET_DROP)")(errno)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Landlock: files, signals and abstract Unix sockets by the kernel's own rules.
+//!
+//! Ports are not handled. A sandbox has a network namespace with nothing in it but its own loopback: there is no place outside
+//! to connect to, and inside, programs start servers on any port and call them and the supervisor's proxy. Landlock has no rule
+//! for "any port" or "this address", so handling them would mean granting all of them, one by one, for nothing.
+//!
+//! Landlock governs opening, making, moving and removing. It does not govern `stat`, `chdir`, `chmod`, `chown`, `utimes` or
+//! extended attributes: there the owner of a file decides, so what is granted read-only should belong to another user.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
+};
+use packhost_session_protocol::message::Confinement;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
+
+use crate::ConfineError;
+
+/// Every right up to this ABI is handled; the library drops what the kernel does not know.
+const NEWEST: ABI = ABI::V10;
+
+const READ_ONLY: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute});
+
+/// Not in here: MakeChar, MakeBlock, IoctlDev. ResolveUnix is: what programs of the sandbox write is theirs to talk through.
+const READ_WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    ReadFile | ReadDir | Execute | WriteFile | Truncate | Refer | RemoveFile | RemoveDir
+        | MakeReg | MakeDir | MakeSym | MakeFifo | MakeSock | ResolveUnix
+});
+
+/// No ioctl: nothing on these needs any.
+const DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile});
+
+const TERMINAL: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | ReadDir | IoctlDev});
+
+/// Granted to every program. The terminals are the sandbox's own devpts, in which files belong to who opened them; typing into
+/// one is kept out by the seccomp list. `/dev/shm` is a directory to write to, so it is the profile's to grant.
+///
+/// `/proc` is not here: a rule would name every process of the sandbox. Nor is `/proc/self`: a rule holds for the directory that
+/// the path leads to when it is opened, one process's, not for whoever looks. `/dev/fd/N` and `/dev/stdin` work all the same:
+/// they end at the open file, to which its own rule applies, or none where it is a pipe.
+const ALWAYS: &[(&str, BitFlags<AccessFs>)] = &[
+    ("/dev/null", DEVICE),
+    ("/dev/zero", DEVICE),
+    ("/dev/full", DEVICE),
+    ("/dev/random", DEVICE),
+    ("/dev/urandom", DEVICE),
+    ("/dev/tty", TERMINAL),
+    ("/dev/ptmx", TERMINAL),
+    ("/dev/pts", TERMINAL),
+];
+
+/// The Landlock ABI of the running kernel; 0 when it has none, has it switched off, or a container keeps it away.
+pub fn landlock_abi() -> u32 {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes a null pointer and a size of 0, makes nothing, and returns a number.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    };
+    // -1 for every reason not to have it.
+    u32::try_from(answer).unwrap_or(0)
+}
+
+/// What is missing for `needed`, in a sentence.
+pub(crate) fn lacks(needed: u32) -> Option<String> {
+    let abi = landlock_abi();
+    let fix = match needed {
+        _ if needed <= abi => return None,
+        0..=1 => "Linux 5.13 or newer has it",
+        2 => "Linux 5.19 or newer has it",
+        3 => "Linux 6.2 or newer has it",
+        4 => "Linux 6.7 or newer has it",
+        5 => "Linux 6.10 or newer has it",
+        6 => "Linux 6.12 or newer has it",
+        7 => "Linux 6.15 or newer has it",
+        _ => "a newer Linux may have it",
+    };
+    Some(match abi {
+        0 => format!(
+            "this kernel has no Landlock for the sandbox, and ABI {needed} is needed ({fix}, if lsm= at boot names landlock \
+             and no container keeps the landlock_* calls away)"
+        ),
+        _ => format!("the kernel's Landlock ABI is {abi}; {needed} is needed ({fix})"),
+    })
+}
+
+/// A ruleset in the kernel, not yet in force for anyone.
+#[derive(Debug)]
+pub(crate) struct Rules(RulesetCreated);
+
+impl Rules {
+    pub(crate) fn prepare(confinement: &Confinement) -> Result<Self, ConfineError> {
+        let mut rules = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(NEWEST))?
+            .scope(Scope::from_all(NEWEST))?
+            .create()?;
+        let always = ALWAYS.iter().map(|(path, rights)| (path.as_bytes(), *rights));
+        let read_only = confinement.read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
+        let read_write = confinement.read_write.iter().map(|path| (path.as_slice(), READ_WRITE));
+        for (path, rights) in always.chain(read_only).chain(read_write) {
+            if let Some(file) = reach(Path::new(OsStr::from_bytes(path)))? {
+                rules = grant(rules, file, rights)?;
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    pub(crate) fn raise(self) -> Result<(), ConfineError> {
+        let status = self.0.restrict_self()?;
+        if landlock_abi() > 0 && status.ruleset == RulesetStatus::NotEnforced {
+            return Err(ConfineError::NotEnforced("Landlock"));
+        }
+        Ok(())
+    }
+}
+
+/// Opens a path to be granted, following links; none where there is nothing.
+fn reach(path: &Path) -> Result<Option<OwnedFd>, ConfineError> {
+    if !path.is_absolute() {
+        return Err(ConfineError::Relative(PathBuf::from(path)));
+    }
+    match open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(ConfineError::Path { path: PathBuf::from(path), source: errno.into() }),
+    }
+}
+
+/// Some rights are of directories only, and the kernel refuses a rule that gives them to a file.
+fn grant(
+    rules: RulesetCreated,
+    file: OwnedFd,
+    rights: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, ConfineError> {
+    let stat = fstat(&file).map_err(ConfineError::kernel("fstat"))?;
+    let rights = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => rights,
+        _ => rights & AccessFs::from_file(NEWEST),
+    };
+    Ok(rules.add_rule(PathBeneath::new(file, rights))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_lacks_an_abi_is_told_from_one_that_has_it() {
+        assert_eq!(lacks(0), None);
+        assert_eq!(lacks(landlock_abi()), None);
+        let sentence = lacks(99).expect("no kernel has it");
+        assert!(sentence.contains("99 is needed"), "{sentence}");
+    }
+
+    #[test]
+    fn no_right_makes_device_nodes_and_only_terminals_take_ioctl() {
+        let devices = AccessFs::MakeChar | AccessFs::MakeBlock;
+        for rights in [READ_ONLY, READ_WRITE, DEVICE, TERMINAL] {
+            assert!((rights & devices).is_empty());
+        }
+        for rights in [READ_ONLY, READ_WRITE, DEVICE] {
+            assert!(!rights.contains(AccessFs::IoctlDev));
+        }
+    }
+}
