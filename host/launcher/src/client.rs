@@ -57,7 +57,9 @@ impl Launcher {
     /// A descriptor that cannot be waited for.
     pub fn new(channel: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&channel, true)?;
-        let line = Line { socket: AsyncFd::register(channel)?, number: 0 };
+        // SAFETY: an owned descriptor stays the same and open until it is dropped, with what waits for it.
+        let socket = unsafe { AsyncFd::register(channel) }?;
+        let line = Line { socket, number: 0 };
         Ok(Self { line: Arc::new(Mutex::new(line)) })
     }
 

@@ -13,12 +13,12 @@ use rustix::mount::{
 };
 
 /// What every mount of a sandbox has.
-pub(crate) const TAME: u64 = (libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV) as u64;
+pub(crate) const TAME: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 /// To read only.
-pub(crate) const FIXED: u64 = TAME | libc::MOUNT_ATTR_RDONLY as u64;
+pub(crate) const FIXED: u64 = TAME | libc::MOUNT_ATTR_RDONLY;
 
 /// Nothing there can be run.
-pub(crate) const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC as u64;
+pub(crate) const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 
 /// A new file system that has no place yet.
 pub(crate) fn fresh(kind: &CStr, options: &[(&str, String)], more: MountAttrFlags) -> io::Result<OwnedFd> {
