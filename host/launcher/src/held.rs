@@ -1,0 +1,279 @@
+//! The sandboxes of one launcher: those it made and those it found.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::PollFd;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use crate::cgroup::Cgroups;
+use crate::process::Process;
+use crate::recipe::{Recipe, bounds};
+use crate::sandbox::{self, During, Handles, Plan, Power};
+use crate::settings::Settings;
+use crate::shelf::{Found, Record, Shelf, now_ms};
+use crate::wire::{About, End, Fault, PAGE, Refusal, Sandbox, Started, State, Usage};
+
+/// How long the end of a killed sandbox is waited for: its processes may be in the middle of something in the kernel.
+const DYING: Duration = Duration::from_secs(20);
+
+pub(crate) struct Held {
+    settings: Settings,
+    power: Result<Power, String>,
+    /// The supervisor, in memory that nobody can change any more.
+    program: OwnedFd,
+    shelf: Shelf,
+    cgroups: Cgroups,
+    sandboxes: BTreeMap<String, Kept>,
+}
+
+struct Kept {
+    owner: String,
+    created_ms: u64,
+    uid: u32,
+    life: Life,
+}
+
+enum Life {
+    Running(Process),
+    Ended(End),
+}
+
+impl Held {
+    /// Takes over everything that an earlier launcher left in the state directory.
+    pub(crate) fn new(mut settings: Settings) -> io::Result<Self> {
+        let shelf = Shelf::open(&settings.state)?;
+        settings.state = settings.state.canonicalize()?;
+        settings.readable = canonical(&settings.readable);
+        settings.mountable = canonical(&settings.mountable);
+        settings.images = settings.images.and_then(|images| images.canonicalize().ok());
+        let mut held = Self {
+            power: Power::here(&settings.uids),
+            program: program(&settings.supervisor)?,
+            cgroups: Cgroups::here(&settings.host),
+            shelf,
+            settings,
+            sandboxes: BTreeMap::new(),
+        };
+        for id in held.shelf.names()? {
+            held.adopt(id)?;
+        }
+        for id in held.cgroups.names() {
+            if !held.sandboxes.contains_key(&id) {
+                held.cgroups.remove(&id)?;
+            }
+        }
+        Ok(held)
+    }
+
+    fn adopt(&mut self, id: String) -> io::Result<()> {
+        let (record, life) = match self.shelf.find(&id) {
+            Found::Whole(record, Some(process), _) => (record, Life::Running(process)),
+            Found::Whole(record, None, Some(end)) => (record, Life::Ended(end)),
+            Found::Whole(record, None, None) => {
+                let end = self.ended(&id, End::Unknown);
+                (record, Life::Ended(end))
+            }
+            Found::Broken(process) => {
+                if let Some(process) = process {
+                    process.kill()?;
+                    process.wait(DYING)?;
+                }
+                self.cgroups.remove(&id)?;
+                return self.shelf.remove(&id);
+            }
+        };
+        let Record { recipe, created_ms, uid } = *record;
+        self.sandboxes.insert(id, Kept { owner: recipe.owner, created_ms, uid, life });
+        Ok(())
+    }
+
+    pub(crate) fn about(&self) -> About {
+        let unusable = match &self.power {
+            Ok(power) => sandbox::try_out(*power).err(),
+            Err(why) => Some(why.clone()),
+        };
+        About {
+            unusable,
+            two_users: self.power == Ok(Power::Root),
+            images: self.settings.images.is_some(),
+            lacking: self.cgroups.lacking(),
+        }
+    }
+
+    /// Makes a sandbox; after an error there is nothing of it.
+    pub(crate) fn start(&mut self, recipe: Recipe) -> Result<Started, Refusal> {
+        recipe.check()?;
+        let power = self.power.clone().map_err(|why| Refusal::new(Fault::Unavailable, why))?;
+        if self.sandboxes.len() >= bounds::SANDBOXES {
+            let message = format!("this host has {} sandboxes, which is the most", bounds::SANDBOXES);
+            return Err(Refusal::new(Fault::Exhausted, message));
+        }
+        let taken = |uid| self.sandboxes.values().any(|kept| kept.uid == uid);
+        let uid = sandbox::draw(&self.settings.uids, taken)?;
+        let record = Record { recipe, created_ms: now_ms(), uid };
+        match self.shelf.begin(&record) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(Refusal::new(Fault::Failed, "there is a sandbox of that name"));
+            }
+            other => other.during("writing down the sandbox")?,
+        }
+        match self.make(&record, power) {
+            Ok(process) => {
+                let (Record { recipe, created_ms, uid }, pid) = (record, process.pid);
+                let kept = Kept { owner: recipe.owner, created_ms, uid, life: Life::Running(process) };
+                self.sandboxes.insert(recipe.id, kept);
+                Ok(Started { pid })
+            }
+            Err(refusal) => {
+                let id = &record.recipe.id;
+                self.cgroups.remove(id).and_then(|()| self.shelf.remove(id)).during("cleaning up")?;
+                Err(refusal)
+            }
+        }
+    }
+
+    fn make(&self, record: &Record, power: Power) -> Result<Process, Refusal> {
+        let Record { recipe, uid, .. } = record;
+        let id = recipe.id.as_str();
+        let handles = Handles {
+            program: self.program.try_clone().during("handing over the supervisor")?,
+            listener: self.shelf.listen(id).during("making the supervisor's socket")?,
+            log: self.shelf.log(id).during("making the log")?,
+        };
+        let plan = Plan::new(recipe, &self.settings, power, *uid, self.shelf.directory(id), handles)?;
+        let process = sandbox::make(&plan, |process| {
+            self.shelf.live(id, process, false).during("writing down the process")?;
+            self.cgroups.create(id, &recipe.limits).during("making cgroups")?;
+            Ok(self.cgroups.enter(id, process.pid).during("putting the sandbox into its cgroups")?)
+        })?;
+        self.shelf.live(id, &process, true).during("writing down the process")?;
+        Ok(process)
+    }
+
+    /// A connection to the supervisor.
+    pub(crate) fn open(&mut self, id: &str) -> Result<OwnedFd, Refusal> {
+        match self.get(id)?.life {
+            Life::Ended(_) => return Err(Refusal::new(Fault::Ended, "the sandbox has ended")),
+            Life::Running(_) => {}
+        }
+        self.shelf.connect(id).map_err(|error| match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::NotFound => {
+                Refusal::new(Fault::Ended, "the supervisor does not listen any more")
+            }
+            ErrorKind::WouldBlock => {
+                Refusal::new(Fault::Exhausted, "too many connections wait for the supervisor")
+            }
+            _ => Refusal::new(Fault::Failed, format!("connecting to the supervisor: {error}")),
+        })
+    }
+
+    /// Ends a sandbox and removes everything of it.
+    pub(crate) fn kill(&mut self, id: &str) -> Result<(), Refusal> {
+        let Some(kept) = self.sandboxes.get(id) else { return Ok(()) };
+        if let Life::Running(process) = &kept.life {
+            process.kill().during("ending the sandbox")?;
+            if process.wait(DYING).during("waiting for the end of the sandbox")?.is_none() {
+                let message = format!("process {} does not end: it hangs in the kernel", process.pid);
+                return Err(Refusal::new(Fault::Failed, message));
+            }
+        }
+        self.cgroups.remove(id).during("removing cgroups")?;
+        self.shelf.remove(id).during("removing the sandbox's directory")?;
+        self.sandboxes.remove(id);
+        Ok(())
+    }
+
+    pub(crate) fn status(&self, id: &str) -> Result<Sandbox, Refusal> {
+        Ok(sandbox_of(id, self.get(id)?))
+    }
+
+    pub(crate) fn list(&self, after: &str) -> Vec<Sandbox> {
+        let range = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        self.sandboxes.range::<str, _>(range).take(PAGE).map(|(id, kept)| sandbox_of(id, kept)).collect()
+    }
+
+    pub(crate) fn usage(&self, id: &str) -> Result<Usage, Refusal> {
+        self.get(id).map(|_| self.cgroups.usage(id))
+    }
+
+    pub(crate) fn log(&self, id: &str) -> Result<OwnedFd, Refusal> {
+        self.get(id)?;
+        Ok(self.shelf.read_log(id).during("opening the log")?)
+    }
+
+    fn get(&self, id: &str) -> Result<&Kept, Refusal> {
+        self.sandboxes.get(id).ok_or_else(|| Refusal::new(Fault::NotFound, "there is no such sandbox"))
+    }
+
+    /// What becomes readable when a sandbox ends.
+    pub(crate) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.sandboxes.values().filter_map(|kept| match &kept.life {
+            Life::Running(process) => Some(process.interest()),
+            Life::Ended(_) => None,
+        })
+    }
+
+    /// Sees which sandboxes have ended by themselves, and how.
+    pub(crate) fn reap(&mut self) {
+        let over = |(id, kept): (&String, &Kept)| match &kept.life {
+            Life::Running(process) => Some((id.clone(), process.wait(Duration::ZERO).ok()??)),
+            Life::Ended(_) => None,
+        };
+        let over: Vec<_> = self.sandboxes.iter().filter_map(over).collect();
+        for (id, end) in over {
+            let end = self.ended(&id, end);
+            if let Some(kept) = self.sandboxes.get_mut(&id) {
+                kept.life = Life::Ended(end);
+            }
+        }
+    }
+
+    /// Writes down how a sandbox ended. What cannot be removed now is removed with the sandbox, and its errors told then.
+    fn ended(&self, id: &str, end: End) -> End {
+        const KILL: i32 = 9;
+        let starved = self.cgroups.usage(id).oom_kills.is_some_and(|kills| kills > 0);
+        let end = match end {
+            End::Signalled(KILL) | End::Unknown if starved => End::OutOfMemory,
+            end => end,
+        };
+        let _ = self.shelf.end(id, end);
+        let _ = self.cgroups.remove(id);
+        end
+    }
+
+    /// Keeps logs within their bound.
+    pub(crate) fn trim_logs(&self) {
+        for id in self.sandboxes.keys() {
+            let _ = self.shelf.trim_log(id);
+        }
+    }
+}
+
+fn sandbox_of(id: &str, kept: &Kept) -> Sandbox {
+    let state = match &kept.life {
+        Life::Running(process) => State::Running(process.pid),
+        Life::Ended(end) => State::Ended(*end),
+    };
+    Sandbox { id: id.to_owned(), owner: kept.owner.clone(), created_ms: kept.created_ms, state }
+}
+
+/// Those that are there, without symbolic links.
+fn canonical(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().filter_map(|path| fs::canonicalize(path).ok()).collect()
+}
+
+fn program(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels since 6.3 want to be told that it is to be executed, older ones do not know the word.
+    let file = memfd_create("packhost-supervisor", flags | MemfdFlags::EXEC)
+        .or_else(|_| memfd_create("packhost-supervisor", flags))?;
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    fcntl_add_seals(file.as_fd(), SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(file.into())
+}

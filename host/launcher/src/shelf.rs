@@ -1,0 +1,204 @@
+//! What a launcher leaves on disk, so that the next one finds every sandbox: `<state>/sandboxes/ID/` with
+//!
+//! - `recipe`: what it was made from, written first;
+//! - `life`: its first process, written before that does anything and again when it is made;
+//! - `socket`: where the supervisor listens;
+//! - `log`: what the supervisor wrote to its standard error;
+//! - `end`: how it ended.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use minicbor::{Decode, Encode};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::process::{Process, boot};
+use crate::recipe::{Recipe, is_id};
+use crate::wire::{End, PACKET};
+
+/// Bytes of a log at which its older half is forgotten. It is looked at whenever the launcher does something and at least
+/// every [`crate::serve::TICK`], so for that long it may be longer.
+pub(crate) const LOG: u64 = 1 << 20;
+
+/// Written first.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Record {
+    #[n(0)]
+    pub(crate) recipe: Recipe,
+    /// Milliseconds since 1970.
+    #[n(1)]
+    pub(crate) created_ms: u64,
+    /// The first of its two host users.
+    #[n(2)]
+    pub(crate) uid: u32,
+}
+
+/// The first process.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Life {
+    #[n(0)]
+    pub(crate) pid: u32,
+    #[n(1)]
+    pub(crate) start: u64,
+    #[n(2)]
+    pub(crate) boot: String,
+    /// Whether the supervisor runs in it; otherwise the making was interrupted.
+    #[n(3)]
+    pub(crate) made: bool,
+}
+
+/// What was found of one sandbox.
+pub(crate) enum Found {
+    /// It was made whole; its process, where it still runs.
+    Whole(Box<Record>, Option<Process>, Option<End>),
+    /// It was not; with what runs of it.
+    Broken(Option<Process>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    sandboxes: PathBuf,
+    boot: String,
+    /// Held as long as this launcher lives: there is one per directory.
+    _lock: File,
+}
+
+impl Shelf {
+    /// The shelf in this state directory; waits for an earlier launcher that is just ending.
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        let sandboxes = state.join("sandboxes");
+        private(&sandboxes)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(state.join("lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        Ok(Self { sandboxes, boot: boot()?, _lock: lock })
+    }
+
+    pub(crate) fn directory(&self, id: &str) -> PathBuf {
+        self.sandboxes.join(id)
+    }
+
+    /// The names of everything that is here.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.sandboxes)?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.filter(|name| is_id(name)).collect())
+    }
+
+    /// Makes the directory of a new sandbox; [`ErrorKind::AlreadyExists`] where there is one of that name.
+    pub(crate) fn begin(&self, record: &Record) -> io::Result<()> {
+        let directory = self.directory(&record.recipe.id);
+        DirBuilder::new().mode(0o700).create(&directory)?;
+        write(&directory, "recipe", record)
+    }
+
+    pub(crate) fn live(&self, id: &str, process: &Process, made: bool) -> io::Result<()> {
+        let Process { pid, start, .. } = *process;
+        write(&self.directory(id), "life", &Life { pid, start, boot: self.boot.clone(), made })
+    }
+
+    pub(crate) fn end(&self, id: &str, end: End) -> io::Result<()> {
+        write(&self.directory(id), "end", &end)
+    }
+
+    /// What is here under that name.
+    pub(crate) fn find(&self, id: &str) -> Found {
+        let directory = self.directory(id);
+        let life = read::<Life>(&directory, "life");
+        let runs = life.as_ref().filter(|life| life.boot == self.boot);
+        let process = runs.and_then(|life| Process::find(life.pid, life.start));
+        match (read(&directory, "recipe"), life) {
+            (Some(record), Some(life)) if life.made => {
+                Found::Whole(Box::new(record), process, read(&directory, "end"))
+            }
+            _ => Found::Broken(process),
+        }
+    }
+
+    /// A socket where the supervisor of this sandbox is found from now on.
+    pub(crate) fn listen(&self, id: &str) -> io::Result<OwnedFd> {
+        let directory = File::open(self.directory(id))?;
+        Ok(UnixListener::bind(socket(&directory))?.into())
+    }
+
+    /// Connects to it. Never waits: a supervisor that takes no connections is [`ErrorKind::WouldBlock`].
+    pub(crate) fn connect(&self, id: &str) -> io::Result<OwnedFd> {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+        let directory = File::open(self.directory(id))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let connection = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&connection, &SocketAddrUnix::new(socket(&directory))?)?;
+        Ok(UnixStream::from(connection).into())
+    }
+
+    /// The log, to write at its end.
+    pub(crate) fn log(&self, id: &str) -> io::Result<OwnedFd> {
+        let mut options = OpenOptions::new();
+        Ok(options.create(true).append(true).mode(0o600).open(self.directory(id).join("log"))?.into())
+    }
+
+    /// The log, to read.
+    pub(crate) fn read_log(&self, id: &str) -> io::Result<OwnedFd> {
+        Ok(File::open(self.directory(id).join("log"))?.into())
+    }
+
+    /// Forgets the older half of a log that has become too long.
+    pub(crate) fn trim_log(&self, id: &str) -> io::Result<()> {
+        let path = self.directory(id).join("log");
+        if fs::metadata(&path)?.len() <= LOG {
+            return Ok(());
+        }
+        let mut log = OpenOptions::new().read(true).append(true).open(path)?;
+        let kept = i64::try_from(LOG / 2).unwrap_or(i64::MAX);
+        log.seek(SeekFrom::End(-kept))?;
+        let mut tail = Vec::new();
+        Read::by_ref(&mut log).take(LOG).read_to_end(&mut tail)?;
+        log.set_len(0)?;
+        log.write_all(&tail)
+    }
+
+    /// Removes everything under that name.
+    pub(crate) fn remove(&self, id: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.directory(id)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// By way of the directory's descriptor: a socket's address has room for 107 bytes (unix(7)), a path may be longer.
+fn socket(directory: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/socket", directory.as_raw_fd()))
+}
+
+/// Whole or not at all, also when the launcher is killed meanwhile. Not flushed: nothing here outlives the machine's run.
+fn write<M: Encode<()>>(directory: &Path, name: &str, message: &M) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(256);
+    // Writing into a vector cannot fail.
+    let _ = minicbor::encode(message, &mut bytes);
+    let fresh = directory.join("new");
+    fs::write(&fresh, bytes)?;
+    fs::rename(fresh, directory.join(name))
+}
+
+fn read<M: for<'b> Decode<'b, ()>>(directory: &Path, name: &str) -> Option<M> {
+    let mut bytes = Vec::new();
+    File::open(directory.join(name)).ok()?.take(2 * PACKET as u64).read_to_end(&mut bytes).ok()?;
+    minicbor::decode(&bytes).ok()
+}
