@@ -52,11 +52,11 @@ impl Link {
     /// Any [`LinkError`] but [`LinkError::Content`]; later ones come out of the reader.
     pub async fn get(&self, get: Get) -> Result<(Entry, FileReader), LinkError> {
         let (most, settings) = (get.length, self.line.settings);
-        let opening = Opening::Get(get);
-        self.again(async |connection| {
-            let mut frames = connection.exchange(&opening).await?;
+        let opening = &Opening::Get(get);
+        self.again(|connection| async move {
+            let mut frames = connection.exchange(opening).await?;
             let entry = the_entry(&mut frames, settings).await?;
-            Ok((entry, FileReader::start(frames, most, settings, connection)))
+            Ok((entry, FileReader::start(frames, most, settings, &connection)))
         })
         .await
     }
@@ -67,11 +67,11 @@ impl Link {
     ///
     /// Any [`LinkError`] but [`LinkError::Content`]; a refusal too comes out of the reader.
     pub async fn pack(&self, pack: Pack) -> Result<FileReader, LinkError> {
-        let opening = Opening::Pack(pack);
+        let opening = &Opening::Pack(pack);
         let settings = self.line.settings;
-        self.again(async |connection| {
-            let frames = connection.exchange(&opening).await?;
-            Ok(FileReader::start(frames, None, settings, connection))
+        self.again(|connection| async move {
+            let frames = connection.exchange(opening).await?;
+            Ok(FileReader::start(frames, None, settings, &connection))
         })
         .await
     }
@@ -83,9 +83,9 @@ impl Link {
     /// Any [`LinkError`] but [`LinkError::Content`].
     pub async fn list(&self, list: List) -> Result<Listing, LinkError> {
         let (most, settings) = (list.most, self.line.settings);
-        let opening = Opening::List(list);
-        self.again(async |connection| {
-            let mut frames = connection.exchange(&opening).await?;
+        let opening = &Opening::List(list);
+        self.again(|connection| async move {
+            let mut frames = connection.exchange(opening).await?;
             entries(&mut frames, most, settings).await
         })
         .await
@@ -97,9 +97,9 @@ impl Link {
     ///
     /// Any [`LinkError`] but [`LinkError::Content`].
     pub async fn stat(&self, stat: Stat) -> Result<Entry, LinkError> {
-        let (settings, opening) = (self.line.settings, Opening::Stat(stat));
-        self.again(async |connection| {
-            let mut frames = connection.exchange(&opening).await?;
+        let (settings, opening) = (self.line.settings, &Opening::Stat(stat));
+        self.again(|connection| async move {
+            let mut frames = connection.exchange(opening).await?;
             the_entry(&mut frames, settings).await
         })
         .await

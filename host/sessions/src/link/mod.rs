@@ -37,7 +37,7 @@ pub use streams::{ExecReader, ExecStdin};
 
 use crate::id::SandboxId;
 use crate::runtime::SessionRuntime;
-use connection::{answer, within};
+use connection::{Connection, answer, within};
 use drive::Drive;
 use error::Trouble;
 use program::Program;
@@ -159,7 +159,7 @@ impl Link {
     ///
     /// Any [`LinkError`] but [`LinkError::Content`].
     pub async fn ping(&self) -> Result<(), LinkError> {
-        self.again(async |connection| connection.ping().await).await
+        self.again(|connection| async move { connection.ping().await }).await
     }
 
     /// Connects to something that listens inside. What is forwarded breaks with the link's connection and is not taken up
@@ -169,9 +169,9 @@ impl Link {
     ///
     /// [`LinkError::Refused`] where nothing listens, and why there is no connection.
     pub async fn forward(&self, target: ForwardTarget) -> Result<Stream, LinkError> {
-        let opening = Opening::Forward(Forward { target });
-        self.again(async |connection| {
-            let mut frames = connection.exchange(&opening).await?;
+        let opening = &Opening::Forward(Forward { target });
+        self.again(|connection| async move {
+            let mut frames = connection.exchange(opening).await?;
             match within(self.line.settings.answer_within, answer(&mut frames)).await?? {
                 Forwarded::Connected => Ok(frames.into_inner()),
                 Forwarded::Refused(refusal) => Err(Trouble::refused(refusal)),
@@ -187,7 +187,7 @@ impl Link {
     /// Any [`LinkError`] but [`LinkError::Content`]. A sandbox that has ended already is none.
     pub async fn shutdown(&self) -> Result<(), LinkError> {
         let limit = self.line.settings.answer_within;
-        let asked = self.again(async |connection| {
+        let asked = self.again(|connection| async move {
             let mut frames = connection.exchange(&Opening::Shutdown).await?;
             match within(limit, frames.next()).await? {
                 Ok(Some(frame)) => connection::read(&frame),
@@ -204,18 +204,18 @@ impl Link {
 
     /// One answer to one question that may be asked twice.
     async fn ask<M: for<'b> minicbor::Decode<'b, ()>>(&self, opening: &Opening) -> Result<M, LinkError> {
-        self.again(async |connection| connection.ask(opening).await).await
+        self.again(|connection| async move { connection.ask(opening).await }).await
     }
 
     /// Does what may be done twice, again where the connection breaks meanwhile.
-    async fn again<T>(
-        &self,
-        what: impl AsyncFn(&Arc<connection::Connection>) -> Result<T, Trouble>,
-    ) -> Result<T, LinkError> {
+    async fn again<T, F>(&self, what: impl Fn(Arc<Connection>) -> F) -> Result<T, LinkError>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
         let mut attempt = 1;
         loop {
             let connection = self.line.connection().await?;
-            match what(&connection).await {
+            match what(Arc::clone(&connection)).await {
                 Err(Trouble::Broke(_)) if attempt < ATTEMPTS && connection.is_over() => attempt += 1,
                 outcome => return outcome.map_err(Trouble::last),
             }
