@@ -1,5 +1,6 @@
 //! The command line.
 
+mod sessions;
 mod vault;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
 pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 the command failed · 2 wrong command line · 10 to 26 a call ended with an error \
@@ -115,6 +117,18 @@ pub(crate) enum Verb {
     /// Keep credentials, say where each may be used, and move them; no value is ever shown
     #[command(subcommand)]
     Vault(Vault),
+    /// List sandboxes, look into one, end them
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// List workspaces and remove them
+    #[command(subcommand)]
+    Workspaces(Workspaces),
+    /// Build the images that sandboxes are made of
+    #[command(subcommand)]
+    Images(Images),
+    /// Make sandboxes for the host that started this; never called by a person
+    #[command(hide = true)]
+    LaunchSandboxes(LaunchSandboxes),
     /// Look at this machine: what is in force, what is missing, and how to fix it
     Doctor,
     /// Start a host, connect to it as an MCP client, and show calls being answered, mended and denied

@@ -44,6 +44,9 @@ pub(crate) enum Error {
     /// Everything else, as a sentence.
     #[error("{0}")]
     Failed(String),
+    /// A program that was run on somebody's behalf ended with this, and has said why.
+    #[error("")]
+    Exited(u8),
     /// Somebody pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -71,7 +74,7 @@ impl Error {
             Self::Vault(VaultError::State(_)) => "state_failed",
             Self::Vault(_) => "vault_failed",
             Self::Interrupted => "interrupted",
-            Self::Failed(_) | Self::Said => "command_failed",
+            Self::Failed(_) | Self::Said | Self::Exited(_) => "command_failed",
         }
     }
 }
@@ -119,7 +122,7 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
     match &error {
         Error::Call(failure) => output.failure(failure),
         Error::Manifest(diagnostics) => output.diagnostics(error.code(), diagnostics),
-        Error::Said | Error::Ended(_) => {}
+        Error::Said | Error::Ended(_) | Error::Exited(_) => {}
         Error::Exposed(_) | Error::File { .. } | Error::Vault(_) | Error::Failed(_) | Error::Interrupted => {
             output.error(error.code(), &error.to_string())
         }
@@ -128,6 +131,7 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
         Error::Call(failure) => ExitCode::from(failure.code.exit()),
         Error::Ended(code) => ExitCode::from(code.exit()),
         Error::Interrupted => ExitCode::from(INTERRUPTED),
+        Error::Exited(code) => ExitCode::from(code),
         _ => ExitCode::FAILURE,
     }
 }

@@ -19,16 +19,20 @@ use crate::output::Output;
 use crate::policies::Loaded;
 use crate::reload::Reload;
 use crate::walls::Kept;
-use crate::{packs, policies, walls};
+use crate::sessions::{Makers, Wanted};
+use crate::{packs, policies, sessions, walls};
 
 /// What a host is started for.
+#[derive(Clone, Copy)]
 pub(crate) enum Purpose<'a> {
     /// To serve one client on stdio, within these bounds.
     Stdio(&'a Bounds),
     /// To serve at this address, to the holders of the tokens in this file where there is one: no pack may reach either.
     Http { bounds: &'a Bounds, address: SocketAddr, tokens: Option<&'a Path> },
-    /// To do one thing and end.
-    Once,
+    /// To make one call of this pack and end.
+    Call(&'a str),
+    /// To look at what is served and end.
+    Look,
 }
 
 /// How many clients a process has at once.
@@ -49,6 +53,7 @@ pub(crate) struct Prepared {
     kept: Kept,
     settings: Settings,
     sources: Vec<PackSource>,
+    makers: Option<Makers>,
 }
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
@@ -67,9 +72,22 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
-    let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest)?;
+    let makers = sessions::prepare(global, &dirs, &wanted(&loaded.manifest, purpose))?;
+    let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
+    let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, sockets)?;
     walls::warn_of_lacks(&in_force);
-    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources })
+    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers })
+}
+
+/// What of sandboxes and workspaces this host is going to need.
+fn wanted(manifest: &Manifest, purpose: Purpose<'_>) -> Wanted {
+    match purpose {
+        Purpose::Look => Wanted::default(),
+        Purpose::Call(pack) => {
+            Wanted::of(manifest.entries().filter(|entry| packs::is_meant(entry.pack.as_str(), pack)))
+        }
+        Purpose::Stdio(_) | Purpose::Http { .. } => sessions::wanted(manifest),
+    }
 }
 
 fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
@@ -81,7 +99,7 @@ fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
             settings.egress.own_listeners.push(address);
             bounds
         }
-        Purpose::Once => {
+        Purpose::Call(_) | Purpose::Look => {
             settings.warm_up = false;
             return settings;
         }
@@ -118,7 +136,14 @@ impl Prepared {
 
     /// Starts the engine, and hands out what keeps its manifest up to date.
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
-        let Self { dirs, global, loaded, kept, settings, sources, .. } = self;
+        let Self { dirs, global, loaded, kept, mut settings, sources, makers, .. } = self;
+        if let Some(makers) = makers {
+            settings.workspaces = Some(makers.workspaces());
+            let sessions = makers.sessions()?;
+            let kept_up = sessions.clone();
+            tokio::spawn(async move { kept_up.keep().await });
+            settings.sessions = Some(sessions);
+        }
         // On a thread of its own: starting may compile, and whoever waits is to be shown that it goes on.
         let starting = tokio::spawn(Engine::start(settings, sources, loaded.manifest));
         let started = output.progress("starting; the first start compiles packs").watch(starting).await;

@@ -15,6 +15,7 @@ mod own;
 mod packs;
 mod policies;
 mod reload;
+mod sessions;
 mod state;
 mod verbs;
 mod walls;
@@ -46,7 +47,9 @@ fn main() -> ExitCode {
         _ => "warn",
     };
     output::log_to_stderr(global, calls);
-    if let Err(error) = packhost_walls::forgo_dumps() {
+    // It has no credentials, and without a user to become it has to write into its own /proc.
+    let launcher = matches!(args.verb, Verb::LaunchSandboxes(_));
+    if !launcher && let Err(error) = packhost_walls::forgo_dumps() {
         tracing::warn!(target: "packhost", %error, "a crash may write a core file, with credentials in it");
     }
     let done = match args.verb {
@@ -56,6 +59,10 @@ fn main() -> ExitCode {
         Verb::Packs(verb) => verbs::packs::run(global, &verb, output),
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
         Verb::Vault(verb) => verbs::vault::run(global, &verb, output),
+        Verb::Sessions(verb) => verbs::sessions::run(global, &verb, output),
+        Verb::Workspaces(verb) => verbs::workspaces::run(global, &verb, output),
+        Verb::Images(verb) => verbs::images::run(global, &verb, output),
+        Verb::LaunchSandboxes(verb) => sessions::launch(&verb),
         Verb::Doctor => verbs::doctor::run(global, output),
         Verb::Demo(_) => verbs::demo::run(global, output),
         Verb::Connect(verb) => verbs::connect::run(global, &verb, output),

@@ -15,13 +15,18 @@ use crate::{packs, policies};
 
 /// Gives up everything but state, packs, manifests, granted directories and the network. The last step before the
 /// first thread.
-pub(crate) fn up(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Result<(InForce, Kept), Error> {
+pub(crate) fn up(
+    global: &Global,
+    dirs: &Dirs,
+    manifest: &Manifest,
+    unix_sockets: Vec<PathBuf>,
+) -> Result<(InForce, Kept), Error> {
     let requirement = requirement(global);
     if requirement != Requirement::Off {
         refuse_wide(global, dirs)?;
     }
     let vars = dirs.vars();
-    let plan = plan(global, dirs, manifest, &vars);
+    let plan = Plan { unix_sockets, ..plan(global, dirs, manifest, &vars) };
     let in_force = raise(&plan, requirement)
         .map_err(|error| Error::failed(format!("the walls around the host: {error}")))?;
     for skipped in &in_force.skipped {

@@ -9,6 +9,8 @@ use packhost_schema::Mend;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::session::SessionUse;
+
 /// One call as it comes through a door: who, what, with which input, and how to reach the one who asked.
 pub struct Call {
     /// The identity of this call.
@@ -163,6 +165,8 @@ pub struct Outcome {
     pub mends: Vec<Mend>,
     /// The manifest's revision that the call started under.
     pub revision: String,
+    /// The sandbox that it had, where it had one.
+    pub session: Option<SessionUse>,
     /// What the call used.
     pub usage: Usage,
 }

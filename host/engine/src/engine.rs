@@ -133,6 +133,7 @@ impl Engine {
                 result: Err(failure.into()),
                 mends: Vec::new(),
                 revision: String::new(),
+                session: None,
                 usage: Usage::default(),
             }
         })
@@ -178,6 +179,14 @@ impl Engine {
     pub async fn drain(&self, patience: Duration) {
         let inner = &self.0.inner;
         inner.admission.close();
+        self.stop_calls(patience).await;
+        if let Some(sessions) = &inner.settings.sessions {
+            sessions.drain().await;
+        }
+    }
+
+    async fn stop_calls(&self, patience: Duration) {
+        let inner = &self.0.inner;
         if tokio::time::timeout(patience, inner.live.none()).await.is_ok() {
             return;
         }

@@ -13,6 +13,7 @@ mod denials;
 mod dispatch;
 mod engine;
 mod runtime;
+mod session;
 mod settings;
 mod wit_json;
 
@@ -25,4 +26,5 @@ pub use credentials::CredentialStore;
 pub use denials::DenialLog;
 pub use engine::{Engine, StartError};
 pub use packhost_package::Wants;
+pub use session::SessionUse;
 pub use settings::Settings;

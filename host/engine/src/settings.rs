@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhost_manifest::HostVars;
+use packhost_sessions::Sessions;
+use packhost_workspaces::Workspaces;
 
 use crate::credentials::CredentialStore;
 use crate::denials::DenialLog;
@@ -40,6 +42,10 @@ pub struct Settings {
     pub credentials: Option<Arc<dyn CredentialStore>>,
     /// Who notes requests that no rule allows, if somebody does.
     pub denials: Option<Arc<dyn DenialLog>>,
+    /// Who makes sandboxes, if somebody does.
+    pub sessions: Option<Sessions>,
+    /// The directories that calls share, if there are any.
+    pub workspaces: Option<Arc<Workspaces>>,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -61,6 +67,8 @@ impl Settings {
             warm_up: true,
             credentials: None,
             denials: None,
+            sessions: None,
+            workspaces: None,
             egress: packhost_egress::Settings::default(),
         }
     }

@@ -15,6 +15,9 @@ pub(crate) fn about(outcome: &Outcome) -> MetaObject {
     about.insert(meta::REVISION.into(), outcome.revision.as_str().into());
     about.insert(meta::MENDS.into(), json!(outcome.mends));
     about.insert(meta::USAGE.into(), json!(outcome.usage));
+    if let Some(session) = &outcome.session {
+        about.insert(meta::SESSION.into(), json!(session));
+    }
     about
 }
 

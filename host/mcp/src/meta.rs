@@ -10,5 +10,7 @@ pub(crate) const MENDS: &str = "packhost/mends";
 pub(crate) const REVISION: &str = "packhost/revision";
 /// On a result: time, memory and requests that the call used.
 pub(crate) const USAGE: &str = "packhost/usage";
+/// On a result: the sandbox that the call had, on which backend and why, where it had one.
+pub(crate) const SESSION: &str = "packhost/session";
 /// On a result with `isError`: the failure as data, the same for every tool.
 pub(crate) const ERROR: &str = "packhost/error";

@@ -25,7 +25,7 @@ const INPUT: u64 = 4 << 20;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let input = input(&args.input)?;
-    let prepared = prepare(global, Purpose::Once)?;
+    let prepared = prepare(global, Purpose::Call(&args.pack))?;
     let runtime = Prepared::runtime(Clients::Many)?;
     let outcome = runtime.block_on(async {
         let (engine, _) = prepared.start(output).await?;
@@ -43,6 +43,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             outcome = work.watch(engine.dispatch(call)) => known_here(outcome, &engine, &args.pack),
             _ = tokio::signal::ctrl_c() => cancelled(run, &engine),
         };
+        // A sandbox that the call leaves is for the next call, and here comes none.
+        engine.drain(Duration::ZERO).await;
         Ok::<_, Error>(outcome)
     });
     runtime.shutdown_background();
@@ -68,6 +70,7 @@ fn cancelled(run: RunId, engine: &Engine) -> Outcome {
         result: Err(Failure::new(ErrorCode::Cancelled, "Cancelled.").into()),
         mends: Vec::new(),
         revision: engine.manifest().revision().to_owned(),
+        session: None,
         usage: Usage::default(),
     }
 }
@@ -90,7 +93,7 @@ fn input(text: &str) -> Result<Value, Error> {
 fn show(outcome: Outcome, output: Output) -> Result<(), Error> {
     let mut envelope = json!({
         "run": outcome.run.to_string(), "pack": outcome.pack, "revision": outcome.revision,
-        "mends": outcome.mends, "usage": outcome.usage,
+        "mends": outcome.mends, "usage": outcome.usage, "session": outcome.session,
     });
     let mended = || outcome.mends.iter().for_each(|mend| eprintln!("{NOTE}mended{NOTE:#}: {mend}"));
     let failure = match outcome.result {

@@ -95,7 +95,7 @@ fn described(loaded: &Loaded) -> String {
 
 /// Raises the walls in this process, which ends right after: what holds here holds for `serve`.
 fn raised(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
-    let (in_force, _) = match walls::up(global, dirs, manifest) {
+    let (in_force, _) = match walls::up(global, dirs, manifest, Vec::new()) {
         Ok(raised) => raised,
         Err(error) => {
             let fix = Some("--walls best-effort starts with what the kernel has".into());

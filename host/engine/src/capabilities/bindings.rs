@@ -10,5 +10,5 @@ wasmtime::component::bindgen!({
     require_store_data_send: true,
 });
 
-pub use self::packhost::pack::{ask, progress, types};
+pub use self::packhost::pack::{ask, progress, session, types};
 pub use self::wasi::logging::logging;

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::Granted;
+use crate::session::WORKSPACE;
 
 /// A granted directory that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,19 @@ fn make(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// The granted directories of one call.
+/// The granted directories of one call: its workspace alone, where it has one.
 pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Result<(), FilesystemError> {
+    if let Some(workspace) = granted.workspace {
+        let failed = |source| FilesystemError {
+            host: workspace.dir.display().to_string(),
+            guest: WORKSPACE.to_owned(),
+            source,
+        };
+        return builder
+            .preopened_dir(&workspace.dir, WORKSPACE, FsPerms::ReadWrite)
+            .map(drop)
+            .map_err(|error| failed(io::Error::other(error.to_string())));
+    }
     for grant in &granted.grants.fs {
         let failed = |source| FilesystemError {
             host: grant.host.display().to_string(),

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::BodyExt;
 use packhost_core::Failure;
-use packhost_egress::{CallEgress, Egress, EgressError, Ending, Rules, Verdict, Waits};
-use packhost_manifest::{Decision, Denial, DeniedRequest, Entry, Grants};
+use packhost_egress::{Account, CallEgress, Egress, EgressError, Ending, Holding, Rules, Verdict, Waits};
+use packhost_manifest::{Decision, Denial, DeniedRequest, Entry, Grants, HttpGrants, Limits};
 use packhost_package::Outline;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Granted;
-use crate::runtime::{Flavour, Guest};
+use crate::runtime::{Flavour, Guest, Stop};
 
 pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
@@ -27,32 +27,72 @@ pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
 }
 
 pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
-    let denied = Arc::default();
-    let rules = Granting { grants: Arc::clone(&granted.grants), denied: Arc::clone(&denied) };
-    let allowance = packhost_egress::Allowance {
-        requests: granted.limits.requests.into(),
-        bytes: granted.limits.transfer,
-        ..packhost_egress::Allowance::default()
-    };
-    let ending = Ending { revoked: granted.stop.revoked().clone(), cancelled: granted.stop.token().clone() };
-    let call =
-        CallEgress::of(granted.account.clone(), Arc::new(rules), allowance, granted.holding.clone(), ending);
-    Outgoing { egress: granted.egress.clone(), call, refused: Arc::default(), denied }
+    let Spending { call, denied } = granted.spending.of(&granted.grants, Side::Pack);
+    Outgoing { egress: granted.spending.egress.clone(), call, refused: Arc::default(), denied }
+}
+
+/// Whose requests are decided about: both sides of a call have rules of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The pack itself.
+    Pack,
+    /// Programs in its sandbox.
+    Sandbox,
+}
+
+/// What a call sends with.
+pub(crate) struct Spends<'a> {
+    pub(crate) egress: &'a Egress,
+    pub(crate) account: Account,
+    pub(crate) holding: Holding,
+    pub(crate) limits: &'a Limits,
+    pub(crate) stop: &'a Stop,
+}
+
+/// One side of a call as egress sees it, and the requests that no rule allows.
+pub(crate) struct Spending {
+    pub(crate) call: CallEgress,
+    pub(crate) denied: Denied,
+}
+
+impl Spends<'_> {
+    /// The bounds hold for each side by itself.
+    pub(crate) fn of(&self, grants: &Arc<Grants>, side: Side) -> Spending {
+        let denied = Denied::default();
+        let rules = Granting { grants: Arc::clone(grants), side, denied: Arc::clone(&denied) };
+        let allowance = packhost_egress::Allowance {
+            requests: self.limits.requests.into(),
+            bytes: self.limits.transfer,
+            ..packhost_egress::Allowance::default()
+        };
+        let ending = Ending { revoked: self.stop.revoked().clone(), cancelled: self.stop.token().clone() };
+        let (account, holding) = (self.account.clone(), self.holding.clone());
+        Spending { call: CallEgress::of(account, Arc::new(rules), allowance, holding, ending), denied }
+    }
 }
 
 /// Of one call, this many requests that no rule allows are noted.
 const DENIED: usize = 64;
 
 /// What no rule allows, each request once.
-type Denied = Arc<Mutex<Vec<DeniedRequest>>>;
+pub(crate) type Denied = Arc<Mutex<Vec<DeniedRequest>>>;
 
 /// The grants of one call, as egress asks for them.
 struct Granting {
     grants: Arc<Grants>,
+    side: Side,
     denied: Denied,
 }
 
 impl Granting {
+    /// The rules that count; none for a sandbox where there is none.
+    fn http(&self) -> Option<&HttpGrants> {
+        match self.side {
+            Side::Pack => Some(&self.grants.http),
+            Side::Sandbox => self.grants.session.as_ref().map(|session| &session.http),
+        }
+    }
+
     fn note(&self, denial: &Denial) {
         let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(request) = denial.request.as_ref().filter(|request| !denied.contains(request))
@@ -65,7 +105,8 @@ impl Granting {
 
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
-        let decision = self.grants.http.decide(method.as_str(), url);
+        let Some(http) = self.http() else { return nothing() };
+        let decision = http.decide(method.as_str(), url);
         if let Decision::Reported(_, denial) | Decision::Denied(denial) = &decision {
             self.note(denial);
         }
@@ -73,7 +114,15 @@ impl Rules for Granting {
     }
 
     fn tunnel(&self, origin: &url::Url) -> Verdict {
-        verdict(self.grants.http.tunnel(origin))
+        self.http().map_or_else(nothing, |http| verdict(http.tunnel(origin)))
+    }
+}
+
+/// Where there are no rules, nothing leaves.
+fn nothing() -> Verdict {
+    Verdict::Denied {
+        message: "no request may leave this sandbox".to_owned(),
+        fix: "Ask the operator for a rule under `session.http`.".to_owned(),
     }
 }
 

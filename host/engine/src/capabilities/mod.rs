@@ -8,22 +8,25 @@ mod filesystem;
 mod http;
 mod logging;
 mod progress;
+mod session;
 mod wasi;
 
 use std::sync::Arc;
 
 use packhost_manifest::{Entry, Grants, Limits};
 use packhost_package::Outline;
+use packhost_workspaces::Workspace;
 use wasmtime::component::Linker;
 
 pub(crate) use ask::Ask;
 pub(crate) use bindings::{PackPre, types};
 pub(crate) use filesystem::make_missing;
-pub(crate) use http::Outgoing;
+pub(crate) use http::{Denied, Outgoing, Side, Spends};
 pub(crate) use progress::Reporter;
 
 use crate::call::Client;
 use crate::runtime::{Flavour, Guest, GuestParts, Logs, Stop};
+use crate::session::CallSession;
 
 /// Links every interface that this host offers.
 pub(crate) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Result<()> {
@@ -32,13 +35,19 @@ pub(crate) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Re
     config::link(linker)?;
     logging::link(linker)?;
     progress::link(linker)?;
-    ask::link(linker)
+    ask::link(linker)?;
+    session::link(linker)
 }
 
 /// What a component imports and its entry in the manifest does not grant, each as a sentence. Empty when every
 /// import can be satisfied.
 pub(crate) fn unmet(outline: &Outline, entry: &Entry) -> Vec<String> {
-    let known = [http::unmet(outline, entry), ask::unmet(outline, entry), config::unmet(outline, entry)];
+    let known = [
+        http::unmet(outline, entry),
+        ask::unmet(outline, entry),
+        config::unmet(outline, entry),
+        session::unmet(outline, entry),
+    ];
     let unknown = outline.imports.iter().filter(|import| !is_offered(import, outline.uses_async));
     let unknown = unknown.map(|import| format!("it imports {import}, which this host does not offer"));
     known.into_iter().flatten().chain(unknown).collect()
@@ -81,21 +90,22 @@ pub(crate) struct Granted<'a> {
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: &'a Limits,
     pub(crate) client: &'a Arc<dyn Client>,
-    pub(crate) egress: &'a packhost_egress::Egress,
-    pub(crate) account: packhost_egress::Account,
-    pub(crate) holding: packhost_egress::Holding,
+    pub(crate) spending: &'a Spends<'a>,
+    pub(crate) workspace: Option<&'a Arc<Workspace>>,
+    pub(crate) session: CallSession,
     pub(crate) stop: &'a Arc<Stop>,
     pub(crate) logs: &'a Arc<Logs>,
 }
 
 /// Builds every capability's part of a store.
-pub(crate) fn build(granted: &Granted<'_>) -> Result<GuestParts, filesystem::FilesystemError> {
+pub(crate) fn build(granted: Granted<'_>) -> Result<GuestParts, filesystem::FilesystemError> {
     Ok(GuestParts {
-        wasi: wasi::build(granted)?,
-        outgoing: http::build(granted),
-        config: config::build(granted),
-        progress: progress::build(granted),
-        ask: ask::build(granted),
+        wasi: wasi::build(&granted)?,
+        outgoing: http::build(&granted),
+        config: config::build(&granted),
+        progress: progress::build(&granted),
+        ask: ask::build(&granted),
         logs: Arc::clone(granted.logs),
+        session: granted.session,
     })
 }

@@ -29,13 +29,16 @@ impl Annotations {
         let asks = capabilities::imports(outline, "packhost:pack/ask") && (entry.ask.user || entry.ask.model);
         let reads = |method: &String| method == "GET" || method == "HEAD";
         let sends = http && (entry.report || entry.http.iter().any(|rule| !rule.methods.iter().all(reads)));
-        let harmless = !http && !writes && !asks;
-        let read_only = harmless || (says.read_only && !writes && !sends);
+        let programs = (capabilities::imports(outline, "packhost:pack/session") || entry.command.is_some())
+            && entry.session.is_some();
+        let harmless = !http && !writes && !asks && !programs && !entry.workspace;
+        let writes = writes || (entry.workspace && !says.read_only);
+        let read_only = harmless || (says.read_only && !writes && !sends && !programs);
         Self {
             read_only,
             destructive: !read_only && (says.destructive || description.is_none()),
             idempotent: read_only || says.idempotent,
-            open_world: http,
+            open_world: http || entry.session.as_ref().is_some_and(|session| !session.http.is_empty()),
         }
     }
 }

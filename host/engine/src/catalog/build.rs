@@ -10,8 +10,9 @@ use packhost_schema::Contract;
 use serde_json::Value;
 
 use super::tool::Export;
-use super::{Annotations, Catalog, Pack, Refused, Tool};
+use super::{Annotations, Catalog, Pack, Refused, Tool, command};
 use crate::capabilities;
+use crate::dispatch::workspace::KEY;
 use crate::runtime::{Cache, Runtimes};
 use crate::wit_json;
 
@@ -35,6 +36,13 @@ pub(crate) async fn build(
             Err(reason) => refused.push(Refused { name: pack.name.to_string(), reason }),
         }
     }
+    for entry in manifest.entries().filter(|entry| !entry.denied) {
+        let Some(command) = &entry.command else { continue };
+        match command::tool(entry, command, packs) {
+            Ok(tool) => tools.push(tool),
+            Err(reason) => refused.push(Refused { name: entry.pack.to_string(), reason }),
+        }
+    }
     without_collisions(tools, refused, generation)
 }
 
@@ -52,6 +60,9 @@ async fn serve(
     cache: Option<&Arc<Cache>>,
 ) -> Result<Served, String> {
     let entry = manifest.entry(&pack.name).ok_or("the manifest has no entry for it")?;
+    if entry.command.is_some() {
+        return Err("its entry names a `command`, which is another pack of that name".to_owned());
+    }
     let unmet = capabilities::unmet(&pack.outline, entry);
     if !unmet.is_empty() {
         return Err(unmet.join("; "));
@@ -82,6 +93,15 @@ async fn serve(
     Ok(served)
 }
 
+/// A pack that works in a workspace has to be told which.
+pub(super) fn names_its_workspace(entry: &Entry, input: &Value) -> Result<(), String> {
+    let named = input.get("properties").and_then(|properties| properties.get(KEY)).is_some();
+    match entry.workspace && !named {
+        true => Err(format!("its entry has `workspace`, and its input has no \"{KEY}\"")),
+        false => Ok(()),
+    }
+}
+
 /// The tool of a pack that describes itself.
 fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
     let description = pack.description.as_ref().ok_or("it does not describe itself")?;
@@ -89,6 +109,7 @@ fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
         .map_err(|error| format!("its input schema: {error}"))?
         .with_examples(description.examples.clone())
         .map_err(|error| format!("its examples: {error}"))?;
+    names_its_workspace(entry, &description.input_schema)?;
     let output = compile_output(description.output_schema.as_ref())?;
     Ok(Tool {
         name: pack.name.clone(),
@@ -137,7 +158,7 @@ fn plain(pack: &Arc<Pack>, entry: &Arc<Entry>, signature: wit_json::Signature) -
     })
 }
 
-fn compile_output(schema: Option<&Value>) -> Result<Option<Contract>, String> {
+pub(super) fn compile_output(schema: Option<&Value>) -> Result<Option<Contract>, String> {
     schema.map(Contract::compile).transpose().map_err(|error| format!("its output schema: {error}"))
 }
 

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod build;
+mod command;
 mod pack;
 mod tool;
 

@@ -80,6 +80,19 @@ impl Pack {
         })
     }
 
+    /// A pack that has no component, or whose component says nothing of itself.
+    pub(super) fn assemble(
+        name: PackName,
+        origin: String,
+        digest: Digest,
+        outline: Outline,
+        bytes: Cow<'static, [u8]>,
+    ) -> Self {
+        let flavour = Flavour::of(&outline);
+        let (version, description, loaded) = (None, None, OnceCell::new());
+        Self { name, version, origin, digest, outline, description, flavour, bytes, loaded }
+    }
+
     /// The bytes of the component.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

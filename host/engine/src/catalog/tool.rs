@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhost_core::{PackName, ToolName};
-use packhost_manifest::Entry;
+use packhost_manifest::{CommandPack, Entry};
 use packhost_schema::Contract;
 use serde_json::Value;
 
@@ -41,6 +41,8 @@ pub struct Tool {
 pub(crate) enum Export {
     /// `packhost:pack/handler.run`.
     Handler,
+    /// A program in a sandbox; there is no component.
+    Command(Box<CommandPack>),
     /// A function of a component that does not know packhost.
     Function(Box<Signature>),
 }

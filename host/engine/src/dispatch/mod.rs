@@ -3,11 +3,13 @@
 mod accept;
 mod admit;
 mod answer;
+mod command;
 mod live;
 mod record;
 mod redact;
 mod run;
 mod trap;
+pub(crate) mod workspace;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use crate::call::{Answer, Call, Ended, Outcome, Usage};
 use crate::catalog::Tool;
 use crate::engine::Inner;
 use crate::runtime::Stop;
+use crate::session::SessionUse;
 
 /// What is known of a call so far. Steps fill it in; the record and the outcome are made of it.
 #[derive(Default)]
@@ -34,6 +37,8 @@ pub(crate) struct Progressed {
     contacts: packhost_egress::Contacts,
     /// The requests that no rule allows.
     denied: Vec<packhost_manifest::DeniedRequest>,
+    /// The sandbox that it had.
+    session: Option<SessionUse>,
     /// The credentials that it has used.
     used: packhost_egress::Used,
 }
@@ -51,6 +56,7 @@ pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>
         result,
         mends: so_far.mends,
         revision: so_far.revision,
+        session: so_far.session,
         usage: so_far.usage,
     }
 }
@@ -63,9 +69,11 @@ async fn steps(
 ) -> Result<Answer, Ended> {
     let (tool, _live) = identify(engine, call, stop, so_far)?; // 1
     let _place = admit::admit(engine, call, &tool, stop, so_far).await?; // 2
-    let input = accept::accept(engine, call, &tool, so_far)?; // 3
+    let mut input = accept::accept(engine, call, &tool, so_far)?; // 3
     let grants = accept::grants(engine, &tool, &input); // 4
-    let ran = run::run(engine, call, &tool, input, grants, stop, so_far).await?; // 5
+    let workspace = workspace::of(engine, call, &tool, &grants, &mut input).await?;
+    let given = run::Given { input, grants, workspace };
+    let ran = run::run(engine, call, &tool, given, stop, so_far).await?; // 5
     Ok(answer::check(&tool, ran)?) // 6
 }
 

@@ -1,21 +1,23 @@
 //! Step 5: a fresh instance, with limits and a deadline.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use packhost_core::{ErrorCode, Failure};
-use packhost_egress::{Account, Holding, Quota, Used};
-use packhost_manifest::{Grants, Limits};
+use packhost_egress::{Account, CallEgress, Holding, Quota, Used};
+use packhost_manifest::{DeniedRequest, Grants, Limits};
+use packhost_workspaces::Workspace;
 use serde_json::Value;
 use wasmtime::Store;
 
-use super::{Progressed, redact, trap};
+use super::{Progressed, command, redact, trap};
 use crate::call::{Call, Ended};
-use crate::capabilities::{self, Granted, types};
+use crate::capabilities::{self, Denied, Granted, Side, Spends, types};
 use crate::catalog::{Export, Tool};
 use crate::credentials::Held;
 use crate::engine::Inner;
 use crate::runtime::{Guest, Loaded, Logs, Stop};
+use crate::session::{CallSession, Wanted, Way};
 use crate::wit_json::{Lifted, Signature};
 
 /// What came out of a guest, not yet checked.
@@ -26,12 +28,59 @@ pub(super) enum Raw {
     FunctionErr(Value),
 }
 
+/// What this call may use, and on what.
+pub(super) struct Given {
+    pub(super) input: Value,
+    pub(super) grants: Arc<Grants>,
+    pub(super) workspace: Option<Arc<Workspace>>,
+}
+
 pub(super) async fn run(
     engine: &Arc<Inner>,
     call: &Call,
     tool: &Arc<Tool>,
-    input: Value,
-    grants: Arc<Grants>,
+    given: Given,
+    stop: &Arc<Stop>,
+    so_far: &mut Progressed,
+) -> Result<Raw, Ended> {
+    let spending = Spends {
+        egress: &engine.egress,
+        account: account(engine, call, tool),
+        holding: holding(engine, call, tool, &so_far.used),
+        limits: &tool.entry.limits,
+        stop,
+    };
+    let inside = spending.of(&given.grants, Side::Sandbox);
+    let session = session(engine, call, tool, &given, inside.call);
+    let ran = match &tool.export {
+        Export::Command(pack) => command::run(pack, tool, session, given.input, stop, so_far).await,
+        _ => in_component(engine, call, tool, given, &spending, session, stop, so_far).await,
+    };
+    so_far.denied.extend(denied(&inside.denied));
+    ran
+}
+
+/// The sandbox that this call may have; none is made yet.
+fn session(engine: &Inner, call: &Call, tool: &Tool, given: &Given, inside: CallEgress) -> CallSession {
+    CallSession::new(Wanted {
+        sessions: engine.settings.sessions.clone(),
+        caller: call.caller.clone(),
+        pack: tool.pack.name.clone(),
+        grants: Arc::clone(&given.grants),
+        limits: tool.entry.limits,
+        workspace: given.workspace.clone(),
+        way: Way::new(engine.egress.clone(), inside),
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "all that a call is, once")]
+async fn in_component(
+    engine: &Arc<Inner>,
+    call: &Call,
+    tool: &Arc<Tool>,
+    given: Given,
+    spending: &Spends<'_>,
+    session: CallSession,
     stop: &Arc<Stop>,
     so_far: &mut Progressed,
 ) -> Result<Raw, Ended> {
@@ -41,23 +90,23 @@ pub(super) async fn run(
     };
     let logs = logs(call, tool, &so_far.used);
     let granted = Granted {
-        grants,
+        grants: given.grants,
         limits: &tool.entry.limits,
         client: &redact::Redacted::client(&call.client, &so_far.used),
-        egress: &engine.egress,
-        account: account(engine, call, tool),
-        holding: holding(engine, call, tool, &so_far.used),
+        spending,
+        workspace: given.workspace.as_ref(),
+        session,
         stop,
         logs: &logs,
     };
-    let mut store = store(&granted, &loaded)?;
+    let mut store = store(granted, &loaded)?;
     let _ticking = engine.ticker.ticking();
     let since = Instant::now();
     stop.arm(since + tool.entry.limits.time);
     let ran = tokio::select! {
         biased;
         () = stop.stopped() => None,
-        ran = invoke(tool, &loaded, &mut store, input) => Some(ran),
+        ran = invoke(tool, &loaded, &mut store, given.input) => Some(ran),
         () = stop.deadline() => None,
     };
     so_far.usage.ran = since.elapsed();
@@ -67,12 +116,20 @@ pub(super) async fn run(
     so_far.usage.requests = guest.outgoing.call().spent().requests;
     so_far.contacts = guest.outgoing.call().contacts();
     so_far.denied = guest.outgoing.denied();
+    so_far.session = guest.session.used();
+    if matches!(ran, Some(Ok(_))) {
+        guest.session.finish();
+    }
     match ran {
         Some(Ok(Ok(raw))) => Ok(raw),
         Some(Ok(Err(failure))) => Err(trap::explain(failure, guest).into()),
         Some(Err(error)) => Err(trap::ended(&error, guest, stop, tool)),
         None => Err(trap::stopped(stop.reason(), tool).into()),
     }
+}
+
+fn denied(noted: &Denied) -> Vec<DeniedRequest> {
+    noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// What the pack may use over all of its calls, on behalf of this caller.
@@ -87,7 +144,8 @@ fn holding(engine: &Inner, call: &Call, tool: &Tool, used: &Used) -> Holding {
     Holding { credentials: Arc::new(Held { store, pack, caller }), used: used.clone() }
 }
 
-fn store(granted: &Granted<'_>, loaded: &Loaded) -> Result<Store<Guest>, Failure> {
+fn store(granted: Granted<'_>, loaded: &Loaded) -> Result<Store<Guest>, Failure> {
+    let (limits, stop) = (granted.limits, Arc::clone(granted.stop));
     let parts = capabilities::build(granted).map_err(|error| {
         let (what, fix) = match error.is_closed_to_us() {
             true => ("cannot be opened by the host", "Ask the operator: a restart of the host may be due."),
@@ -98,7 +156,7 @@ fn store(granted: &Granted<'_>, loaded: &Loaded) -> Result<Store<Guest>, Failure
         let message = format!("The directory {} {what}.", error.guest);
         Failure::new(ErrorCode::CapabilityDenied, message).fix(fix).cause(error)
     })?;
-    Ok(Guest::store(&loaded.engine, parts, granted.limits, Arc::clone(granted.stop)))
+    Ok(Guest::store(&loaded.engine, parts, limits, stop))
 }
 
 /// Lines of the pack go to the operator's log and to the client.
@@ -129,6 +187,10 @@ async fn invoke(
             Ok(Err(Failure::new(ErrorCode::SchemaMismatch, message).fix("Tell the operator.")))
         }
         (Export::Function(signature), _) => function(signature, loaded, store, &input).await,
+        (Export::Command(_), _) => {
+            // Nothing is loaded for one, so nothing leads here.
+            Ok(Err(Failure::new(ErrorCode::Internal, "A pack without a component was run as one.")))
+        }
     }
 }
 

@@ -41,8 +41,10 @@ pub(super) fn stopped(reason: Option<StopReason>, tool: &Tool) -> Failure {
 /// because the pack itself cannot know.
 pub(super) fn explain(failure: Failure, guest: &Guest) -> Failure {
     let refusable = matches!(failure.code, ErrorCode::CapabilityDenied | ErrorCode::HandlerFailed);
-    match guest.outgoing.refusal() {
-        Some(refusal) if refusable => refusal.cause(failure),
+    let exhausted = failure.code == ErrorCode::ResourceExhausted;
+    match (guest.outgoing.refusal(), guest.session.refusal()) {
+        (Some(refusal), _) if refusable => refusal.cause(failure),
+        (None, Some(refusal)) if refusable || exhausted => refusal.clone().cause(failure),
         _ => failure,
     }
 }

@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{Limiter, Logs, Stop};
 use crate::capabilities::{Ask, Outgoing, Reporter};
+use crate::session::CallSession;
 
 /// The state of one call.
 pub(crate) struct Guest {
@@ -22,6 +23,7 @@ pub(crate) struct Guest {
     pub(crate) progress: Reporter,
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) session: CallSession,
 }
 
 /// What the capabilities built for this call.
@@ -32,6 +34,7 @@ pub(crate) struct GuestParts {
     pub(crate) progress: Reporter,
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) session: CallSession,
 }
 
 /// Bytes of header fields that one message may hold.
@@ -50,9 +53,9 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS);
-        let GuestParts { wasi, outgoing, config, progress, ask, logs } = parts;
+        let GuestParts { wasi, outgoing, config, progress, ask, logs, session } = parts;
         let limiter = Limiter::new(limits.memory);
-        let guest = Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs };
+        let guest = Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs, session };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall).unwrap_or(usize::MAX));

@@ -74,6 +74,14 @@ impl Sessions {
         Ok(Link::connect(runtime, id.clone(), None, settings).await?)
     }
 
+    /// Whether programs in it run as another user than its supervisor.
+    ///
+    /// # Errors
+    /// [`SessionError::NotFound`].
+    pub async fn two_users(&self, id: &SandboxId) -> Result<bool, SessionError> {
+        Ok(self.backend_of(id).await?.capabilities().two_users)
+    }
+
     /// What was written about a sandbox, the end of it, at most this many bytes.
     ///
     /// # Errors

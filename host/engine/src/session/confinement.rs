@@ -1,0 +1,30 @@
+//! What holds a program in the sandbox, from the grants of the call.
+
+use packhost_manifest::{Limits, SessionGrant};
+use packhost_session_protocol::message::{Confinement, Rlimits, User};
+use packhost_sessions::SANDBOX_USER;
+
+use super::WORKSPACE;
+
+/// Linux 6.7: from here on a read-only file cannot be truncated (3) and ports are held (4).
+const LANDLOCK_ABI: u32 = 4;
+
+pub(super) fn of(grant: &SessionGrant, limits: &Limits, workspace: bool, two_users: bool) -> Confinement {
+    let bytes = |path: &String| path.as_bytes().to_vec().into();
+    let mut read_write: Vec<_> = grant.files.read_write.iter().map(bytes).collect();
+    if workspace {
+        read_write.push(WORKSPACE.as_bytes().to_vec().into());
+    }
+    Confinement {
+        user: two_users.then_some(User { uid: SANDBOX_USER, gid: SANDBOX_USER }),
+        read_only: grant.files.read_only.iter().map(bytes).collect(),
+        read_write,
+        rlimits: Rlimits {
+            open_files: Some(limits.open_files.into()),
+            file_size: Some(limits.workspace.max(limits.disk)),
+            ..Rlimits::default()
+        },
+        required: true,
+        landlock_abi: LANDLOCK_ABI,
+    }
+}

@@ -1,0 +1,57 @@
+//! What a call needs of a session, from its grants.
+
+use std::path::PathBuf;
+
+use packhost_core::{Caller, PackName};
+use packhost_manifest::{Limits, SessionBackend, SessionGrant};
+use packhost_sessions::{Access, Backend, Mount, NamedImage, Need, SandboxLimits};
+use packhost_workspaces::Workspace;
+
+use super::WORKSPACE;
+
+pub(super) fn of(
+    grant: &SessionGrant,
+    limits: &Limits,
+    owner: &Caller,
+    pack: &PackName,
+    workspace: Option<&Workspace>,
+) -> Need {
+    let mount = |workspace: &Workspace| Mount {
+        host: workspace.dir.clone(),
+        inside: PathBuf::from(WORKSPACE),
+        access: Access::ReadWrite,
+    };
+    let scratch = grant.files.read_write.iter().filter(|path| !matches!(path.as_str(), "/tmp" | WORKSPACE));
+    Need {
+        owner: owner.clone(),
+        pack: pack.clone(),
+        on: grant.on.iter().map(|backend| backend_of(*backend)).collect(),
+        image: grant
+            .image
+            .as_ref()
+            .map(|image| NamedImage { name: image.name.clone(), digest: image.digest.clone() }),
+        host_files: grant.files.read_only.iter().map(PathBuf::from).collect(),
+        limits: SandboxLimits {
+            cpu_millis: limits.cpu_millis,
+            memory: limits.sandbox_memory,
+            processes: limits.processes,
+            disk: limits.disk,
+            open_files: limits.open_files,
+        },
+        mounts: workspace.map(mount).into_iter().collect(),
+        scratch: scratch.map(PathBuf::from).collect(),
+        workspace: workspace.map(|workspace| workspace.name.to_string()),
+        // The rest of the grant is asked for with every request or program, under the call's own grants.
+        rules: format!("{:?}", grant.files),
+        idle: grant.idle,
+        lifetime: grant.lifetime,
+        most: limits.sessions,
+    }
+}
+
+fn backend_of(backend: SessionBackend) -> Backend {
+    match backend {
+        SessionBackend::Process => Backend::Process,
+        SessionBackend::Docker => Backend::Docker,
+    }
+}
