@@ -4,13 +4,18 @@
 //! ([`SessionRuntime`]), and the host's side of the session protocol. Refuses: which pack may have one, and where its
 //! bytes may go; a backend starts a sandbox, opens a byte stream into it, lists and destroys, and does nothing else.
 
+pub mod docker;
 mod error;
 mod id;
 pub mod link;
 mod runtime;
+mod sessions;
 mod spec;
 
 pub use error::{Ended, RuntimeError};
 pub use id::{HostId, InvalidId, SandboxId};
 pub use runtime::{ByteStream, Capabilities, Health, SandboxState, SandboxStatus, SessionRuntime};
+pub use sessions::{
+    Chosen, Held, Listed, NamedImage, Need, Passed, SessionError, Sessions, SessionsSettings, Swept, host_id,
+};
 pub use spec::{Access, Backend, Image, Mount, SANDBOX_USER, SandboxLimits, SandboxSpec, UnknownBackend};

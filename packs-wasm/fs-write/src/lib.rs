@@ -18,6 +18,9 @@ struct Input {
     encoding: Encoding,
     /// A directory that the path is relative to.
     clone_path: Option<String>,
+    /// The workspace that the path is in, where another tool answered with one: the host shows it in place of all else.
+    #[serde(rename = "workspace")]
+    _workspace: Option<String>,
     /// Ignored; callers that are used to sessions may send one.
     #[serde(rename = "_session_id")]
     _session: Option<String>,

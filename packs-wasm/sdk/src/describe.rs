@@ -45,6 +45,8 @@ pub struct Wants {
     pub ask: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'static str>,
 }
 
 #[derive(Serialize)]

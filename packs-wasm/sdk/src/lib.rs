@@ -49,6 +49,7 @@ pub mod log;
 mod one_or_many;
 mod pack;
 pub mod progress;
+pub mod session;
 pub mod text;
 
 pub use answer::{Answer, Block, Reply};

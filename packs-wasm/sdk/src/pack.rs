@@ -27,7 +27,7 @@ pub fn run<I: DeserializeOwned, R: Reply>(
 /// Declares the pack that this crate is: who it is, what it wants, and the function that is called.
 ///
 /// `effects` is any of `read_only`, `destructive`, `idempotent`. `wants` names capabilities (`http`, `fs`, `ask`,
-/// `env`), each with a sentence that tells an operator why. `run` is a `fn(Input) -> Result<Output, Error>`, or one
+/// `env`, `session`), each with a sentence that tells an operator why. `run` is a `fn(Input) -> Result<Output, Error>`, or one
 /// that returns an [`Answer`](crate::Answer); with `Answer<()>` a pack answers in content blocks alone. The version is
 /// the crate's.
 #[macro_export]

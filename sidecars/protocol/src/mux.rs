@@ -203,6 +203,15 @@ fn over(error: &yamux::ConnectionError) -> MuxError {
     }
 }
 
+impl Stream {
+    /// Whether the other side has reset the exchange, or the connection is over. Asked at the end of what can be read, it
+    /// tells an exchange that was cut off from one that was ended. It means that only until this side has been shut down:
+    /// after that, every end looks like this.
+    pub fn was_cut(&self) -> bool {
+        self.inner.get_ref().is_closed()
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,

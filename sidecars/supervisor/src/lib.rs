@@ -6,15 +6,22 @@
 
 mod bridge;
 mod descriptor;
+pub mod dns;
 mod exec;
+pub mod forward;
+mod listen;
+pub mod net;
 mod options;
 mod own;
+mod pass;
 mod peer;
+pub mod proxy;
 mod reaper;
 mod serve;
 mod signals;
 mod state;
 mod tree;
+pub mod usage;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -9,17 +9,19 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use packhost_session_protocol::message::{Fault, Hello, Opening, Pong, Refusal, Welcome};
+use packhost_session_protocol::message::{Fault, Hello, Opening, Pong, Refusal, Usage, Welcome};
 use packhost_session_protocol::{FrameError, Frames, Incoming, Mux, Role, Stream, limits};
 use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::options::{Listen, Serve};
+use crate::proxy::Proxy;
 use crate::state::Supervisor;
-use crate::{ORPHANED, descriptor, exec, own, peer, signals, tree};
+use crate::{ORPHANED, descriptor, dns, exec, forward, net, own, peer, signals, tree, usage};
 
 /// How long a host may take to say [`Hello`].
 const GREETING: Duration = Duration::from_secs(10);
@@ -38,7 +40,11 @@ pub(crate) fn run(options: Serve) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let code = LocalSet::new().block_on(&runtime, async {
         let listener = UnixListener::from_std(listen(&options.listen)?)?;
-        let supervisor = Rc::new(Supervisor::new(options.proxy_port, options.orphaned_after));
+        let (egress, route) = watch::channel(None);
+        let proxy = options.proxy_port.map(|port| proxy(port, route)).transpose()?;
+        let _dns = options.proxy_port.map(|_| dns::start()).transpose()?;
+        let port = proxy.as_ref().map(Proxy::port);
+        let supervisor = Rc::new(Supervisor::new(port, egress, options.orphaned_after));
         let signals = signals::descriptor(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT])?;
         let signals = descriptor::readable(signals)?;
         tokio::select! {
@@ -58,6 +64,12 @@ pub(crate) fn run(options: Serve) -> io::Result<u8> {
     }
     tree::end(|_, _| {})?;
     code
+}
+
+/// The one way out, on the sandbox's own loopback. Port 0 is any that is free.
+fn proxy(port: u16, route: watch::Receiver<Option<Mux>>) -> io::Result<Proxy> {
+    net::loopback_up()?;
+    Proxy::start((port != 0).then_some(port), route)
 }
 
 /// The socket that hosts connect to.
@@ -181,7 +193,14 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
         Opening::Execs => answer(&mut frames, &supervisor.execs.list()).await,
         Opening::Ping => answer(&mut frames, &Pong { uptime_ms: supervisor.uptime_ms() }).await,
         Opening::Shutdown => supervisor.end(0),
-        // The place for what other modules serve: each takes the opening and the frames. files, forward, usage.
+        Opening::Forward(target) => forward::serve(target, frames).await,
+        Opening::Usage => {
+            let running = supervisor.execs.list().execs.iter().filter(|exec| !exec.ended).count();
+            let execs = u32::try_from(running).unwrap_or(u32::MAX);
+            let now = Usage { execs, ..usage::now() };
+            answer(&mut frames, &now).await;
+        }
+        // The place for what other modules serve: each takes the opening and the frames. files.
         Opening::Put(_)
         | Opening::Get(_)
         | Opening::List(_)
@@ -190,9 +209,7 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
         | Opening::MakeDirectory(_)
         | Opening::Rename(_)
         | Opening::Unpack(_)
-        | Opening::Pack(_)
-        | Opening::Forward(_)
-        | Opening::Usage => {
+        | Opening::Pack(_) => {
             let message = "this supervisor does not serve that request";
             refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
         }

@@ -22,39 +22,36 @@ pub(crate) struct Supervisor {
     /// Its children.
     pub(crate) reaper: Rc<Reaper>,
     /// Where what leaves the sandbox goes: the newest connection that asked to serve it.
-    pub(crate) egress: watch::Sender<Option<Egress>>,
+    pub(crate) egress: watch::Sender<Option<Mux>>,
     /// How many hosts are connected.
     pub(crate) connected: watch::Sender<usize>,
     /// How long it waits without one.
     pub(crate) orphaned_after: watch::Sender<Option<Duration>>,
     /// The exit code that it is to end with.
     pub(crate) end: watch::Sender<Option<u8>>,
+    /// Which connection that is, of all that there were.
+    serves_egress: Cell<u64>,
     connections: Cell<u64>,
-}
-
-/// The connection that serves what leaves the sandbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Egress {
-    /// Which connection, of all that there were.
-    pub(crate) connection: u64,
-    /// Opens exchanges on it.
-    #[expect(dead_code, reason = "the proxy, which comes next, is its reader")]
-    pub(crate) mux: Mux,
 }
 
 impl Supervisor {
     /// One that begins now.
-    pub(crate) fn new(proxy_port: Option<u16>, orphaned_after: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        proxy_port: Option<u16>,
+        egress: watch::Sender<Option<Mux>>,
+        orphaned_after: Option<Duration>,
+    ) -> Self {
         let reaper = Rc::new(Reaper::default());
         Self {
             started: Instant::now(),
             proxy_port,
             execs: Execs::new(Rc::clone(&reaper), proxy_port),
             reaper,
-            egress: watch::Sender::new(None),
+            egress,
             connected: watch::Sender::new(0),
             orphaned_after: watch::Sender::new(orphaned_after),
             end: watch::Sender::new(None),
+            serves_egress: Cell::new(0),
             connections: Cell::new(0),
         }
     }
@@ -117,19 +114,16 @@ pub(crate) struct Connected {
 impl Connected {
     /// Lets what leaves the sandbox go here from now on.
     pub(crate) fn serve_egress(&self, mux: Mux) {
-        self.supervisor.egress.send_replace(Some(Egress { connection: self.connection, mux }));
+        self.supervisor.serves_egress.set(self.connection);
+        self.supervisor.egress.send_replace(Some(mux));
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.supervisor.egress.send_if_modified(|egress| {
-            let ours = egress.as_ref().is_some_and(|egress| egress.connection == self.connection);
-            if ours {
-                *egress = None;
-            }
-            ours
-        });
+        if self.supervisor.serves_egress.get() == self.connection {
+            self.supervisor.egress.send_replace(None);
+        }
         self.supervisor.connected.send_modify(|connected| *connected -= 1);
     }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use packhost_session_protocol::message::{
-    Attach, Attached, ExecId, ExecInput, ExecOutput, Executed, Exit, Fault, Opening, Pong, Refusal,
-    RunningExec, RunningExecs, Start, Usage, Welcome,
+    Attach, Attached, ExecId, ExecInput, ExecOutput, Executed, Exit, Fault, ForwardTarget, Forwarded,
+    Opening, Pong, Refusal, RunningExec, RunningExecs, Start, Usage, Welcome,
 };
 use packhost_session_protocol::{FrameError, Frames, Kind, Mux, Role, Stream, limits};
 use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
+use crate::files::Files;
 use crate::wire::Peer;
 
 /// What a program does, by its first argument:
@@ -21,13 +22,13 @@ pub(crate) struct Fake {
     pub(crate) programs: Mutex<BTreeMap<ExecId, Arc<Running>>>,
     /// What the host did that it must not do.
     pub(crate) faults: Mutex<Vec<String>>,
+    pub(crate) files: Files,
     /// Whether the host said that the supervisor is to end.
     pub(crate) is_shut: Notify,
 }
 
 #[derive(Default)]
 pub(crate) struct Running {
-    id: Option<ExecId>,
     argv: Vec<Vec<u8>>,
     pub(crate) state: Mutex<State>,
     changed: Notify,
@@ -101,10 +102,6 @@ impl Fake {
         self.programs.lock().expect("a lock").values().next().cloned().expect("a program")
     }
 
-    pub(crate) fn program(&self, id: ExecId) -> Arc<Running> {
-        self.programs.lock().expect("a lock")[&id].clone()
-    }
-
     async fn exchange(&self, mut frames: Frames<Stream>) -> Result<(), FrameError> {
         match frames.message::<Opening>().await? {
             Opening::Hello(_) => frames.say(&welcome()).await,
@@ -134,7 +131,20 @@ impl Fake {
                 frames.get_mut().shutdown().await?;
                 Ok(())
             }
-            _ => frames.say(&Refusal::new(Fault::Unsupported, "not in this script")).await,
+            Opening::Forward(forward) => match forward.target {
+                // An echo.
+                ForwardTarget::Tcp(7) => {
+                    frames.say(&Forwarded::Connected).await?;
+                    let (mut reading, mut writing) = tokio::io::split(frames.into_inner());
+                    tokio::io::copy(&mut reading, &mut writing).await?;
+                    Ok(writing.shutdown().await?)
+                }
+                _ => {
+                    let refusal = Refusal::new(Fault::NotFound, "nothing listens there");
+                    frames.say(&Forwarded::Refused(refusal)).await
+                }
+            },
+            opening => self.files.exchange(opening, &mut frames).await,
         }
     }
 
@@ -158,8 +168,7 @@ impl Fake {
             if argv[0] == b"pour" {
                 state.outputs = [noise(number(&argv[1]), 1), noise(number(&argv[2]), 2)];
             }
-            let running =
-                Running { id: Some(start.id), argv, state: Mutex::new(state), changed: Notify::new() };
+            let running = Running { argv, state: Mutex::new(state), changed: Notify::new() };
             running.step();
             Arc::new(running)
         });
@@ -179,7 +188,6 @@ impl Fake {
             // What the host has taken it will not ask for again.
             state.confirmed = [from[0].max(kept[0]), from[1].max(kept[1])];
             let attached = Attached { pid: 4, stdin: length(&state.stdin), stdout: kept[0], stderr: kept[1] };
-            state.confirmed_stdin = attached.stdin;
             (attached, state.confirmed, state.attached)
         };
         program.changed.notify_waiters();
@@ -289,6 +297,10 @@ async fn tell(
     turn: usize,
 ) -> Result<(), FrameError> {
     let mut said_closed = program.argv[0] != b"deaf";
+    let taken = program.state.lock().expect("a lock").confirmed_stdin;
+    if taken > 0 {
+        frames.say(&ExecOutput::Confirm { stdin: taken }).await?;
+    }
     loop {
         let changed = program.changed.notified();
         tokio::pin!(changed);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use libc::{EPERM, SIGSYS};
+use libc::EPERM;
 use packhost_confine::{Answer, list};
 
 use super::scene::{House, Outcome, Scene, call, denied, scene, with};
@@ -15,9 +15,9 @@ pub(crate) const SCENES: &[Scene] = &[
     scene("nothing_is_typed_into_a_terminal", terminals),
     scene("seccomp_holds_before_the_kernels_own_checks", before_the_kernel),
     #[cfg(target_arch = "x86_64")]
-    scene("a_32_bit_call_ends_the_process", int80).ended_by(SIGSYS),
+    scene("a_32_bit_call_ends_the_process", int80).ended_by(libc::SIGSYS),
     #[cfg(target_arch = "x86_64")]
-    scene("an_x32_call_ends_the_process", x32).ended_by(SIGSYS),
+    scene("an_x32_call_ends_the_process", x32).ended_by(libc::SIGSYS),
 ];
 
 fn whole(house: &House) -> Outcome {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use libc::{EACCES, EPERM, EXDEV};
 
-use super::scene::{House, Outcome, Scene, c_path, call, denied, is_root, scene, with, works};
+use packhost_confine::{ConfineError, Wall};
+
+use super::scene::{House, Outcome, Scene, USER, c_path, call, denied, is_root, scene, with, works};
 
 pub(crate) const SCENES: &[Scene] = &[
     scene("files_that_are_not_granted_are_out_of_reach", outside),
@@ -21,6 +23,7 @@ pub(crate) const SCENES: &[Scene] = &[
     scene("a_disk_device_takes_no_ioctl", ioctl).since(5),
     scene("a_mode_is_changed_by_its_owner_alone_and_landlock_does_not_mind", modes),
     scene("a_granted_file_is_granted_without_its_directory", single_file),
+    scene("a_granted_path_is_not_led_elsewhere_by_the_program", led_elsewhere).for_root(),
     scene("proc_is_closed_unless_granted", proc),
 ];
 
@@ -185,6 +188,26 @@ fn single_file(house: &House) -> Outcome {
     super::scene::confine(&confinement)?;
     assert_eq!(fs::read_to_string(house.outside.join("f"))?, "outside");
     denied(EACCES, fs::read_dir(&house.outside));
+    Ok(())
+}
+
+/// What one program leaves behind must not widen the wall of the next.
+fn led_elsewhere(house: &House) -> Outcome {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::lchown;
+
+    let link = house.write.join("tools");
+    symlink(&house.outside, &link)?;
+    let mut confinement = house.confinement();
+    confinement.read_only.push(link.join("f").as_os_str().as_bytes().to_vec().into());
+    lchown(&link, Some(USER.uid), Some(USER.gid))?;
+    let refusal = Wall::prepare(&confinement).expect_err("the link is the program's");
+    assert!(matches!(&refusal, ConfineError::Path { path, .. } if *path == link.join("f")), "{refusal}");
+
+    // The same link of root's, as they are in any image.
+    lchown(&link, Some(0), Some(0))?;
+    super::scene::confine(&confinement)?;
+    assert_eq!(fs::read_to_string(house.outside.join("f"))?, "outside");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use libc::{EAGAIN, EMFILE, ENOMEM, EPERM, SIGXCPU, SIGXFSZ};
 use packhost_session_protocol::message::{Rlimits, User};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::scene::{House, Outcome, Scene, call, confine, denied, scene, with};
+use super::scene::{House, Outcome, Scene, call, confine, denied, is_root, scene, with, works};
 
 pub(crate) const SCENES: &[Scene] = &[
     scene("open_files_are_limited", open_files),
@@ -82,8 +82,21 @@ fn processes(house: &House) -> Outcome {
 
 fn core(house: &House) -> Outcome {
     house.confine()?;
-    let limit = getrlimit(Resource::Core);
-    assert!(limit.current <= Some(1) && limit.maximum <= Some(1), "{limit:?}");
+    let one = Rlimit { current: Some(1), maximum: Some(1) };
+    if is_root() {
+        assert_eq!(getrlimit(Resource::Core), one);
+    }
+    // At 0 the handler would start; programs ask for 0 so that nothing is dumped, and must not fail for it.
+    let before = getrlimit(Resource::Core);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)?;
+    let zeroes = [0_u64; 2];
+    call(libc::SYS_setrlimit, with([libc::RLIMIT_CORE.into(), zeroes.as_ptr() as i64]))?;
+    assert_eq!(getrlimit(Resource::Core), before);
+    // Other limits are the program's to lower.
+    setrlimit(Resource::Nofile, Rlimit { current: Some(8), maximum: Some(8) })?;
+    assert_eq!(getrlimit(Resource::Nofile).current, Some(8));
+    assert_eq!(works("/bin/sh", &["-c", "ulimit -c 0 && echo fine"])?, "fine");
     Ok(())
 }
 

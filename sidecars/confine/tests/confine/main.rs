@@ -4,6 +4,7 @@
 mod calls;
 mod files;
 mod limits;
+#[cfg(target_arch = "x86_64")]
 mod page;
 mod privileges;
 mod processes;
@@ -20,6 +21,7 @@ fn main() -> std::process::ExitCode {
         sockets::SCENES,
         limits::SCENES,
         programs::SCENES,
+        #[cfg(target_arch = "x86_64")]
         page::SCENES,
     ])
 }

@@ -20,6 +20,8 @@ pub(crate) const SCENES: &[Scene] = &[
     scene("the_child_hides_its_memory_until_exec", hidden),
     scene("an_impossible_abi_is_refused_where_it_is_required", impossible),
     scene("a_relative_path_is_refused", relative),
+    scene("a_circle_of_links_is_refused", circle),
+    scene("a_supervisor_that_cannot_become_the_user_says_so", other_user),
 ];
 
 fn capabilities(house: &House) -> Outcome {
@@ -119,5 +121,31 @@ fn relative(house: &House) -> Outcome {
         confinement.read_only.push(path.as_bytes().to_vec().into());
         assert!(matches!(Wall::prepare(&confinement), Err(ConfineError::Relative(_))), "{path:?}");
     }
+    Ok(())
+}
+
+fn circle(house: &House) -> Outcome {
+    use std::os::unix::ffi::OsStrExt;
+
+    let link = house.outside.join("circle");
+    std::os::unix::fs::symlink("./circle", &link)?;
+    let mut confinement = house.confinement();
+    confinement.user = None;
+    confinement.read_only.push(link.as_os_str().as_bytes().to_vec().into());
+    let refusal = Wall::prepare(&confinement).expect_err("it leads nowhere");
+    assert!(
+        matches!(&refusal, ConfineError::Path { source, .. } if source.raw_os_error() == Some(libc::ELOOP)),
+        "{refusal}"
+    );
+    Ok(())
+}
+
+fn other_user(house: &House) -> Outcome {
+    house.confine()?;
+    // The wall within a wall: this process has no capability left.
+    let mut confinement = house.confinement();
+    confinement.user = Some(USER);
+    let refusal = confine(&confinement).expect_err("it may not").to_string();
+    assert!(refusal.contains("user 1000, group 1000") && refusal.contains("CAP_SETUID"), "{refusal}");
     Ok(())
 }

@@ -6,11 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use libc::{EACCES, EPERM};
+use packhost_confine::Wall;
 
 use super::scene::{House, Outcome, Scene, USER, call, confine, denied, is_root, scene, with, works};
 
 pub(crate) const SCENES: &[Scene] = &[
     scene("a_process_outside_takes_no_signal", signals).since(6),
+    scene("two_programs_of_one_supervisor_do_not_reach_each_other", siblings).since(6),
     scene("a_process_outside_is_not_read", memory),
     scene("proc_shows_nothing_of_a_process_outside", proc),
     scene("the_running_program_is_not_overwritten", own_program),
@@ -37,6 +39,23 @@ fn signals(house: &House) -> Outcome {
     denied(EPERM, call(libc::SYS_pidfd_send_signal, with([pidfd, libc::SIGKILL.into()])));
     // Its own children take signals.
     assert_eq!(works("/bin/sh", &["-c", "cat <&- & kill -0 $$ && echo sent"])?, "sent");
+    Ok(())
+}
+
+/// Each has a wall of its own, of the same making.
+fn siblings(house: &House) -> Outcome {
+    let mut confinement = house.confinement();
+    confinement.read_only.push(b"/proc".to_vec().into());
+    let mut wall = Some(Wall::prepare(&confinement)?);
+    let raise = move || wall.take().map_or(Ok(()), Wall::raise).map_err(io::Error::other);
+    let mut command = Command::new("/bin/cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    // SAFETY: this process has one thread, so the child may do what its parent could.
+    let sibling = unsafe { command.pre_exec(raise) }.spawn()?;
+    confine(&confinement)?;
+    denied(EPERM, call(libc::SYS_kill, with([sibling.id().into(), libc::SIGKILL.into()])));
+    denied(EACCES, fs::read(format!("/proc/{}/mem", sibling.id())));
+    denied(EACCES, fs::read_link(format!("/proc/{}/fd/0", sibling.id())));
     Ok(())
 }
 

@@ -30,15 +30,16 @@ pub(crate) async fn attach(execs: &Execs, attach: Attach, mut frames: Frames<Str
     }
 }
 
-/// Serves a host that has this much of the outputs, until one of them is gone or another exchange takes over.
+/// Serves a host that has this much of the outputs, until one of them is gone or another exchange takes over. What was
+/// confirmed is not there any more: a host that did not confirm it gets what comes after.
 async fn follow(program: &Rc<Program>, (stdout, stderr): (u64, u64), mut frames: Frames<Stream>) {
-    if !program.output.can_resume(stdout) || !program.error.can_resume(stderr) {
-        let message = "its output cannot be sent from there: it was confirmed already, or was not written";
+    let (Some(stdout), Some(stderr)) = (program.output.resume(stdout), program.error.resume(stderr)) else {
+        let message = "its output cannot be sent from there: so much was not written";
         let refused = Executed::Refused(Refusal::new(Fault::Malformed, message));
         return answer(&mut frames, &refused).await;
-    }
+    };
     let attachment = program.attach();
-    let attached = Attached { pid: program.pid, stdin: program.input.received() };
+    let attached = Attached { pid: program.pid, stdin: program.input.received(), stdout, stderr };
     let (read, write) = tokio::io::split(frames.into_inner());
     let (read, mut write) = (Frames::new(read), Frames::new(write));
     let talk = async {

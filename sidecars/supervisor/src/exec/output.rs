@@ -68,10 +68,11 @@ impl Output {
         Ok(())
     }
 
-    /// Whether a host that has this many bytes can be served.
-    pub(super) fn can_resume(&self, count: u64) -> bool {
+    /// From where a host that has this many bytes is served: from there, or from the first byte that is still kept. `None`
+    /// where so much was not written.
+    pub(super) fn resume(&self, count: u64) -> Option<u64> {
         let kept = self.kept.borrow();
-        (kept.confirmed..=kept.end()).contains(&count)
+        (count <= kept.end()).then_some(count.max(kept.confirmed))
     }
 
     /// What comes after this many bytes, at most [`limits::DATA`] of it; empty where nothing is here.

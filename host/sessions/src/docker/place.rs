@@ -1,0 +1,149 @@
+//! What a sandbox has on this host: a directory for its supervisor's socket; and the supervisor's program for all of them.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+use super::settings::Supervisor;
+use crate::error::RuntimeError;
+use crate::id::SandboxId;
+
+/// The one directory of ours inside.
+pub(super) const OURS: &str = "/.packhost";
+/// The supervisor's program, inside.
+pub(super) const PROGRAM: &str = "/.packhost/supervisor";
+/// Where the supervisor makes its socket, inside.
+pub(super) const RUN: &str = "/.packhost/run";
+/// The supervisor's socket, inside.
+pub(super) const SOCKET: &str = "/.packhost/run/socket";
+
+/// How old a directory without a container has to be before it is taken for left over: older than any making of a sandbox.
+const LEFT_OVER: Duration = Duration::from_secs(600);
+/// The longest path of a socket: `sun_path` of unix(7), with its last zero.
+const SUN_PATH: usize = 107;
+
+/// The directory of all sandboxes of this host.
+#[derive(Debug)]
+pub(super) struct Places {
+    root: PathBuf,
+    supervisor: Supervisor,
+    /// Where the supervisor's bytes are to be: hashing them takes longer than the rest of a sandbox's making on this side.
+    program: OnceLock<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn new(root: PathBuf, supervisor: Supervisor) -> Self {
+        Self { root, supervisor, program: OnceLock::new() }
+    }
+
+    pub(super) fn of(&self, id: &SandboxId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// The supervisor's program as a file, named after its content: sandboxes that run keep theirs when another comes.
+    pub(super) fn program(&self) -> Result<PathBuf, RuntimeError> {
+        let bytes = match &self.supervisor {
+            Supervisor::File(path) => return Ok(path.clone()),
+            Supervisor::Bytes(bytes) => *bytes,
+        };
+        let path = self
+            .program
+            .get_or_init(|| self.root.join(format!("supervisor-{}", packhost_core::Digest::of(bytes).hex())));
+        if path.metadata().is_ok_and(|found| found.len() == bytes.len() as u64) {
+            return Ok(path.clone());
+        }
+        let write = || -> io::Result<()> {
+            self.make_root()?;
+            // A directory of its own, so that two first sandboxes do not write the same file; swept as one when this dies.
+            let part = self.root.join(SandboxId::fresh().as_str());
+            DirBuilder::new().mode(0o700).create(&part)?;
+            let whole = part.join("supervisor");
+            let mut file = File::options().write(true).create_new(true).mode(0o555).open(&whole)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            drop(file);
+            fs::rename(&whole, path)?;
+            fs::remove_dir(&part)
+        };
+        write().map_err(|error| self.failed(path, &error))?;
+        Ok(path.clone())
+    }
+
+    /// Makes the directory of a sandbox, for its root user alone: whoever can reach the socket commands the sandbox.
+    pub(super) fn make(&self, id: &SandboxId, root: u32) -> Result<PathBuf, RuntimeError> {
+        let path = self.of(id);
+        let make = || -> io::Result<()> {
+            self.make_root()?;
+            DirBuilder::new().mode(0o700).create(&path)?;
+            if root != rustix::process::geteuid().as_raw() {
+                std::os::unix::fs::chown(&path, Some(root), Some(root))?;
+            }
+            Ok(())
+        };
+        match make() {
+            Ok(()) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(RuntimeError::Failed("there is a sandbox of this id already".into()))
+            }
+            Err(error) => {
+                let _ = fs::remove_dir(&path);
+                Err(self.failed(&path, &error))
+            }
+        }
+    }
+
+    /// Removes the directory of a sandbox; one that is not there is a success.
+    pub(super) fn remove(&self, id: &SandboxId) -> Result<(), RuntimeError> {
+        let path = self.of(id);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(&path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes directories whose sandbox is known to nobody.
+    pub(super) fn sweep(&self, known: impl Fn(&SandboxId) -> bool) {
+        let Ok(entries) = fs::read_dir(&self.root) else { return };
+        for entry in entries.flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<SandboxId>().ok()) else {
+                continue;
+            };
+            let age =
+                entry.metadata().and_then(|found| found.modified()).ok().and_then(|made| made.elapsed().ok());
+            if !known(&id) && age.is_some_and(|age| age > LEFT_OVER) {
+                let _ = self.remove(&id);
+            }
+        }
+    }
+
+    /// Connects to a sandbox's socket.
+    pub(super) async fn connect(&self, id: &SandboxId) -> io::Result<UnixStream> {
+        let path = self.of(id).join("socket");
+        if path.as_os_str().as_bytes().len() <= SUN_PATH {
+            return UnixStream::connect(path).await;
+        }
+        // Too long for an address: by way of the directory, which the kernel names shorter.
+        let directory = File::open(self.of(id))?;
+        UnixStream::connect(format!("/proc/self/fd/{}/socket", directory.as_raw_fd())).await
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.root)
+    }
+
+    fn failed(&self, path: &Path, error: &io::Error) -> RuntimeError {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                RuntimeError::Exhausted(format!("no room on the disk for {}", path.display()))
+            }
+            _ => RuntimeError::Failed(format!("{}: {error}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A session that a call has.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Shared;
+use super::choose::Chosen;
+use super::idle::Kept;
+use super::need::Need;
+use crate::id::SandboxId;
+use crate::link::{Leaves, Link};
+use crate::runtime::Capabilities;
+use crate::spec::Backend;
+
+/// A session that a call has. Dropped, it is ended; [`put_back`](Self::put_back), it waits for the next call of the same
+/// owner.
+pub struct Held {
+    shared: Arc<Shared>,
+    kept: Option<Kept>,
+    need: Need,
+    reused: bool,
+}
+
+impl Held {
+    pub(super) fn new(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
+        let (id, chosen) = (&kept.id, &kept.chosen);
+        tracing::info!(
+            target: "packhost::session",
+            %id, owner = %need.owner, pack = %need.pack, backend = %chosen.backend, image = chosen.image, event = "started"
+        );
+        Self { shared, kept: Some(kept), need, reused: false }
+    }
+
+    pub(super) fn again(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
+        tracing::info!(target: "packhost::session", id = %kept.id, owner = %need.owner, pack = %need.pack, event = "used again");
+        Self { shared, kept: Some(kept), need, reused: true }
+    }
+
+    fn kept(&self) -> &Kept {
+        // Taken by what consumes the session, and by drop.
+        self.kept.as_ref().expect("a session that is held")
+    }
+
+    /// Its sandbox.
+    pub fn id(&self) -> &SandboxId {
+        &self.kept().id
+    }
+
+    /// The connection to its supervisor.
+    pub fn link(&self) -> &Link {
+        &self.kept().link
+    }
+
+    /// Which backend it became, and why not another.
+    pub fn chosen(&self) -> &Chosen {
+        &self.kept().chosen
+    }
+
+    /// Whether an earlier call left it.
+    pub fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// What its backend can do.
+    pub fn capabilities(&self) -> Capabilities {
+        let runtime = self.shared.runtime(self.chosen().backend);
+        runtime.map(|runtime| runtime.capabilities()).unwrap_or_default()
+    }
+
+    /// From now on this answers for what leaves the sandbox; before, nothing leaves.
+    pub fn open_gate(&self, to: Arc<dyn Leaves>) {
+        self.kept().gate.open(Some(to));
+    }
+
+    /// Leaves it to the next call that needs the same, for as long as the need said. Nothing of this call may still run in it.
+    pub fn put_back(mut self) {
+        let Some(mut kept) = self.kept.take() else { return };
+        kept.gate.open(None);
+        let now = SystemTime::now();
+        let idle = self.need.idle;
+        if idle.is_zero() || kept.ends <= now || kept.is_lost() {
+            self.shared.end(kept.id, kept.chosen.backend);
+            return;
+        }
+        kept.until = (now + idle).min(kept.ends);
+        self.shared.held().remove(&kept.id);
+        self.shared.idle().put(kept);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            kept.gate.open(None);
+            self.shared.end(kept.id, kept.chosen.backend);
+        }
+    }
+}
+
+/// Ends a sandbox that was being made, unless it was finished.
+pub(super) struct EndOnDrop {
+    shared: Arc<Shared>,
+    what: Option<(SandboxId, Backend)>,
+}
+
+impl EndOnDrop {
+    pub(super) fn new(shared: Arc<Shared>, id: SandboxId, backend: Backend) -> Self {
+        Self { shared, what: Some((id, backend)) }
+    }
+
+    pub(super) fn forget(mut self) {
+        self.what = None;
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if let Some((id, backend)) = self.what.take() {
+            self.shared.end(id, backend);
+        }
+    }
+}

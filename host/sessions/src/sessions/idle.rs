@@ -1,0 +1,65 @@
+//! Sessions that wait for the next call that needs the same.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures::FutureExt;
+
+use super::choose::Chosen;
+use super::gate::Gate;
+use super::need::Key;
+use crate::id::SandboxId;
+use crate::link::Link;
+
+/// A session that nobody has now.
+pub(super) struct Kept {
+    pub(super) id: SandboxId,
+    pub(super) key: Key,
+    pub(super) link: Link,
+    pub(super) gate: Arc<Gate>,
+    pub(super) chosen: Chosen,
+    /// When it has to be gone.
+    pub(super) ends: SystemTime,
+    /// Until when it is kept without use.
+    pub(super) until: SystemTime,
+}
+
+impl Kept {
+    /// Whether its sandbox is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.link.lost().now_or_never().is_some()
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Idle(Vec<Kept>);
+
+impl Idle {
+    pub(super) fn put(&mut self, kept: Kept) {
+        self.0.push(kept);
+    }
+
+    /// The one that was used last: the others go sooner.
+    pub(super) fn take(&mut self, key: Key) -> Option<Kept> {
+        let at = self.0.iter().rposition(|kept| kept.key == key)?;
+        Some(self.0.remove(at))
+    }
+
+    /// Those whose time is over.
+    pub(super) fn over(&mut self, now: SystemTime) -> Vec<Kept> {
+        self.0.extract_if(.., |kept| kept.until <= now || kept.ends <= now || kept.is_lost()).collect()
+    }
+
+    pub(super) fn remove(&mut self, id: &SandboxId) {
+        self.0.retain(|kept| kept.id != *id);
+    }
+
+    pub(super) fn all(&mut self) -> Vec<Kept> {
+        std::mem::take(&mut self.0)
+    }
+
+    pub(super) fn has(&self, id: &SandboxId) -> bool {
+        self.0.iter().any(|kept| kept.id == *id)
+    }
+}

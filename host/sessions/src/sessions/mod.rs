@@ -1,0 +1,330 @@
+//! Sessions: sandboxes with an owner, a lease and an end.
+//!
+//! Owns: which backend serves a call ([`choose`]), who has which sandbox ([`table`]), which are kept for the next call
+//! ([`idle`]), and that none outlives its time, its host or its owner's quota ([`keep`]).
+
+mod choose;
+mod gate;
+mod held;
+mod idle;
+mod keep;
+mod look;
+mod need;
+mod table;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use packhost_state::{Database, StateError};
+use tokio_util::task::TaskTracker;
+
+use crate::error::RuntimeError;
+use crate::id::{HostId, SandboxId};
+use crate::link::{Link, LinkError, LinkSettings};
+use crate::runtime::SessionRuntime;
+
+pub use choose::{Chosen, Passed};
+pub use held::Held;
+pub use keep::Swept;
+pub use look::Listed;
+pub use need::{NamedImage, Need};
+
+use gate::Gate;
+use idle::Idle;
+use table::Stored;
+
+/// Hands out sessions. Cheap to clone. Needs a tokio runtime that outlives it.
+#[derive(Clone)]
+pub struct Sessions(Arc<Shared>);
+
+struct Shared {
+    runtimes: Vec<Arc<dyn SessionRuntime>>,
+    database: Arc<Database>,
+    settings: SessionsSettings,
+    /// This process, among those that share the database.
+    instance: String,
+    idle: Mutex<Idle>,
+    /// Sandboxes of this process that a call has now.
+    held: Mutex<HashMap<SandboxId, SystemTime>>,
+    closing: TaskTracker,
+}
+
+/// Bounds of sessions.
+#[derive(Debug, Clone)]
+pub struct SessionsSettings {
+    /// Sessions that one caller may have, over all packs.
+    pub per_caller: u32,
+    /// How long a process that does not say anything any more keeps its sessions. Each process says it is there three times
+    /// in that time.
+    pub lease: Duration,
+    /// How long a sandbox goes without a connection before it ends itself. Longer than the lease, or nothing is left to
+    /// adopt.
+    pub orphaned_after: Duration,
+    /// How long a supervisor is waited for, and a broken stream tried again.
+    pub link: LinkSettings,
+}
+
+impl Default for SessionsSettings {
+    /// 32 sessions for each caller, leases of 30 s, 120 s without a host.
+    fn default() -> Self {
+        Self {
+            per_caller: 32,
+            lease: Duration::from_secs(30),
+            orphaned_after: Duration::from_secs(120),
+            link: LinkSettings::default(),
+        }
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No backend that would do can be used; why not, one by one.
+    #[error("{}", none(.0))]
+    None(Vec<Passed>),
+    /// The caller has as many as it may.
+    #[error("there may be {most} sessions of one caller {}", of.as_deref().unwrap_or("at once"))]
+    TooMany {
+        /// How many.
+        most: u32,
+        /// Of what, where it is not all.
+        of: Option<String>,
+    },
+    /// There is none of that id.
+    #[error("there is no session {0}")]
+    NotFound(SandboxId),
+    /// The sandbox was made and does not answer as it should.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A backend failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+fn none(passed: &[Passed]) -> String {
+    let reasons: Vec<_> = passed.iter().map(ToString::to_string).collect();
+    match reasons.as_slice() {
+        [] => "no backend is granted".to_owned(),
+        reasons => reasons.join("; "),
+    }
+}
+
+/// The id of the host that this state belongs to, for the backends.
+///
+/// # Errors
+/// When the state cannot be read or written.
+pub fn host_id(database: &Database) -> Result<HostId, StateError> {
+    database.migrate("sessions", table::STEPS)?;
+    database.write(table::host)
+}
+
+impl Sessions {
+    /// Sessions on these backends. Nothing is kept up before [`keep`](Self::keep).
+    ///
+    /// # Errors
+    /// When the tables are those of a newer host.
+    pub fn open(
+        runtimes: Vec<Arc<dyn SessionRuntime>>,
+        database: Arc<Database>,
+        settings: SessionsSettings,
+    ) -> Result<Self, StateError> {
+        database.migrate("sessions", table::STEPS)?;
+        Ok(Self(Arc::new(Shared {
+            runtimes,
+            database,
+            settings,
+            instance: HostId::fresh().into(),
+            idle: Mutex::default(),
+            held: Mutex::default(),
+            closing: TaskTracker::new(),
+        })))
+    }
+
+    /// The backends.
+    pub fn runtimes(&self) -> &[Arc<dyn SessionRuntime>] {
+        &self.0.runtimes
+    }
+
+    /// A session that does what is needed: an idle one of the same owner, pack and rules, or a new one.
+    ///
+    /// # Errors
+    /// Why there is none. Nothing is left of it then.
+    pub async fn acquire(&self, need: Need) -> Result<Held, SessionError> {
+        let key = need.key();
+        while let Some(kept) = self.0.take_idle(key) {
+            if kept.link.ping().await.is_ok() {
+                return Ok(Held::again(Arc::clone(&self.0), kept, need));
+            }
+            self.0.end(kept.id, kept.chosen.backend);
+        }
+        self.0.make(key, need).await
+    }
+
+    /// Ends every session of this process, and waits for it.
+    pub async fn drain(&self) {
+        let all = self.0.idle().all();
+        for kept in all {
+            self.0.end(kept.id, kept.chosen.backend);
+        }
+        self.0.closing.close();
+        self.0.closing.wait().await;
+        self.0.closing.reopen();
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<SandboxId, SystemTime>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle session, which is held from here on.
+    fn take_idle(&self, key: need::Key) -> Option<idle::Kept> {
+        let kept = self.idle().take(key)?;
+        self.held().insert(kept.id.clone(), kept.ends);
+        Some(kept)
+    }
+
+    fn runtime(&self, backend: crate::Backend) -> Option<&Arc<dyn SessionRuntime>> {
+        self.runtimes.iter().find(|runtime| runtime.backend() == backend)
+    }
+
+    /// Statements on a thread that may wait for the disk.
+    async fn database<T, F>(self: &Arc<Self>, work: F) -> Result<T, StateError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, StateError> + Send + 'static,
+    {
+        let shared = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || work(&shared)).await {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// A new session. Its row is there before its sandbox is: what is cut off in between is found.
+    async fn make(self: &Arc<Self>, key: need::Key, need: Need) -> Result<Held, SessionError> {
+        let mut passed = Vec::new();
+        for backend in need.on.iter().copied() {
+            let runtime = match choose::usable(self.runtime(backend), backend, &need).await {
+                Ok(runtime) => Arc::clone(runtime),
+                Err(reason) => {
+                    passed.push(Passed { backend, reason });
+                    continue;
+                }
+            };
+            for image in need.images(backend) {
+                match self.start(&runtime, &image, &need).await {
+                    Ok((id, link, gate, ends)) => {
+                        let chosen = Chosen { backend, image: choose::name(&image), passed };
+                        let kept = idle::Kept { id, key, link, gate, chosen, ends, until: ends };
+                        return Ok(Held::new(Arc::clone(self), kept, need));
+                    }
+                    Err(SessionError::Runtime(error)) if choose::is_for_the_next(&error) => {
+                        passed.push(Passed { backend, reason: error.to_string() });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(SessionError::None(passed))
+    }
+
+    async fn start(
+        self: &Arc<Self>,
+        runtime: &Arc<dyn SessionRuntime>,
+        image: &crate::Image,
+        need: &Need,
+    ) -> Result<(SandboxId, Link, Arc<Gate>, SystemTime), SessionError> {
+        let spec = choose::spec(image, need, self.settings.orphaned_after);
+        let (id, ends) = (spec.id.clone(), SystemTime::now() + need.lifetime);
+        self.enter(runtime.backend(), &spec, need, ends).await?;
+        let unless_done = held::EndOnDrop::new(Arc::clone(self), id.clone(), runtime.backend());
+        runtime.create(&spec).await?;
+        let gate = Arc::new(Gate::default());
+        let leaves: Arc<dyn crate::link::Leaves> = gate.clone();
+        let settings =
+            LinkSettings { orphaned_after: Some(self.settings.orphaned_after), ..self.settings.link };
+        let link = Link::connect(Arc::clone(runtime), id.clone(), Some(leaves), settings).await?;
+        unless_done.forget();
+        Ok((id, link, gate, ends))
+    }
+
+    async fn enter(
+        self: &Arc<Self>,
+        backend: crate::Backend,
+        spec: &crate::SandboxSpec,
+        need: &Need,
+        ends: SystemTime,
+    ) -> Result<(), SessionError> {
+        let now = SystemTime::now();
+        self.held().insert(spec.id.clone(), ends);
+        let row = Stored {
+            id: spec.id.clone(),
+            backend,
+            owner: need.owner.to_string(),
+            pack: need.pack.to_string(),
+            workspace: need.workspace.clone(),
+            image: choose::name(&spec.image),
+            created: table::milliseconds(now),
+            ends: table::milliseconds(ends),
+            instance: self.instance.clone(),
+            leased_until: table::milliseconds(now + self.settings.lease),
+        };
+        let (owner, pack, most) = (need.owner.clone(), need.pack.clone(), need.most);
+        let entered = self.database(move |shared| {
+            let all = shared.settings.per_caller;
+            shared.database.write(|sql| {
+                let (of_pack, of_owner) = table::count(sql, &owner, pack.as_str())?;
+                if of_pack >= most {
+                    return Ok(Err(SessionError::TooMany { most, of: Some(format!("of {pack}")) }));
+                }
+                if of_owner >= all {
+                    return Ok(Err(SessionError::TooMany { most: all, of: None }));
+                }
+                table::put(sql, &row)?;
+                Ok::<_, StateError>(Ok(()))
+            })
+        });
+        match entered.await {
+            Ok(Ok(())) => Ok(()),
+            failed => {
+                self.held().remove(&spec.id);
+                Err(failed.map_or_else(SessionError::from, |refused| {
+                    refused.err().unwrap_or(SessionError::None(Vec::new()))
+                }))
+            }
+        }
+    }
+
+    /// Ends a sandbox in the background; its row goes when it is gone.
+    fn end(self: &Arc<Self>, id: SandboxId, backend: crate::Backend) {
+        let shared = Arc::clone(self);
+        self.closing.spawn(async move { shared.end_now(id, backend).await });
+    }
+
+    async fn end_now(self: Arc<Self>, id: SandboxId, backend: crate::Backend) {
+        let destroyed = match self.runtime(backend) {
+            Some(runtime) => runtime.destroy(&id).await,
+            None => Err(RuntimeError::Unavailable(format!("{backend} is not configured"))),
+        };
+        self.held().remove(&id);
+        if let Err(error) = destroyed {
+            // Its row stays: the next sweep tries again.
+            tracing::warn!(target: "packhost::session", %id, %backend, %error, "a sandbox could not be ended");
+            return;
+        }
+        tracing::info!(target: "packhost::session", %id, %backend, event = "ended");
+        let row = id.clone();
+        if let Err(error) = self.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await {
+            tracing::warn!(target: "packhost::session", %id, %error, "an ended session is still written down");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The table of sessions: who has which sandbox, and until when.
+//!
+//! Several processes may share it, each an *instance*. A row belongs to the instance whose lease it carries; once that has
+//! run out, any instance may take the row.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use packhost_core::Caller;
+use packhost_state::StateError;
+use rusqlite::types::Type;
+use rusqlite::{Row, Transaction, params};
+
+use crate::id::{HostId, SandboxId};
+use crate::spec::Backend;
+
+/// Versions of the table; see [`packhost_state::Database::migrate`].
+pub(super) const STEPS: &[&str] = &["CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    backend TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    pack TEXT NOT NULL,
+    workspace TEXT,
+    image TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL,
+    instance TEXT NOT NULL,
+    leased_until BIGINT NOT NULL
+);
+CREATE INDEX sessions_of_owner ON sessions (owner, pack);
+CREATE TABLE sessions_host (one BIGINT PRIMARY KEY, id TEXT NOT NULL)"];
+
+/// A session as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) id: SandboxId,
+    pub(super) backend: Backend,
+    pub(super) owner: String,
+    pub(super) pack: String,
+    pub(super) workspace: Option<String>,
+    pub(super) image: String,
+    pub(super) created: u64,
+    pub(super) ends: u64,
+    pub(super) instance: String,
+    pub(super) leased_until: u64,
+}
+
+/// The id of the host that this state belongs to, made on first use.
+pub(super) fn host(sql: &Transaction<'_>) -> Result<HostId, StateError> {
+    let fresh = HostId::fresh();
+    let insert = "INSERT INTO sessions_host (one, id) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING";
+    sql.execute(insert, [fresh.as_str()])?;
+    Ok(sql.query_row("SELECT id FROM sessions_host WHERE one = 1", [], |row| parsed(row, 0))?)
+}
+
+/// How many sessions a caller has of this pack, and of all.
+pub(super) fn count(sql: &Transaction<'_>, owner: &Caller, pack: &str) -> Result<(u32, u32), StateError> {
+    let query = "SELECT coalesce(sum(CASE WHEN pack = ?2 THEN 1 ELSE 0 END), 0), count(*) FROM sessions WHERE owner = ?1";
+    Ok(sql.query_row(query, params![owner.as_str(), pack], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+pub(super) fn put(sql: &Transaction<'_>, new: &Stored) -> Result<(), StateError> {
+    let insert = "INSERT INTO sessions (id, backend, owner, pack, workspace, image, created_at, ends_at, instance, leased_until) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let values = params![
+        new.id.as_str(),
+        new.backend.as_str(),
+        new.owner,
+        new.pack,
+        new.workspace,
+        new.image,
+        new.created,
+        new.ends,
+        new.instance,
+        new.leased_until
+    ];
+    sql.execute(insert, values)?;
+    Ok(())
+}
+
+/// Holds everything of an instance until then.
+pub(super) fn renew(sql: &Transaction<'_>, instance: &str, until: u64) -> Result<(), StateError> {
+    sql.execute("UPDATE sessions SET leased_until = ?2 WHERE instance = ?1", params![instance, until])?;
+    Ok(())
+}
+
+/// Takes over what nobody holds any more, and says what that is.
+pub(super) fn take(
+    sql: &Transaction<'_>,
+    instance: &str,
+    now: u64,
+    until: u64,
+) -> Result<Vec<Stored>, StateError> {
+    let lost = "SELECT * FROM sessions WHERE leased_until < ?1 AND instance <> ?2 ORDER BY id";
+    let lost = query(sql, lost, params![now, instance])?;
+    let update =
+        "UPDATE sessions SET instance = ?2, leased_until = ?3 WHERE leased_until < ?1 AND instance <> ?2";
+    sql.execute(update, params![now, instance, until])?;
+    Ok(lost)
+}
+
+pub(super) fn remove(sql: &Transaction<'_>, id: &SandboxId) -> Result<bool, StateError> {
+    Ok(sql.execute("DELETE FROM sessions WHERE id = ?1", [id.as_str()])? > 0)
+}
+
+pub(super) fn all(sql: &Transaction<'_>) -> Result<Vec<Stored>, StateError> {
+    query(sql, "SELECT * FROM sessions ORDER BY created_at, id", [])
+}
+
+fn query(
+    sql: &Transaction<'_>,
+    query: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<Stored>, StateError> {
+    let mut statement = sql.prepare_cached(query)?;
+    let rows = statement.query_map(values, stored)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        id: parsed(row, 0)?,
+        backend: parsed(row, 1)?,
+        owner: row.get(2)?,
+        pack: row.get(3)?,
+        workspace: row.get(4)?,
+        image: row.get(5)?,
+        created: row.get(6)?,
+        ends: row.get(7)?,
+        instance: row.get(8)?,
+        leased_until: row.get(9)?,
+    })
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text = row.get::<_, String>(column)?;
+    text.parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// Milliseconds since 1970; 0 for what was before.
+pub(super) fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The database holds signed numbers.
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(i64::MAX.unsigned_abs())
+}

@@ -1,0 +1,139 @@
+//! A Docker Engine of the test's own, with an image made from a few programs of this machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use futures::TryStreamExt;
+use tempfile::TempDir;
+
+use crate::docker::support::soon;
+
+/// The image that every test has.
+pub(crate) const IMAGE: &str = "packhost/test";
+const PROGRAMS: [&str; 11] =
+    ["sh", "cat", "echo", "id", "ls", "dd", "touch", "sleep", "true", "chmod", "stat"];
+
+/// Ends, with all that it started, when it is dropped.
+pub(crate) struct Engine {
+    daemon: Child,
+    // Short, since the engine makes sockets in it.
+    root: TempDir,
+}
+
+impl Engine {
+    pub(crate) async fn start() -> Self {
+        let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
+        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
+        let log = fs::File::create(path("log")).expect("a log");
+        let mut command = Command::new("dockerd");
+        command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
+        command.args(["--host", &format!("unix://{}", path("docker.sock"))]);
+        command.args(["--iptables=false", "--bridge=none", "--shutdown-timeout", "1"]);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        // SAFETY: prctl(2) is async-signal-safe, and nothing else happens between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+                Ok(())
+            });
+        }
+        let daemon = command.spawn().expect("dockerd is installed, which is Debian's package docker.io");
+        let engine = Self { daemon, root };
+        soon("the engine answers", async || match engine.try_client() {
+            Some(client) => client.ping().await.ok(),
+            None => None,
+        })
+        .await;
+        engine.import(IMAGE, &[]).await;
+        engine
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.root.path().join("docker.sock")
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn try_client(&self) -> Option<Docker> {
+        Docker::connect_with_unix(self.socket().to_str()?, 60, API_DEFAULT_VERSION).ok()
+    }
+
+    pub(crate) async fn client(&self) -> Docker {
+        let client = self.try_client().expect("the engine listens");
+        client.negotiate_version().await.expect("the engine answers")
+    }
+
+    /// Makes an image of the machine's programs, with these changes (instructions of a Dockerfile).
+    pub(crate) async fn import(&self, name: &str, changes: &[&str]) {
+        let options = CreateImageOptionsBuilder::default()
+            .from_src("-")
+            .repo(name)
+            .tag("latest")
+            .changes(changes.iter().map(|&change| change.to_owned()).collect())
+            .build();
+        let client = self.client().await;
+        let imported = client.create_image(Some(options), Some(body_full(closure().into())), None);
+        imported.try_collect::<Vec<_>>().await.expect("the image is imported");
+    }
+
+    pub(crate) async fn image_id(&self, name: &str) -> String {
+        self.client().await.inspect_image(name).await.expect("the image is there").id.expect("it has an id")
+    }
+
+    /// The names of all containers, whoever's.
+    pub(crate) async fn containers(&self) -> Vec<String> {
+        let all = ListContainersOptionsBuilder::default().all(true).build();
+        let listed = self.client().await.list_containers(Some(all)).await.expect("the engine lists");
+        listed.into_iter().flat_map(|container| container.names.unwrap_or_default()).collect()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.daemon.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = self.daemon.wait();
+        // What the engine leaves mounted would keep the directory from being removed.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
+            if Path::new(mount).starts_with(self.root.path()) {
+                let _ = Command::new("umount").args(["--lazy", mount]).status();
+            }
+        }
+    }
+}
+
+/// A tar of the programs and of the libraries that they are linked with.
+fn closure() -> Vec<u8> {
+    let mut files = BTreeSet::new();
+    for program in PROGRAMS {
+        let path = ["/usr/bin", "/bin"].map(|directory| Path::new(directory).join(program));
+        let path = path.into_iter().find(|path| path.exists()).expect("every machine has it");
+        let linked = Command::new("ldd").arg(&path).output().expect("ldd runs");
+        let linked = String::from_utf8_lossy(&linked.stdout).into_owned();
+        let words = linked.split_whitespace().filter(|word| word.starts_with('/'));
+        files.extend(words.map(|word| (PathBuf::from(word), PathBuf::from(word))));
+        files.insert((Path::new("/bin").join(program), path));
+    }
+    let mut tar = tar::Builder::new(Vec::new());
+    for (inside, host) in files {
+        let inside = inside.strip_prefix("/").expect("absolute");
+        tar.append_path_with_name(fs::canonicalize(&host).expect("it is there"), inside)
+            .expect("it can be read");
+    }
+    for directory in ["tmp", "etc"] {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, directory, std::io::empty()).expect("a directory");
+    }
+    tar.into_inner().expect("a whole tar")
+}

@@ -1,0 +1,205 @@
+//! Workspaces: directories that several calls share. A component sees one as a directory, a sandbox as a mount; an agent
+//! passes its name from one call to the next.
+//!
+//! Owns: the directories, whose they are, how long they live and how much is in them. Refuses: what is in them, and who may
+//! have one. A name means something for its owner alone: for everybody else there is no such workspace.
+
+mod measure;
+mod name;
+mod table;
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use packhost_core::Caller;
+use packhost_state::{Database, StateError};
+use serde::Serialize;
+
+pub use measure::{Measured, measure};
+pub use name::{InvalidName, WorkspaceName};
+
+/// The workspaces of a host. Its methods block on the disk.
+pub struct Workspaces {
+    database: Arc<Database>,
+    dir: PathBuf,
+    bounds: Bounds,
+}
+
+/// How many there may be, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Workspaces of one caller. One more is refused.
+    pub per_caller: u32,
+    /// How long one that nobody uses is kept.
+    pub unused: Duration,
+}
+
+/// 64 for each caller, and a day without use.
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { per_caller: 64, unused: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// A workspace, for the one that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// What its owner calls it by.
+    pub name: WorkspaceName,
+    /// Where it is, absolute.
+    pub dir: PathBuf,
+}
+
+/// What is known of a workspace without looking into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: WorkspaceName,
+    /// Its owner.
+    pub owner: String,
+    /// When it was made, in milliseconds since 1970.
+    pub created: u64,
+    /// When it was last used, in milliseconds since 1970.
+    pub used: u64,
+}
+
+/// Why there is no workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// There is none of that name for this caller.
+    #[error("there is no workspace \"{0}\"")]
+    NotFound(String),
+    /// The caller has as many as it may have.
+    #[error("there may be {most} workspaces for one caller")]
+    TooMany {
+        /// How many.
+        most: u32,
+    },
+    /// Its directory cannot be made, opened or removed.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Workspaces {
+    /// The workspaces in `dir`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When the tables are those of a newer host, or the directory cannot be made.
+    pub fn open(database: Arc<Database>, dir: PathBuf, bounds: Bounds) -> Result<Self, WorkspaceError> {
+        database.migrate("workspaces", table::STEPS)?;
+        make(&dir, true).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
+        Ok(Self { database, dir, bounds })
+    }
+
+    /// A new, empty one.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::TooMany`], and what keeps it from being made.
+    pub fn fresh(&self, owner: &Caller, now: SystemTime) -> Result<Workspace, WorkspaceError> {
+        let name = WorkspaceName::fresh();
+        let most = self.bounds.per_caller;
+        self.database.write(|sql| match table::count(sql, owner)? < most {
+            true => Ok(table::put(sql, &name, owner, milliseconds(now))?),
+            false => Err(WorkspaceError::TooMany { most }),
+        })?;
+        let dir = self.dir.join(name.as_str());
+        make(&dir, false).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
+        Ok(Workspace { name, dir })
+    }
+
+    /// The one of that name, which counts as used now.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::NotFound`] also where it is somebody else's.
+    pub fn find(&self, owner: &Caller, name: &str, now: SystemTime) -> Result<Workspace, WorkspaceError> {
+        let missing = || WorkspaceError::NotFound(name.chars().take(64).collect());
+        let name: WorkspaceName = name.parse().map_err(|_| missing())?;
+        if !self.database.write(|sql| table::touch(sql, &name, owner, milliseconds(now)))? {
+            return Err(missing());
+        }
+        let dir = self.dir.join(name.as_str());
+        // One whose making was cut off has a row and no directory.
+        make(&dir, true).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
+        Ok(Workspace { name, dir })
+    }
+
+    /// Every workspace, or those of one caller, the latest used first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn list(&self, owner: Option<&Caller>) -> Result<Vec<Listed>, WorkspaceError> {
+        Ok(self.database.read(|sql| table::list(sql, owner))?)
+    }
+
+    /// Removes one with everything in it, whoever owns it. Whether there was one.
+    ///
+    /// # Errors
+    /// When something of it cannot be removed; it may be asked again.
+    pub fn remove(&self, name: &WorkspaceName) -> Result<bool, WorkspaceError> {
+        let dir = self.dir.join(name.as_str());
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(WorkspaceError::File { path: dir, source: error });
+            }
+            _ => {}
+        }
+        Ok(self.database.write(|sql| table::remove(sql, name))?)
+    }
+
+    /// Removes those that were not used for too long, and directories that belong to none. `in_use` are left alone,
+    /// however old. How many went.
+    ///
+    /// # Errors
+    /// When the state cannot be read. One that cannot be removed is left for the next time and said in the log.
+    pub fn sweep(
+        &self,
+        now: SystemTime,
+        in_use: impl Fn(&WorkspaceName) -> bool,
+    ) -> Result<usize, WorkspaceError> {
+        let oldest = milliseconds(now.checked_sub(self.bounds.unused).unwrap_or(UNIX_EPOCH));
+        // Directories first: one that is made meanwhile has its row already, or is not in this list.
+        let dirs = directories(&self.dir)?;
+        let listed = self.list(None)?;
+        let known = |name: &WorkspaceName| listed.iter().any(|one| one.name == *name);
+        let old = listed.iter().filter(|one| one.used < oldest).map(|one| one.name.clone());
+        let stray = dirs.into_iter().filter(|name| !known(name));
+        let mut gone = 0;
+        for name in old.chain(stray).filter(|name| !in_use(name)) {
+            match self.remove(&name) {
+                Ok(_) => gone += 1,
+                Err(error) => tracing::warn!(%name, %error, "a workspace cannot be removed"),
+            }
+        }
+        Ok(gone)
+    }
+}
+
+fn directories(dir: &Path) -> Result<Vec<WorkspaceName>, WorkspaceError> {
+    let entries =
+        fs::read_dir(dir).map_err(|source| WorkspaceError::File { path: dir.to_owned(), source })?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Ok(names.collect())
+}
+
+fn make(dir: &Path, or_there: bool) -> io::Result<()> {
+    DirBuilder::new().recursive(or_there).mode(0o700).create(dir)
+}
+
+/// Since 1970; 0 for what was before.
+fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The database holds signed numbers.
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(i64::MAX.unsigned_abs())
+}

@@ -1,0 +1,60 @@
+//! How much is in a directory.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+
+/// How deep directories are followed. What is deeper counts as over every quota.
+const DEPTH: usize = 512;
+
+/// What is in a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Bytes that its files and directories take on the disk. One that has several names counts once for each.
+    pub bytes: u64,
+    /// Files, directories and links.
+    pub entries: u64,
+}
+
+/// Measures a directory without following a link, and stops as soon as it holds more than `most` bytes or entries: what is
+/// returned is then more than that, and not all.
+///
+/// # Errors
+///
+/// When the directory itself cannot be read. What vanishes while it is looked at counts for nothing.
+pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
+    let mut sum = Measured::default();
+    let mut open: Vec<Dir> = vec![Dir::new(OwnedFd::from(File::open(dir)?))?];
+    while let Some(at) = open.last_mut() {
+        let Some(entry) = at.read() else {
+            open.pop();
+            continue;
+        };
+        let Ok(entry) = entry else { continue };
+        if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let fd = at.fd()?;
+        let Ok(about) = rustix::fs::statat(fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        sum.entries += 1;
+        sum.bytes = sum.bytes.saturating_add(u64::try_from(about.st_blocks).unwrap_or(0) * 512);
+        if sum.bytes > most.bytes || sum.entries > most.entries {
+            return Ok(sum);
+        }
+        if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
+            continue;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(below) = rustix::fs::openat(fd, entry.file_name(), flags, Mode::empty()) else { continue };
+        if open.len() == DEPTH {
+            return Ok(Measured { bytes: u64::MAX, entries: u64::MAX });
+        }
+        open.push(Dir::new(below)?);
+    }
+    Ok(sum)
+}

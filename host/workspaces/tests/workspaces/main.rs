@@ -1,0 +1,110 @@
+//! Workspaces as the engine and an operator use them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use packhost_core::Caller;
+use packhost_state::Database;
+use packhost_workspaces::{Bounds, Measured, WorkspaceError, WorkspaceName, Workspaces, measure};
+use tempfile::TempDir;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+fn open(state: &Path, bounds: Bounds) -> Workspaces {
+    let database = Arc::new(Database::open(state).expect("a database"));
+    Workspaces::open(database, state.join("workspaces"), bounds).expect("workspaces")
+}
+
+fn state() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+#[test]
+fn a_workspace_is_found_again_by_its_owner_alone() {
+    let state = state();
+    let (ada, bob) = (Caller::local(), Caller::token("bob"));
+    let made = open(state.path(), Bounds::default()).fresh(&ada, at(0)).expect("a workspace");
+    assert_eq!(fs::metadata(&made.dir).expect("there").permissions().mode() & 0o777, 0o700);
+    fs::write(made.dir.join("a"), "kept").expect("writable");
+    let again = open(state.path(), Bounds::default());
+    assert_eq!(again.find(&ada, made.name.as_str(), at(1)).expect("found"), made);
+    let foreign = again.find(&bob, made.name.as_str(), at(1));
+    assert!(matches!(foreign, Err(WorkspaceError::NotFound(_))), "{foreign:?}");
+    for bad in ["", "ws-", "../../etc", "ws-../../../../../etc", "ws-0000000000000000"] {
+        assert!(matches!(again.find(&ada, bad, at(1)), Err(WorkspaceError::NotFound(_))), "{bad}");
+    }
+}
+
+#[test]
+fn a_caller_has_as_many_as_it_may() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds { per_caller: 2, ..Bounds::default() });
+    let first = workspaces.fresh(&Caller::local(), at(0)).expect("one");
+    workspaces.fresh(&Caller::local(), at(0)).expect("two");
+    let third = workspaces.fresh(&Caller::local(), at(0));
+    assert!(matches!(third, Err(WorkspaceError::TooMany { most: 2 })), "{third:?}");
+    workspaces.fresh(&Caller::token("bob"), at(0)).expect("another's do not count");
+    assert!(workspaces.remove(&first.name).expect("removed"));
+    assert!(!first.dir.exists());
+    workspaces.fresh(&Caller::local(), at(0)).expect("a place is free again");
+}
+
+#[test]
+fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });
+    let make = |seconds| workspaces.fresh(&Caller::local(), at(seconds)).expect("a workspace");
+    let (old, busy, touched, young) = (make(0), make(0), make(0), make(150));
+    workspaces.find(&Caller::local(), touched.name.as_str(), at(140)).expect("found");
+    let stray = state.path().join("workspaces").join(WorkspaceName::fresh().as_str());
+    fs::create_dir(&stray).expect("made");
+    let foreign = state.path().join("workspaces").join("not-ours");
+    fs::create_dir(&foreign).expect("made");
+    assert_eq!(workspaces.sweep(at(200), |name| *name == busy.name).expect("swept"), 2);
+    assert!(!old.dir.exists() && !stray.exists());
+    assert!(busy.dir.exists() && touched.dir.exists() && young.dir.exists() && foreign.exists());
+}
+
+#[test]
+fn a_directory_that_was_lost_is_made_again() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds::default());
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::remove_dir(&made.dir).expect("removed");
+    assert!(workspaces.find(&Caller::local(), made.name.as_str(), at(0)).expect("found").dir.is_dir());
+}
+
+#[test]
+fn measuring_counts_what_is_there_and_follows_no_link() {
+    let dir = state();
+    let all = Measured { bytes: u64::MAX, entries: u64::MAX };
+    assert_eq!(measure(dir.path(), all).expect("measured"), Measured::default());
+    fs::create_dir_all(dir.path().join("a/b")).expect("made");
+    fs::write(dir.path().join("a/b/c"), vec![1; 100_000]).expect("written");
+    symlink("/usr", dir.path().join("link")).expect("linked");
+    symlink(dir.path(), dir.path().join("a/loop")).expect("linked");
+    let found = measure(dir.path(), all).expect("measured");
+    assert_eq!(found.entries, 5);
+    assert!((100_000..200_000).contains(&found.bytes), "{found:?}");
+    let bounded = measure(dir.path(), Measured { bytes: 50_000, entries: u64::MAX }).expect("measured");
+    assert!(bounded.bytes > 50_000);
+    let few = measure(dir.path(), Measured { bytes: u64::MAX, entries: 2 }).expect("measured");
+    assert_eq!(few.entries, 3);
+}
+
+#[test]
+fn a_tree_that_is_too_deep_is_over_every_quota() {
+    let dir = state();
+    let mut at = dir.path().to_path_buf();
+    for _ in 0..600 {
+        at.push("d");
+    }
+    fs::create_dir_all(&at).expect("made");
+    let found = measure(dir.path(), Measured { bytes: 1 << 40, entries: 1 << 40 }).expect("measured");
+    assert_eq!(found.bytes, u64::MAX);
+}
