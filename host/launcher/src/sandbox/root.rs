@@ -50,7 +50,7 @@ fn collect(plan: &Plan) -> Result<Outside, Trouble> {
         let copied = mounts::copy_at(&path).during(format!("{}: copying the mount", path.display()));
         copied.map(|device| (name, device))
     };
-    let (noexec, none) = (MountAttrFlags::MOUNT_ATTR_NOEXEC, MountAttrFlags::empty());
+    let (noexec, nodev) = (MountAttrFlags::MOUNT_ATTR_NOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV);
     let option = |name, value: &str| (name, value.to_owned());
     let (_, user) = plan.users();
     let root = [option("size", ROOT_SIZE), option("nr_inodes", ROOT_FILES), option("mode", "755")];
@@ -64,10 +64,10 @@ fn collect(plan: &Plan) -> Result<Outside, Trouble> {
         pieces: files::gather(plan)?,
         mounted: files::mounted(plan)?,
         devices: DEVICES.into_iter().map(device).collect::<Result<_, _>>()?,
-        root: mounts::fresh(c"tmpfs", &root, none).during("making the root")?,
-        proc: mounts::fresh(c"proc", &proc, noexec).during("making /proc")?,
+        root: mounts::fresh(c"tmpfs", &root, nodev).during("making the root")?,
+        proc: mounts::fresh(c"proc", &proc, noexec | nodev).during("making /proc")?,
         terminals: mounts::fresh(c"devpts", &terminals, noexec).during("making /dev/pts")?,
-        disk: mounts::fresh(c"tmpfs", &disk, none).during("making the writable directories")?,
+        disk: mounts::fresh(c"tmpfs", &disk, nodev).during("making the writable directories")?,
     })
 }
 
