@@ -20,7 +20,7 @@ pub(crate) const FIXED: u64 = TAME | libc::MOUNT_ATTR_RDONLY;
 /// Nothing there can be run.
 pub(crate) const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 
-/// A new file system that has no place yet.
+/// A new file system that has no place yet. Gives nobody power (`nosuid`); whether it may have devices is for the caller.
 pub(crate) fn fresh(kind: &CStr, options: &[(&str, String)], more: MountAttrFlags) -> io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (name, value) in options {
@@ -29,7 +29,7 @@ pub(crate) fn fresh(kind: &CStr, options: &[(&str, String)], more: MountAttrFlag
         })?;
     }
     fsconfig_create(&context)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | more;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | more;
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 

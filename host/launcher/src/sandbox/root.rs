@@ -50,7 +50,7 @@ fn collect(plan: &Plan) -> Result<Outside, Trouble> {
         let copied = mounts::copy_at(&path).during(format!("{}: copying the mount", path.display()));
         copied.map(|device| (name, device))
     };
-    let (noexec, none) = (MountAttrFlags::MOUNT_ATTR_NOEXEC, MountAttrFlags::empty());
+    let (noexec, nodev) = (MountAttrFlags::MOUNT_ATTR_NOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV);
     let option = |name, value: &str| (name, value.to_owned());
     let (_, user) = plan.users();
     let root = [option("size", ROOT_SIZE), option("nr_inodes", ROOT_FILES), option("mode", "755")];
@@ -64,10 +64,10 @@ fn collect(plan: &Plan) -> Result<Outside, Trouble> {
         pieces: files::gather(plan)?,
         mounted: files::mounted(plan)?,
         devices: DEVICES.into_iter().map(device).collect::<Result<_, _>>()?,
-        root: mounts::fresh(c"tmpfs", &root, none).during("making the root")?,
-        proc: mounts::fresh(c"proc", &proc, noexec).during("making /proc")?,
+        root: mounts::fresh(c"tmpfs", &root, nodev).during("making the root")?,
+        proc: mounts::fresh(c"proc", &proc, noexec | nodev).during("making /proc")?,
         terminals: mounts::fresh(c"devpts", &terminals, noexec).during("making /dev/pts")?,
-        disk: mounts::fresh(c"tmpfs", &disk, none).during("making the writable directories")?,
+        disk: mounts::fresh(c"tmpfs", &disk, nodev).during("making the writable directories")?,
     })
 }
 
@@ -81,7 +81,7 @@ fn enter(plan: &Plan, root: &OwnedFd) -> io::Result<()> {
 }
 
 fn build(plan: &Plan, outside: Outside) -> Result<(), Trouble> {
-    let Outside { mut pieces, mut mounted, devices, proc, terminals, disk, .. } = outside;
+    let Outside { mut pieces, mounted, devices, proc, terminals, disk, .. } = outside;
     for directory in ["/etc", "/sys", "/tmp", "/run"] {
         fs::create_dir(directory).during(format!("making {directory}"))?;
     }
@@ -91,12 +91,12 @@ fn build(plan: &Plan, outside: Outside) -> Result<(), Trouble> {
     self::devices(devices, &terminals)?;
     proc::attach(&proc)?;
     let own = etc::keep(&pieces).during("keeping /etc")?;
+    pieces.extend(writable(plan, &disk)?);
+    pieces.extend(mounted);
+    // What holds another comes first; of two at one place the later one is seen.
     pieces.sort_by_key(|piece| piece.at().components().count());
     pieces.into_iter().try_for_each(put)?;
-    etc::put_back(own).during("putting back /etc")?;
-    writable(plan, &disk, &mut mounted)?;
-    mounted.sort_by_key(|piece| piece.at().components().count());
-    mounted.into_iter().try_for_each(put)
+    etc::put_back(own).during("putting back /etc")
 }
 
 fn devices(devices: Vec<(&'static str, OwnedFd)>, terminals: &OwnedFd) -> Result<(), Trouble> {
@@ -122,8 +122,8 @@ fn devices(devices: Vec<(&'static str, OwnedFd)>, terminals: &OwnedFd) -> Result
     Ok(())
 }
 
-/// All directories that may be written are parts of one file system, which has one size. Adds them to what is to be mounted.
-fn writable(plan: &Plan, disk: &OwnedFd, mounted: &mut Vec<Piece>) -> Result<(), Trouble> {
+/// All directories that may be written: parts of one file system, which has one size.
+fn writable(plan: &Plan, disk: &OwnedFd) -> Result<Vec<Piece>, Trouble> {
     let making = "making the writable directories";
     let (_, user) = plan.users();
     let everyones = ["/tmp", "/dev/shm"].map(|path| (PathBuf::from(path), 0o1777));
@@ -137,6 +137,7 @@ fn writable(plan: &Plan, disk: &OwnedFd, mounted: &mut Vec<Piece>) -> Result<(),
     }
     // A copy can be taken only of what has a place.
     mounts::attach(disk, "/tmp").during(making)?;
+    let mut pieces = Vec::new();
     for (number, (at, mode)) in places.into_iter().enumerate() {
         let part = PathBuf::from(format!("/tmp/{number}"));
         fs::create_dir(&part).during(making)?;
@@ -146,9 +147,10 @@ fn writable(plan: &Plan, disk: &OwnedFd, mounted: &mut Vec<Piece>) -> Result<(),
         if at == Path::new("/dev/shm") {
             mounts::restrict(&tree, NOEXEC).during(making)?;
         }
-        mounted.push(Piece::Tree { at, tree, directory: true });
+        pieces.push(Piece::Tree { at, tree, directory: true });
     }
-    unmount("/tmp", UnmountFlags::DETACH).during(making)
+    unmount("/tmp", UnmountFlags::DETACH).during(making)?;
+    Ok(pieces)
 }
 
 /// Puts a piece where it belongs.

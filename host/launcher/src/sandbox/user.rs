@@ -73,7 +73,9 @@ pub(crate) fn draw(uids: &Uids, taken: impl Fn(u32) -> bool) -> Result<u32, Trou
     let pairs = (uids.end - uids.start) / 2;
     for _ in 0..TRIES {
         let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string())).during("drawing a user id")?;
+        getrandom::fill(&mut random)
+            .map_err(|error| io::Error::other(error.to_string()))
+            .during("drawing a user id")?;
         let uid = uids.start + 2 * (u32::from_ne_bytes(random) % pairs.max(1));
         if !taken(uid) {
             return Ok(uid);

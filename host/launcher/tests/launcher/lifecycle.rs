@@ -47,6 +47,13 @@ fn runs(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// Waits until a process is gone whose parent went away: whoever has it now may take a moment to notice.
+pub(crate) async fn gone(pid: u32) {
+    while runs(pid) {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn a_sandbox_is_listed_until_it_is_killed() {
     let scene = Scene::new();
     let (first, pid) = scene.start(recipe()).await;
@@ -78,6 +85,7 @@ async fn killing_leaves_nothing() {
 async fn a_hundred_sandboxes_leave_nothing() {
     let scene = Scene::new();
     let open = || fs::read_dir(format!("/proc/{}/fd", scene.launcher_pid())).expect("it runs").count();
+    assert_eq!(scene.launcher.list().await.expect("it is up"), []);
     let before = open();
     for round in 0..100 {
         let (id, _) = scene.start(recipe()).await;
@@ -122,7 +130,7 @@ async fn a_restarted_launcher_takes_over() {
     assert_eq!(scene.launcher.status(&id).await.expect("known"), before);
     assert_eq!(scene.output(&id, "cat /tmp/x").await, "kept");
     scene.launcher.kill(&id).await.expect("its end");
-    assert!(!runs(pid));
+    gone(pid).await;
     assert_eq!(traces(&scene), Vec::<String>::new());
 }
 
@@ -134,9 +142,7 @@ async fn a_restarted_launcher_knows_what_ended_meanwhile() {
     let (untold, pid) = scene.start(recipe()).await;
     scene.stop();
     std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
-    while runs(pid) {
-        tokio::task::yield_now().await;
-    }
+    gone(pid).await;
     scene.restart();
     assert_eq!(scene.launcher.status(&told).await.expect("known").state, State::Ended(End::Exited(3)));
     assert_eq!(scene.launcher.status(&untold).await.expect("known").state, State::Ended(End::Unknown));
@@ -152,7 +158,7 @@ async fn an_interrupted_making_is_cleaned_up() {
     fs::remove_file(directory.join(&id).join("recipe")).expect("ours");
     scene.restart();
     assert_eq!(scene.launcher.list().await.expect("a list"), []);
-    assert!(!runs(pid));
+    gone(pid).await;
     assert_eq!(traces(&scene), Vec::<String>::new());
 }
 
@@ -169,9 +175,7 @@ async fn another_process_with_the_same_number_is_left_alone() {
     let mixed = replace(&old, &first_pid.to_be_bytes(), &pid.to_be_bytes());
     fs::write(life(&first), mixed).expect("ours");
     std::process::Command::new("kill").args(["-9", &first_pid.to_string()]).status().expect("kill");
-    while runs(first_pid) {
-        tokio::task::yield_now().await;
-    }
+    gone(first_pid).await;
     scene.restart();
     scene.launcher.kill(&first).await.expect("its end");
     assert!(runs(pid));
@@ -208,9 +212,7 @@ async fn an_orphaned_sandbox_ends_by_itself() {
     let mut scene = Scene::new();
     let (_, pid) = scene.start(packhost_launcher::Recipe { orphaned_after_ms: 1, ..recipe() }).await;
     scene.stop();
-    while runs(pid) {
-        tokio::task::yield_now().await;
-    }
+    gone(pid).await;
     scene.restart();
     let list = scene.launcher.list().await.expect("a list");
     assert!(matches!(list[0].state, State::Ended(_)));

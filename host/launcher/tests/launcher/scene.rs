@@ -149,11 +149,12 @@ impl Drop for Scene {
         self.stop();
         // A launcher that starts takes over what there is; this one ends it all.
         let (mut child, launcher) = launch_in_runtime(self.home.path(), self.user);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        // On another thread: this one may be in a runtime.
         let ending = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    runtime.block_on(async {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    runtime.expect("a runtime").block_on(async {
                         let launcher = Launcher::new(launcher).expect("a channel");
                         for sandbox in launcher.list().await.expect("a list") {
                             launcher.kill(&sandbox.id).await.expect("its end");

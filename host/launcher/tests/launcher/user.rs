@@ -65,5 +65,5 @@ async fn a_normal_users_sandbox_is_taken_over_and_killed() {
     scene.restart();
     assert_eq!(scene.output(&id, "echo on").await, "on");
     scene.launcher.kill(&id).await.expect("its end");
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    crate::lifecycle::gone(pid).await;
 }
