@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::budget::{Allowance, Budget, Spent};
 use crate::contact::{ContactLog, Contacts};
 use crate::credential::{Credentials, NoCredentials, Used};
+use crate::proxy::SessionCa;
 use crate::rules::Rules;
 
 /// Connections of a call that has no account.
@@ -19,6 +20,8 @@ const MOST_CONNECTIONS: u32 = 1024;
 #[derive(Clone)]
 pub struct CallEgress {
     pub(crate) inner: Arc<Call>,
+    /// Signs for the hosts whose tunnels end here.
+    pub(crate) authority: Option<Arc<SessionCa>>,
 }
 
 pub(crate) struct Call {
@@ -56,7 +59,16 @@ impl CallEgress {
         let Holding { credentials, used } = holding;
         let Ending { revoked, cancelled } = ending;
         let (budget, log) = (Budget::new(allowance), ContactLog::default());
-        Self { inner: Arc::new(Call { account, rules, credentials, used, budget, log, revoked, cancelled }) }
+        let inner = Call { account, rules, credentials, used, budget, log, revoked, cancelled };
+        Self { inner: Arc::new(inner), authority: None }
+    }
+
+    /// The same call, whose proxied tunnels end at the host where its rules say so
+    /// ([`Rules::terminates`](crate::Rules::terminates)).
+    #[must_use]
+    pub fn terminating(mut self, authority: Arc<SessionCa>) -> Self {
+        self.authority = Some(authority);
+        self
     }
 
     /// What the call tried to reach so far. Bytes of a request that is under way grow until its body has ended.

@@ -330,6 +330,9 @@ pub enum SetupError {
     /// The cryptography provider has nothing for TLS 1.2 or 1.3.
     #[error("TLS cannot be set up: {0}")]
     Tls(rustls::Error),
+    /// A certificate authority or a certificate of one cannot be made.
+    #[error("a certificate cannot be made: {0}")]
+    Authority(rcgen::Error),
     /// No name server, or too many.
     #[error("names are resolved by 1 to {most} name servers, not {given}")]
     NameServers {

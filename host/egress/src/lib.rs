@@ -50,7 +50,7 @@ pub use credential::{CredentialError, CredentialUse, Credentials, Form, Misplace
 pub use error::{EgressError, Resource, SetupError, Wait};
 pub use packhost_redact::Redactor;
 pub use packhost_signing::Signing;
-pub use proxy::{ProxyError, ProxyWaits};
+pub use proxy::{ProxyError, ProxyWaits, SessionCa};
 pub use redact::ResponseBody;
 pub use resolve::{EncryptedResolver, NameServer, NameServerError, Resolve, Resolving, SystemResolver};
 pub use rules::{Rules, Verdict};

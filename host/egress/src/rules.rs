@@ -22,6 +22,15 @@ pub trait Rules: Send + Sync {
             fix: "Send requests in absolute form instead of CONNECT.".to_owned(),
         }
     }
+
+    /// Whether a tunnel to this https origin ends at the host, which reads the requests in it: each is then asked of
+    /// [`Rules::decide`] like any other, and [`Rules::tunnel`] is not asked at all. Needs a call with an authority
+    /// ([`CallEgress::terminating`](crate::CallEgress::terminating)); without one the tunnel is refused. Without an
+    /// implementation no tunnel ends here.
+    fn terminates(&self, origin: &Url) -> bool {
+        let _ = origin;
+        false
+    }
 }
 
 /// The answer of [`Rules::decide`] and of [`Rules::tunnel`].

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::limits;
 
@@ -31,12 +32,14 @@ pub struct Mux {
     commands: mpsc::Sender<oneshot::Sender<yamux::Stream>>,
     places: Arc<Semaphore>,
     ended: watch::Receiver<Option<MuxError>>,
+    over: CancellationToken,
 }
 
 /// The exchanges that the other side opens. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct Incoming {
     streams: mpsc::Receiver<yamux::Stream>,
+    over: CancellationToken,
     _alive: oneshot::Sender<()>,
 }
 
@@ -55,6 +58,8 @@ pub enum MuxError {
 #[derive(Debug)]
 pub struct Stream {
     inner: Compat<yamux::Stream>,
+    /// yamux does not wake who reads or writes when this side closes the connection.
+    over: Pin<Box<WaitForCancellationFutureOwned>>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -73,12 +78,15 @@ impl Mux {
         let (inbound, streams) = mpsc::channel(UNTAKEN);
         let (alive, gone) = oneshot::channel();
         let (end, ended) = watch::channel(None);
+        let over = CancellationToken::new();
+        let guard = over.clone().drop_guard();
         tokio::spawn(async move {
+            let _over_at_the_end = guard;
             let why = drive(connection, asked, inbound, gone).await;
             end.send_replace(Some(why));
         });
-        let mux = Self { commands, places: Arc::new(Semaphore::new(places)), ended };
-        (mux, Incoming { streams, _alive: alive })
+        let mux = Self { commands, places: Arc::new(Semaphore::new(places)), ended, over: over.clone() };
+        (mux, Incoming { streams, over, _alive: alive })
     }
 
     /// Opens an exchange, as soon as there is a place for one.
@@ -94,7 +102,7 @@ impl Mux {
             return Err(self.ended().await);
         }
         match opened.await {
-            Ok(stream) => Ok(Stream { inner: stream.compat(), _place: place }),
+            Ok(stream) => Ok(Stream::new(stream, &self.over, place)),
             Err(_) => Err(self.ended().await),
         }
     }
@@ -118,7 +126,7 @@ impl Incoming {
     /// The next exchange that the other side opened; `None` once the connection is over. Cancel-safe.
     pub async fn next(&mut self) -> Option<Stream> {
         let stream = self.streams.recv().await?;
-        Some(Stream { inner: stream.compat(), _place: None })
+        Some(Stream::new(stream, &self.over, None))
     }
 }
 
@@ -204,6 +212,15 @@ fn over(error: &yamux::ConnectionError) -> MuxError {
 }
 
 impl Stream {
+    fn new(inner: yamux::Stream, over: &CancellationToken, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { inner: inner.compat(), over: Box::pin(over.clone().cancelled_owned()), _place: place }
+    }
+
+    /// An error once the connection is over, for whoever would wait for it.
+    fn poll_over<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.over.as_mut().poll(cx).map(|()| Err(io::ErrorKind::ConnectionAborted.into()))
+    }
+
     /// Whether the other side has reset the exchange, or the connection is over. Asked at the end of what can be read, it
     /// tells an exchange that was cut off from one that was ended. It means that only until this side has been shut down:
     /// after that, every end looks like this.
@@ -218,13 +235,19 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        match Pin::new(&mut self.inner).poll_read(cx, buffer) {
+            Poll::Pending => self.poll_over(cx),
+            read => read,
+        }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        match Pin::new(&mut self.inner).poll_write(cx, bytes) {
+            Poll::Pending => self.poll_over(cx),
+            written => written,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,4 +1,4 @@
-//! Connections that are accepted, so many at once. One more waits in the kernel until a place is free.
+//! Connections that are accepted, so many at once. One more waits until a place is free, those behind it in the kernel.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -28,18 +28,21 @@ pub(crate) async fn accept<F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut clients = JoinSet::new();
-    // The semaphore is never closed.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        while clients.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let served = serve(client);
-                clients.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
+    loop {
+        let client = match listener.accept().await {
+            Ok((client, _)) => client,
+            Err(_) => {
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
-            Err(_) => tokio::time::sleep(RETRY).await,
-        }
+        };
+        // The semaphore is never closed. A listener without a client holds no place, so that two may share them.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        while clients.try_join_next().is_some() {}
+        let served = serve(client);
+        clients.spawn(async move {
+            served.await;
+            drop(place);
+        });
     }
 }

@@ -1,15 +1,18 @@
 //! The server side of an HTTP/1.1 proxy on one byte stream, whose other end is not trusted.
 //!
 //! Owns: which requests are read at all ([`check`]), requests in absolute form ([`forward`]), tunnels ([`tunnel`], with the
-//! ClientHello that has to come first in [`hello`]), and how a refusal is told ([`answer`]). Refuses: deciding anything of its
+//! ClientHello that has to come first in [`hello`]), tunnels that end here ([`terminate`], with the certificates for it in
+//! [`authority`]), and how a refusal is told ([`answer`]). Refuses: deciding anything of its
 //! own. What leaves is asked of the same rules, resolved, checked, connected and charged as any other request.
 //!
 //! No `Via` is added (RFC 9110 section 7.6.3): a request out of a sandbox leaves as every other request of this host does.
 
 mod answer;
+mod authority;
 mod check;
 mod forward;
 mod hello;
+mod terminate;
 mod tunnel;
 
 use std::convert::Infallible;
@@ -29,7 +32,11 @@ use tokio_io_timeout::TimeoutStream;
 use crate::call::CallEgress;
 use crate::error::EgressError;
 use crate::send::Egress;
+use crate::settings::Settings;
+use crate::target::Target;
 use answer::Answer;
+pub use authority::SessionCa;
+use terminate::Terminated;
 use tunnel::Tunnel;
 
 /// Header fields in a request; one with more is answered with 431 and the stream closed.
@@ -71,6 +78,9 @@ pub enum ProxyError {
     /// The stream ended in the middle of a request or a response.
     #[error("the client of the proxy went away in the middle of an exchange")]
     Broken,
+    /// TLS did not come about in a tunnel that ends here.
+    #[error("no secure connection with the client of the proxy: {0}")]
+    Handshake(&'static str),
     /// The call is over, a tunnel was refused or cut off, or a response was cut off in the middle.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -88,6 +98,10 @@ impl Egress {
     /// ClientHello whose server name is the host (or, where the host is an address, that has no server name). After that both
     /// ways are charged, and the tunnel ends the stream. Credentials are not put into it, nor looked for in it.
     ///
+    /// Where [`Rules::terminates`](crate::Rules::terminates) says so, the tunnel ends here instead: TLS with a certificate of
+    /// the call's [`SessionCa`], and in it HTTP/1.1 in origin form, whose requests are sent as those in absolute form are. The
+    /// `CONNECT` is charged as a request, so that handshakes are counted as well.
+    ///
     /// # Errors
     ///
     /// Any [`ProxyError`]. A request that was refused with a response is none.
@@ -95,7 +109,7 @@ impl Egress {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let desk = Desk { egress: self, call, tunnel: Mutex::default() };
+        let desk = Desk { egress: self, call, granted: Mutex::default() };
         tokio::select! {
             biased;
             () = call.inner.revoked.cancelled() => Err(EgressError::Revoked.into()),
@@ -110,7 +124,15 @@ struct Desk<'a> {
     egress: &'a Egress,
     call: &'a CallEgress,
     /// What the last request asked for, once it was answered with yes.
-    tunnel: Mutex<Option<Tunnel>>,
+    granted: Mutex<Option<Granted>>,
+}
+
+/// A `CONNECT` that was answered with yes.
+enum Granted {
+    /// Bytes go through.
+    Tunnel(Tunnel),
+    /// Requests are read.
+    Terminated(Terminated),
 }
 
 impl Desk<'_> {
@@ -121,19 +143,17 @@ impl Desk<'_> {
         let settings = &self.egress.shared.settings;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(settings.proxy.idle));
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.proxy.idle)
-            .max_headers(MAX_FIELDS)
-            .max_header_size(settings.max_head)
-            .max_buf_size(settings.max_head.max(READ_AHEAD).max(SMALLEST_BUFFER))
+        let served = http1(settings)
             .serve_connection(TokioIo::new(Box::pin(stream)), service_fn(|request| self.answer(request)))
             .with_upgrades()
             .await;
         served.map_err(|error| fault(&error, settings.proxy.idle))?;
-        let tunnel = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match tunnel {
-            Some(tunnel) => Ok(tunnel.run(settings.proxy.hello, settings.between_bytes).await?),
+        let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match granted {
+            Some(Granted::Tunnel(tunnel)) => {
+                Ok(tunnel.run(settings.proxy.hello, settings.between_bytes).await?)
+            }
+            Some(Granted::Terminated(terminated)) => terminated.run(self.egress, self.call).await,
             None => Ok(()),
         }
     }
@@ -145,15 +165,37 @@ impl Desk<'_> {
         if request.method() != Method::CONNECT {
             return Ok(forward::forward(self.egress, self.call, request).await);
         }
-        Ok(match Tunnel::open(self.egress, self.call, &mut request).await {
-            Ok(tunnel) => {
-                *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        Ok(match self.connect(&mut request).await {
+            Ok(granted) => {
+                *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
                 answer::connected()
             }
             // Whoever did not wait for the answer has sent more, which is nothing that may be read as a request.
             Err(error) => answer::closing(answer::refusal(error)),
         })
     }
+
+    async fn connect(&self, request: &mut Request<Incoming>) -> Result<Granted, EgressError> {
+        self.call.inner.budget.charge_request()?;
+        self.call.inner.account.charge()?;
+        let target = Target::of_tunnel(request.uri())?;
+        if self.call.inner.rules.terminates(&target.url) {
+            return Ok(Granted::Terminated(Terminated::open(self.call, target, request)?));
+        }
+        Ok(Granted::Tunnel(Tunnel::open(self.egress, self.call, target, request).await?))
+    }
+}
+
+/// How requests are read, from the stream and out of a tunnel.
+fn http1(settings: &Settings) -> http1::Builder {
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.proxy.idle)
+        .max_headers(MAX_FIELDS)
+        .max_header_size(settings.max_head)
+        .max_buf_size(settings.max_head.max(READ_AHEAD).max(SMALLEST_BUFFER));
+    http1
 }
 
 fn fault(error: &hyper::Error, idle: Duration) -> ProxyError {

@@ -45,7 +45,7 @@ pub(super) struct Tunnel {
 type Held = (OwnedSemaphorePermit, Place);
 
 impl Tunnel {
-    /// Asks the rules, resolves, checks and connects.
+    /// Asks the rules, resolves, checks and connects. The request has been charged.
     ///
     /// # Errors
     ///
@@ -53,11 +53,9 @@ impl Tunnel {
     pub(super) async fn open(
         egress: &Egress,
         call: &CallEgress,
+        target: Target,
         request: &mut Request<Incoming>,
     ) -> Result<Self, EgressError> {
-        call.inner.budget.charge_request()?;
-        call.inner.account.charge()?;
-        let target = Target::of_tunnel(request.uri())?;
         let contact = call.inner.log.begin(target.host_str(), target.port);
         let transfer = Arc::new(Transfer::new(call.inner.clone(), contact, egress.shared.settings.total));
         transfer.check()?;
@@ -88,8 +86,15 @@ impl Tunnel {
         let passing = async {
             let client = client.await.map_err(|error| broken(&error))?;
             let mut client = TokioIo::new(client);
-            match greeting(&mut client, &target, &transfer, hello).await? {
-                Some(hello) => pass(client, &mut server, hello, &transfer, idle).await,
+            let hello = greeting(&mut client, &target, hello).await;
+            if let Err(EgressError::Denied { .. }) = hello {
+                transfer.contact.decided(Decision::DeniedByRule);
+            }
+            match hello? {
+                Some(hello) => {
+                    transfer.contact.decided(Decision::Allowed);
+                    pass(client, &mut server, hello, &transfer, idle).await
+                }
                 None => Ok(()),
             }
         };
@@ -120,10 +125,9 @@ async fn connect(
 }
 
 /// Waits for the ClientHello and holds it against the host; `None` where the client closed instead of sending one.
-async fn greeting<S>(
+pub(super) async fn greeting<S>(
     client: &mut S,
     target: &Target,
-    transfer: &Transfer,
     limit: Duration,
 ) -> Result<Option<Hello>, EgressError>
 where
@@ -136,14 +140,8 @@ where
         None => Ok(None),
     });
     match fitting {
-        Ok(hello) => {
-            if hello.is_some() {
-                transfer.contact.decided(Decision::Allowed);
-            }
-            Ok(hello)
-        }
+        Ok(hello) => Ok(hello),
         Err(why) => {
-            transfer.contact.decided(Decision::DeniedByRule);
             if why.is_about_name() {
                 let _gone = client.write_all(&UNRECOGNIZED_NAME).await;
             }

@@ -21,7 +21,7 @@ pub(crate) const VALUE: &str = "s3cret/Value+with=\"signs\"&more";
 /// Holds one credential, for these places.
 #[derive(Default)]
 pub(crate) struct Holder {
-    places: Vec<Placement>,
+    pub(crate) places: Vec<Placement>,
     pub(crate) uses: Mutex<Vec<CredentialUse>>,
 }
 

@@ -93,7 +93,8 @@ async fn a_port_on_ipv6_alone_is_reached() {
         // Somebody else has the port on IPv4.
         return;
     }
-    let mut exchange = connected(&mut Connection::new(), ForwardTarget::Tcp(port)).await;
+    let mut connection = Connection::new();
+    let mut exchange = connected(&mut connection, ForwardTarget::Tcp(port)).await;
     let (mut inside, _) = listener.accept().await.unwrap();
     halves(&mut exchange, &mut inside).await;
 }

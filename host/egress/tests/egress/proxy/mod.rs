@@ -5,5 +5,7 @@ mod limits;
 mod noise;
 mod requests;
 mod support;
+mod terminate;
+mod terminate_refused;
 mod tunnel;
 mod tunnel_refused;
