@@ -181,22 +181,16 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
         Opening::Execs => answer(&mut frames, &supervisor.execs.list()).await,
         Opening::Ping => answer(&mut frames, &Pong { uptime_ms: supervisor.uptime_ms() }).await,
         Opening::Shutdown => supervisor.end(0),
-        // The place for what other modules serve: each takes the opening and the frames. files, forward, usage.
-        Opening::Put(_)
-        | Opening::Get(_)
-        | Opening::List(_)
-        | Opening::Stat(_)
-        | Opening::Remove(_)
-        | Opening::MakeDirectory(_)
-        | Opening::Rename(_)
-        | Opening::Unpack(_)
-        | Opening::Pack(_)
-        | Opening::Forward(_)
-        | Opening::Usage => {
-            let message = "this supervisor does not serve that request";
-            refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
-        }
+        opening => elsewhere(opening, frames).await,
     }
+}
+
+/// What the other modules serve, each to its end. Here is where they are called: files (everything from `Put` to `Pack`),
+/// forward, usage; the proxy is started in [`run`], with `supervisor.egress` as its route.
+async fn elsewhere(opening: Opening, mut frames: Frames<Stream>) {
+    drop(opening);
+    let message = "this supervisor does not serve that request";
+    refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
 }
 
 /// Says the one answer of an exchange and ends it.
