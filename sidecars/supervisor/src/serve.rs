@@ -197,23 +197,18 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
         Opening::Usage => {
             let running = supervisor.execs.list().execs.iter().filter(|exec| !exec.ended).count();
             let execs = u32::try_from(running).unwrap_or(u32::MAX);
-            let now = Usage { execs, ..usage::now() };
-            answer(&mut frames, &now).await;
+            answer(&mut frames, &Usage { execs, ..usage::now() }).await;
         }
-        // The place for what other modules serve: each takes the opening and the frames. files.
-        Opening::Put(_)
-        | Opening::Get(_)
-        | Opening::List(_)
-        | Opening::Stat(_)
-        | Opening::Remove(_)
-        | Opening::MakeDirectory(_)
-        | Opening::Rename(_)
-        | Opening::Unpack(_)
-        | Opening::Pack(_) => {
-            let message = "this supervisor does not serve that request";
-            refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
-        }
+        opening => elsewhere(opening, frames).await,
     }
+}
+
+/// What the other modules serve, each to its end. Here is where they are called: files (everything from `Put` to `Pack`),
+/// forward, usage; the proxy is started in [`run`], with `supervisor.egress` as its route.
+async fn elsewhere(opening: Opening, mut frames: Frames<Stream>) {
+    drop(opening);
+    let message = "this supervisor does not serve that request";
+    refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
 }
 
 /// Says the one answer of an exchange and ends it.

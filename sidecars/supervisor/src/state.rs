@@ -29,9 +29,9 @@ pub(crate) struct Supervisor {
     pub(crate) orphaned_after: watch::Sender<Option<Duration>>,
     /// The exit code that it is to end with.
     pub(crate) end: watch::Sender<Option<u8>>,
-    /// Which connection that is, of all that there were.
-    serves_egress: Cell<u64>,
     connections: Cell<u64>,
+    /// Which connection `egress` is.
+    egress_is: Cell<u64>,
 }
 
 impl Supervisor {
@@ -51,8 +51,8 @@ impl Supervisor {
             connected: watch::Sender::new(0),
             orphaned_after: watch::Sender::new(orphaned_after),
             end: watch::Sender::new(None),
-            serves_egress: Cell::new(0),
             connections: Cell::new(0),
+            egress_is: Cell::new(0),
         }
     }
 
@@ -114,14 +114,14 @@ pub(crate) struct Connected {
 impl Connected {
     /// Lets what leaves the sandbox go here from now on.
     pub(crate) fn serve_egress(&self, mux: Mux) {
-        self.supervisor.serves_egress.set(self.connection);
+        self.supervisor.egress_is.set(self.connection);
         self.supervisor.egress.send_replace(Some(mux));
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        if self.supervisor.serves_egress.get() == self.connection {
+        if self.supervisor.egress_is.get() == self.connection {
             self.supervisor.egress.send_replace(None);
         }
         self.supervisor.connected.send_modify(|connected| *connected -= 1);

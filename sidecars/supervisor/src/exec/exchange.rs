@@ -30,15 +30,17 @@ pub(crate) async fn attach(execs: &Execs, attach: Attach, mut frames: Frames<Str
     }
 }
 
-/// Serves a host that has this much of the outputs, until one of them is gone or another exchange takes over. What was
-/// confirmed is not there any more: a host that did not confirm it gets what comes after.
+/// Serves a host that has this much of the outputs, until one of them is gone or another exchange takes over.
 async fn follow(program: &Rc<Program>, (stdout, stderr): (u64, u64), mut frames: Frames<Stream>) {
-    let (Some(stdout), Some(stderr)) = (program.output.resume(stdout), program.error.resume(stderr)) else {
-        let message = "its output cannot be sent from there: so much was not written";
+    let confirmed = program.output.confirm(stdout).and_then(|()| program.error.confirm(stderr));
+    if confirmed == Err(OutOfRange) {
+        let message = "more of its output was asked to be skipped than it has written";
         let refused = Executed::Refused(Refusal::new(Fault::Malformed, message));
         return answer(&mut frames, &refused).await;
-    };
+    }
     let attachment = program.attach();
+    // Where this host is not the one that confirmed some of it, less is left than it asks for.
+    let (stdout, stderr) = (program.output.confirmed(), program.error.confirmed());
     let attached = Attached { pid: program.pid, stdin: program.input.received(), stdout, stderr };
     let (read, write) = tokio::io::split(frames.into_inner());
     let (read, mut write) = (Frames::new(read), Frames::new(write));

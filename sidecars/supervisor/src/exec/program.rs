@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::input::Input;
 use super::keeper::{REPORT, Report};
+use super::memory::Killed;
 use super::output::Output;
 use super::spawn::{self, Streams};
 use crate::descriptor::{readable, writable};
@@ -41,6 +42,8 @@ pub(super) struct Program {
     pub(super) fresh: Notify,
     argv: Vec<ByteVec>,
     timeout: Option<Duration>,
+    /// Killed for want of memory: the count, and what it was at the start.
+    killed: (Rc<Killed>, u64),
     started: Instant,
     keeper: AsyncFd<OwnedFd>,
     terminal: Option<OwnedFd>,
@@ -71,7 +74,13 @@ impl Watched {
 
 impl Program {
     /// One that has just begun, with the socket to its keeper.
-    pub(super) fn new(start: Start, pid: u32, keeper: OwnedFd, watched: &Watched) -> io::Result<Self> {
+    pub(super) fn new(
+        start: Start,
+        pid: u32,
+        keeper: OwnedFd,
+        watched: &Watched,
+        killed: Rc<Killed>,
+    ) -> io::Result<Self> {
         let terminal = match start.terminal {
             Some(_) => Some(watched.output.get_ref().try_clone()?),
             None => None,
@@ -85,6 +94,7 @@ impl Program {
             fresh: Notify::new(),
             argv: start.argv,
             timeout: start.timeout_ms.map(Duration::from_millis),
+            killed: (Rc::clone(&killed), killed.so_far()),
             started: Instant::now(),
             keeper: readable(keeper)?,
             terminal,
@@ -159,7 +169,8 @@ impl Program {
         if let Some(error) = &watched.error {
             self.error.drain(error, &self.fresh).await;
         }
-        self.exit.set(Some(exit(report, timed_out, ran)));
+        let out_of_memory = self.killed.0.so_far() > self.killed.1;
+        self.exit.set(Some(Exit { out_of_memory, ..exit(report, timed_out, ran) }));
         self.fresh.notify_one();
         tokio::select! {
             () = self.forgotten.notified() => {}

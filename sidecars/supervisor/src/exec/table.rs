@@ -11,6 +11,7 @@ use tokio::io::Interest;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use super::memory::Killed;
 use super::program::{Program, Watched};
 use super::{command, plan, spawn};
 use crate::descriptor;
@@ -25,6 +26,7 @@ pub(crate) struct Execs {
     /// In the order of their start.
     programs: RefCell<Vec<(ExecId, Slot)>>,
     reaper: Rc<Reaper>,
+    killed: Rc<Killed>,
     proxy_port: Option<u16>,
 }
 
@@ -38,7 +40,7 @@ enum Slot {
 impl Execs {
     /// No programs yet. What is started gets its end from this reaper, and is told of the proxy on this port.
     pub(crate) fn new(reaper: Rc<Reaper>, proxy_port: Option<u16>) -> Rc<Self> {
-        Rc::new(Self { programs: RefCell::default(), reaper, proxy_port })
+        Rc::new(Self { programs: RefCell::default(), reaper, killed: Rc::new(Killed::find()), proxy_port })
     }
 
     /// All of them.
@@ -121,7 +123,9 @@ impl Execs {
             |error: io::Error| Refusal::new(Fault::Busy, format!("the program cannot be watched: {error}"));
         let pid = command::told(&news(spawned.news).await.map_err(failed)?)?;
         let watched = Watched::new(spawned.streams).map_err(failed)?;
-        let program = Rc::new(Program::new(start, pid, spawned.control, &watched).map_err(failed)?);
+        let program = Rc::new(
+            Program::new(start, pid, spawned.control, &watched, Rc::clone(&self.killed)).map_err(failed)?,
+        );
         let (execs, running) = (Rc::clone(self), Rc::clone(&program));
         spawn_local(async move {
             running.run(watched, &execs.reaper, gone).await;
