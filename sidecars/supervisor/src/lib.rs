@@ -8,6 +8,7 @@ mod bridge;
 mod descriptor;
 pub mod dns;
 mod exec;
+pub mod files;
 pub mod forward;
 mod listen;
 pub mod net;

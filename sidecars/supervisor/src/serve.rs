@@ -21,7 +21,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::options::{Listen, Serve};
 use crate::proxy::Proxy;
 use crate::state::Supervisor;
-use crate::{ORPHANED, descriptor, dns, exec, forward, net, own, peer, signals, tree, usage};
+use crate::{ORPHANED, descriptor, dns, exec, files, forward, net, own, peer, signals, tree, usage};
 
 /// How long a host may take to say [`Hello`].
 const GREETING: Duration = Duration::from_secs(10);
@@ -199,16 +199,14 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
             let execs = u32::try_from(running).unwrap_or(u32::MAX);
             answer(&mut frames, &Usage { execs, ..usage::now() }).await;
         }
-        opening => elsewhere(opening, frames).await,
+        opening => match files::Request::try_from(opening) {
+            Ok(request) => files::serve(request, frames).await,
+            Err(_) => {
+                let message = "this supervisor does not serve that request";
+                refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
+            }
+        },
     }
-}
-
-/// What the other modules serve, each to its end. Here is where they are called: files (everything from `Put` to `Pack`),
-/// forward, usage; the proxy is started in [`run`], with `supervisor.egress` as its route.
-async fn elsewhere(opening: Opening, mut frames: Frames<Stream>) {
-    drop(opening);
-    let message = "this supervisor does not serve that request";
-    refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
 }
 
 /// Says the one answer of an exchange and ends it.
