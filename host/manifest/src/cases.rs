@@ -11,13 +11,14 @@ use url::Url;
 use crate::addresses::Closed;
 use crate::entry::{Entry, Grants, HostVars};
 use crate::fs::FsMode;
-use crate::http::{Allowed, Decision};
+use crate::http::{Allowed, Decision, HttpGrants};
 use crate::parse::{Diagnostics, Manifest, Node, Reader, Source, cut, read};
 use crate::place::Place;
+use crate::session::{SessionBackend, SessionGrant};
 use crate::shape::CASES;
 
-/// A file of cases: a YAML list of maps, each with `pack`, `expect` (`allow` or `deny`), one of `request`, `read`, `write`
-/// and `env`, and, where it matters, `input`, `caller` and `address`.
+/// A file of cases: a YAML list of maps, each with `pack`, `expect` (`allow` or `deny`), one of `request`, `read`, `write`,
+/// `env` and `sandbox`, and, where it matters, `input`, `caller`, `address` and `inside`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cases(pub Vec<Case>);
 
@@ -32,6 +33,8 @@ pub struct Case {
     pub caller: Caller,
     /// What the pack tries.
     pub access: Access,
+    /// Whether a program in a sandbox of the pack tries it, and not the pack.
+    pub inside: bool,
     /// Whether it may.
     pub expect: Expect,
     /// Where the case is written.
@@ -56,6 +59,8 @@ pub enum Access {
     Write(String),
     /// Find a variable in its environment.
     Env(String),
+    /// Have a sandbox.
+    Sandbox(SessionBackend),
 }
 
 /// What a manifest says, or must say, about a case.
@@ -126,8 +131,12 @@ fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
         (_, Some(path), ..) => Access::Read(path.into()),
         (_, _, Some(path), _) => Access::Write(path.into()),
         (.., Some(name)) => Access::Env(name.into()),
-        _ => return None,
+        _ => Access::Sandbox(SessionBackend::named(text("sandbox")?)?),
     };
+    let inside = node.get("inside");
+    if let (Some(item), Access::Sandbox(_)) = (inside, &access) {
+        reader.error(item.at, "\"inside\" goes with \"request\", \"read\", \"write\" and \"env\"");
+    }
     if let (Some(item), false) = (node.get("address"), matches!(access, Access::Request { .. })) {
         reader.error(item.at, "\"address\" goes with \"request\"");
     }
@@ -141,7 +150,8 @@ fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
     };
     let input = node.get("input").map_or_else(|| Value::Object(serde_json::Map::new()), Node::to_json);
     let expect = if text("expect")? == "allow" { Expect::Allow } else { Expect::Deny };
-    Some(Case { pack, input, caller, access, expect, place: reader.place(node.at) })
+    let inside = inside.is_some();
+    Some(Case { pack, input, caller, access, inside, expect, place: reader.place(node.at) })
 }
 
 fn request(reader: &mut Reader<'_>, node: &Node, text: &str) -> Option<Access> {
@@ -185,15 +195,17 @@ impl Case {
         // Guest paths do not depend on where the host keeps its state.
         let vars = HostVars { state: "/state".into(), home: Some("/home".into()) };
         let grants = entry.narrow(&self.input, &vars);
+        let session = || grants.session.as_ref().ok_or_else(|| format!("{} has no sandbox", self.pack));
         match &self.access {
-            Access::Request { method, url, address } => match grants.http.decide(method, url) {
-                Decision::Denied(denial) => Err(denial.to_string()),
-                Decision::Allowed(allowed) => {
-                    reached(&allowed, *address).map(|()| format!("allowed by {}", allowed.place))
-                }
-                Decision::Reported(allowed, denial) => reached(&allowed, *address)
-                    .map(|()| format!("let through by report at {}. {denial}", allowed.place)),
-            },
+            Access::Sandbox(backend) => {
+                let session = session()?;
+                let listed = session.on.contains(backend).then(|| format!("allowed by {}", session.place));
+                listed.ok_or_else(|| {
+                    format!("{backend} is not in the list at {}", entry.place_of("session.on"))
+                })
+            }
+            _ if self.inside => self.ask_inside(entry, session()?),
+            Access::Request { method, url, address } => sent(&grants.http, method, url, *address),
             Access::Read(path) => file(&grants, path, FsMode::ReadOnly),
             Access::Write(path) => file(&grants, path, FsMode::ReadWrite),
             Access::Env(name) if grants.env.contains_key(name) => {
@@ -201,6 +213,35 @@ impl Case {
             }
             Access::Env(name) => Err(format!("{} has no environment variable {name}", self.pack)),
         }
+    }
+
+    /// The answer about what a program in a sandbox tries.
+    fn ask_inside(&self, entry: &Entry, session: &SessionGrant) -> Result<String, String> {
+        let at = |key: &str| format!("allowed by {}", entry.place_of(&format!("session.{key}")));
+        let files = |lets: bool, path: &str| match lets && is_plain(path) {
+            true => Ok(at("files")),
+            false => Err(format!("the session's files do not let programs do that with {path}")),
+        };
+        match &self.access {
+            Access::Request { method, url, address } => sent(&session.http, method, url, *address),
+            Access::Read(path) => files(session.files.lets_read(path), path),
+            Access::Write(path) => files(session.files.lets_write(path), path),
+            Access::Env(name) if session.env.contains_key(name) => Ok(at("env")),
+            Access::Env(name) => Err(format!("the session sets no variable {name}")),
+            Access::Sandbox(_) => Err("a sandbox holds no other".into()),
+        }
+    }
+}
+
+/// The answer about a request; a tunnel is one with the method CONNECT.
+fn sent(http: &HttpGrants, method: &str, url: &Url, address: Option<IpAddr>) -> Result<String, String> {
+    match http.decide(method, url) {
+        Decision::Denied(denial) => Err(denial.to_string()),
+        Decision::Allowed(allowed) => {
+            reached(&allowed, address).map(|()| format!("allowed by {}", allowed.place))
+        }
+        Decision::Reported(allowed, denial) => reached(&allowed, address)
+            .map(|()| format!("let through by report at {}. {denial}", allowed.place)),
     }
 }
 
@@ -210,9 +251,13 @@ fn reached(allowed: &Allowed, address: Option<IpAddr>) -> Result<(), String> {
     allowed.check(ip).map_err(beyond)
 }
 
+fn is_plain(path: &str) -> bool {
+    path.starts_with('/') && !path.split('/').any(|part| part == ".." || part == ".")
+}
+
 /// The innermost granted directory decides, as it does for a guest's open directories.
 fn file(grants: &Grants, path: &str, mode: FsMode) -> Result<String, String> {
-    if !path.starts_with('/') || path.split('/').any(|part| part == ".." || part == ".") {
+    if !is_plain(path) {
         return Err(format!("{path} is not a plain absolute path"));
     }
     let within =
@@ -228,12 +273,13 @@ fn file(grants: &Grants, path: &str, mode: FsMode) -> Result<String, String> {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.pack)?;
+        write!(f, "{}{} ", self.pack, if self.inside { " inside its sandbox" } else { "" })?;
         match &self.access {
             Access::Request { method, url, .. } => write!(f, "{method} {url}"),
             Access::Read(path) => write!(f, "read {path}"),
             Access::Write(path) => write!(f, "write {path}"),
             Access::Env(name) => write!(f, "env {name}"),
+            Access::Sandbox(backend) => write!(f, "sandbox {backend}"),
         }
     }
 }

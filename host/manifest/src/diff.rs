@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use packhost_core::PackName;
 use serde::Serialize;
 
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Ceiling, SessionCeiling};
 use crate::entry::{AskRule, Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::HttpRule;
 use crate::limits::{Limit, Limits};
 use crate::parse::Manifest;
+use crate::session::{CommandPack, IDLE, Session};
 
 /// What changes from one manifest to another. Displays as text; serializes for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +46,9 @@ pub struct PackDiff {
 /// What an entry in report mode may do; it ends the sentence "it may …".
 pub(crate) const REPORT: &str = "send every request to a public host, also where no rule allows it (report)";
 
+/// What an entry with a workspace may do.
+pub(crate) const WORKSPACE: &str = "work in a workspace";
+
 /// What changes from `old` to `new`. Rules are compared as they are written: a rule that another one makes superfluous
 /// is still listed where it comes or goes.
 pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
@@ -73,7 +78,20 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fact {
     Has,
+    /// A limit of the table, which the words name.
     UpTo(u64),
+    /// Milliseconds.
+    Lasts(u64),
+}
+
+impl Fact {
+    /// Whether this is more of the same.
+    fn exceeds(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::UpTo(own), Self::UpTo(other)) | (Self::Lasts(own), Self::Lasts(other)) => own > other,
+            _ => false,
+        }
+    }
 }
 
 fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (Vec<String>, Vec<String>) {
@@ -81,8 +99,8 @@ fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (
     for (words, fact) in after {
         match (before.get(words), fact) {
             (None, _) => gained.push(sentence(words, *fact)),
-            (Some(Fact::UpTo(old)), Fact::UpTo(new)) if new > old => gained.push(change(words, *old, *new)),
-            (Some(Fact::UpTo(old)), Fact::UpTo(new)) if new < old => lost.push(change(words, *old, *new)),
+            (Some(old), new) if new.exceeds(*old) => gained.push(change(words, *old, *new)),
+            (Some(old), new) if old.exceeds(*new) => lost.push(change(words, *old, *new)),
             _ => {}
         }
     }
@@ -95,19 +113,24 @@ fn changes(before: &BTreeMap<String, Fact>, after: &BTreeMap<String, Fact>) -> (
     (gained, lost)
 }
 
-fn show(limit: &str, value: u64) -> String {
-    Limit::named(limit).map_or_else(|| value.to_string(), |limit| limit.show(value))
+fn show(words: &str, fact: Fact) -> String {
+    match fact {
+        Fact::Has => String::new(),
+        Fact::UpTo(value) => Limit::named(words).map_or_else(|| value.to_string(), |limit| limit.show(value)),
+        Fact::Lasts(value) => IDLE.show(value),
+    }
 }
 
 fn sentence(words: &str, fact: Fact) -> String {
     match fact {
         Fact::Has => words.to_owned(),
-        Fact::UpTo(value) => format!("use {words} up to {}", show(words, value)),
+        Fact::UpTo(_) => format!("use {words} up to {}", show(words, fact)),
+        Fact::Lasts(_) => format!("{words} for {}", show(words, fact)),
     }
 }
 
-fn change(words: &str, old: u64, new: u64) -> String {
-    format!("use {words} up to {} (before: {})", show(words, new), show(words, old))
+fn change(words: &str, old: Fact, new: Fact) -> String {
+    format!("{} (before: {})", sentence(words, new), show(words, old))
 }
 
 fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
@@ -124,10 +147,20 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
     words.extend(entry.env.iter().map(|(name, value)| format!("see {name}={value:?} in its environment")));
     words.extend(entry.config.iter().map(|(name, value)| format!("read {name}={value:?} from its config")));
     words.extend(entry.ask.facts());
+    words.extend(entry.session.iter().flat_map(Session::facts));
+    words.extend(entry.workspace.then(|| WORKSPACE.to_owned()));
+    words.extend(entry.command.iter().flat_map(CommandPack::facts));
     let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
+    facts.extend(entry.session.iter().flat_map(|session| lasts(session.idle, session.lifetime)));
     let value = |name: &str| entry.limits.value(name).unwrap_or_default();
     facts.extend(Limits::TABLE.iter().map(|limit| (limit.name.to_owned(), Fact::UpTo(value(limit.name)))));
     facts
+}
+
+fn lasts(idle: Duration, lifetime: Duration) -> [(String, Fact); 2] {
+    let fact = |time: Duration| Fact::Lasts(time.as_millis().try_into().unwrap_or(u64::MAX));
+    [("keep an unused sandbox", fact(idle)), ("keep a sandbox", fact(lifetime))]
+        .map(|(words, fact)| (words.into(), fact))
 }
 
 /// The most that entries may grant. A limit that the ceiling does not name has its hard maximum.
@@ -138,7 +171,10 @@ fn bounds(ceiling: &Ceiling) -> BTreeMap<String, Fact> {
     words.extend(ceiling.env.iter().map(|name| format!("have the environment variable {name}")));
     words.extend(ceiling.config.iter().map(|name| format!("have the config value {name}")));
     words.extend(ceiling.ask.facts());
+    words.extend(ceiling.session.iter().flat_map(SessionCeiling::facts));
+    words.extend(ceiling.workspace.then(|| WORKSPACE.to_owned()));
     let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
+    facts.extend(ceiling.session.iter().flat_map(|session| lasts(session.idle, session.lifetime)));
     let most = |limit: &Limit| ceiling.limits.get(limit.name).copied().unwrap_or(limit.max);
     facts.extend(Limits::TABLE.iter().map(|limit| (limit.name.to_owned(), Fact::UpTo(most(limit)))));
     facts

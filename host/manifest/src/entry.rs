@@ -12,6 +12,7 @@ use crate::fs::{FsGrant, FsRule};
 use crate::http::{HttpGrants, HttpRule};
 use crate::limits::Limits;
 use crate::place::Place;
+use crate::session::{CommandPack, Session, SessionGrant};
 
 /// The entry of one pack. An entry that grants nothing still lets the pack run: it may compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,13 @@ pub struct Entry {
     pub config: BTreeMap<String, String>,
     /// Questions back.
     pub ask: AskRule,
+    /// Sandboxes.
+    pub session: Option<Session>,
+    /// `workspace: true`: the pack works in a workspace, a directory that the host owns. The input's `workspace` names it;
+    /// without one in the input the call has a fresh one.
+    pub workspace: bool,
+    /// What the pack is, where it is not a component. Then `session` is there as well.
+    pub command: Option<CommandPack>,
     /// Who may call.
     pub callers: Callers,
     /// How much of everything.
@@ -105,10 +113,14 @@ pub struct Grants {
     pub config: BTreeMap<String, String>,
     /// Questions back.
     pub ask: AskRule,
+    /// Sandboxes.
+    pub session: Option<SessionGrant>,
+    /// Whether the call works in a workspace.
+    pub workspace: bool,
     /// Limits.
     pub limits: Limits,
     /// Why a rule grants nothing for this input, a sentence each. For the operator and the record; a [`Denial`](crate::Denial) repeats
-    /// those about HTTP.
+    /// those about requests.
     pub notes: Vec<String>,
 }
 
@@ -122,6 +134,8 @@ impl Entry {
                 env: BTreeMap::new(),
                 config: BTreeMap::new(),
                 ask: AskRule::default(),
+                session: None,
+                workspace: false,
                 limits: self.limits,
                 notes: vec![format!("The pack is denied at {}.", self.place)],
             };
@@ -136,11 +150,22 @@ impl Entry {
                 Err(why) => notes.push(format!("The rule at {} grants nothing: {why}.", rule.place)),
             }
         }
-        let (env, config) = (self.env.clone(), self.config.clone());
-        Grants { http, fs, env, config, ask: self.ask, limits: self.limits, notes }
+        let session = self.session.as_ref().map(|session| session.narrow(&self.pack, input));
+        notes.extend(session.iter().flat_map(|grant| grant.http.notes()).cloned());
+        Grants {
+            http,
+            fs,
+            env: self.env.clone(),
+            config: self.config.clone(),
+            ask: self.ask,
+            session,
+            workspace: self.workspace,
+            limits: self.limits,
+            notes,
+        }
     }
 
-    /// Whether some request could be allowed, for some input.
+    /// Whether some request of the pack's own could be allowed, for some input. What leaves its sandboxes is another matter.
     pub fn may_send(&self) -> bool {
         !self.denied && (self.report || !self.http.is_empty())
     }

@@ -1,15 +1,18 @@
 //! An entry in sentences, each with the line that it comes from.
 
+use std::time::Duration;
+
 use packhost_core::{CredentialName, PackName};
 use serde::Serialize;
 
-use crate::diff::REPORT;
+use crate::diff::{REPORT, WORKSPACE};
 use crate::entry::{Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::{CONNECT, HttpRule, Target};
 use crate::limits::{Limit, Limits};
 use crate::parse::Manifest;
 use crate::place::Place;
+use crate::session::{IDLE, INSIDE, Session};
 
 /// What a pack may do, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,6 +80,17 @@ fn may(entry: &Entry) -> Vec<Sentence> {
     for words in entry.ask.facts() {
         may.push(said(words, Some(entry.place_of("ask"))));
     }
+    if let Some(session) = &entry.session {
+        may.extend(sandbox(entry, session));
+    }
+    if entry.workspace {
+        let most = limit(entry, "workspace");
+        let text = format!("{WORKSPACE} of at most {most}, which \"workspace\" of the input names");
+        may.push(said(text, Some(entry.place_of("workspace"))));
+    }
+    if let Some(command) = &entry.command {
+        may.push(said(command.words(), Some(&command.place)));
+    }
     match &entry.callers {
         Callers::Every => {}
         Callers::Only(names) if names.is_empty() => {}
@@ -89,10 +103,47 @@ fn may(entry: &Entry) -> Vec<Sentence> {
     may
 }
 
+/// What a pack may do with sandboxes, and in one.
+fn sandbox(entry: &Entry, session: &Session) -> Vec<Sentence> {
+    let at = |key: &str| Some(entry.place_of(&format!("session.{key}")));
+    let mut may = vec![said(session.start(), at("on"))];
+    may.extend(session.files.words().map(|words| said(words, at("files"))));
+    may.extend(session.http.iter().map(|rule| {
+        let ended = if rule.terminate { ", the host ending its TLS" } else { "" };
+        said(format!("from inside its sandbox, {}{ended}", request(rule)), Some(&rule.place))
+    }));
+    if !session.env.is_empty() {
+        let names: Vec<&str> = session.env.keys().map(String::as_str).collect();
+        may.push(said(format!("{INSIDE}, see {} in the environment", list(&names)), at("env")));
+    }
+    let time = |time: Duration| IDLE.show(time.as_millis().try_into().unwrap_or(u64::MAX));
+    let (idle, lifetime) = (time(session.idle), time(session.lifetime));
+    let kept = if session.idle.is_zero() {
+        format!("keep a sandbox until its call ends, and no longer than {lifetime}")
+    } else {
+        format!(
+            "keep an unused sandbox for {idle}, for the same caller and workspace, and none for longer than {lifetime}"
+        )
+    };
+    let key = if entry.keys.contains_key("session.idle") { "session.idle" } else { "session.lifetime" };
+    may.push(said(kept, Some(entry.keys.get(key).unwrap_or(&session.place))));
+    may
+}
+
+fn limit(entry: &Entry, name: &str) -> String {
+    let value = |limit: &Limit| limit.show(entry.limits.value(name).unwrap_or(limit.default));
+    Limit::named(name).map(value).unwrap_or_default()
+}
+
 fn use_of(entry: &Entry) -> String {
+    let has_session = entry.session.is_some();
     let relevant = |limit: &&Limit| match limit.name {
-        "requests" | "transfer" => entry.may_send(),
-        "time" | "memory" | "output" => true,
+        "requests" | "transfer" => {
+            entry.may_send() || entry.session.as_ref().is_some_and(|s| !s.http.is_empty())
+        }
+        "processes" | "sandbox_memory" | "disk" | "cpu_millis" | "execs" | "sessions" => has_session,
+        "memory" => entry.command.is_none(),
+        "time" | "output" => true,
         name => entry.keys.contains_key(&format!("limits.{name}")),
     };
     let shown = |limit: &Limit| {
@@ -100,6 +151,9 @@ fn use_of(entry: &Entry) -> String {
         match limit.name {
             "time" => format!("{value} a call"),
             "memory" => format!("{value} of memory"),
+            "sandbox_memory" => format!("{value} of memory in a sandbox"),
+            "cpu_millis" => format!("{value} thousandths of a processor"),
+            "sessions" => format!("{value} sandboxes for each caller"),
             name => format!("{value} {name}"),
         }
     };
@@ -112,17 +166,21 @@ fn may_not(entry: &Entry) -> Vec<Sentence> {
     if matches!(&entry.callers, Callers::Only(names) if names.is_empty()) {
         none.push(said("be called: callers is an empty list", Some(entry.place_of("callers"))));
     }
+    let inside = entry.session.iter().flat_map(|session| &session.http);
     let absent = [
         (!entry.may_send(), "requests"),
         (entry.fs.is_empty(), "files"),
         (entry.env.is_empty(), "environment"),
         (entry.config.is_empty(), "config"),
         (!entry.ask.user && !entry.ask.model, "questions"),
-        (entry.http.iter().all(|rule| rule.credentials.is_empty()), "credentials"),
+        (entry.http.iter().chain(inside).all(|rule| rule.credentials.is_empty()), "credentials"),
+        (entry.session.is_none(), "sessions"),
     ];
     let absent = absent.into_iter().filter(|(is, _)| *is).map(|(_, name)| format!("no {name}"));
-    // Sessions are not in version 1 of the manifest, so that no entry can grant them.
-    let absent: Vec<String> = absent.chain(["no sessions".to_owned()]).collect();
+    let absent: Vec<String> = absent.collect();
+    if entry.session.as_ref().is_some_and(|session| session.http.is_empty()) {
+        none.push(said("reach anything from inside its sandbox: session has no http", None));
+    }
     none.push(said(format!("do anything else: {}", absent.join(", ")), None));
     none
 }
@@ -167,8 +225,9 @@ fn directory(rule: &FsRule) -> String {
     format!("{verb} {}, which it sees as {}", rule.host, rule.guest)
 }
 
-fn list(words: &[&str]) -> String {
-    match words {
+pub(crate) fn list(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
         [] => "nothing".into(),
         [one] => (*one).into(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),

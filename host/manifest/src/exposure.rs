@@ -13,20 +13,20 @@ use crate::fs::is_hosts_own;
 use crate::parse::Manifest;
 use crate::place::Place;
 
-/// A rule of `fs` that reaches a directory of the host's own.
+/// A rule of `fs`, or a session's files, that reach a directory of the host's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exposure {
     /// The pack.
     pub pack: PackName,
-    /// The rule.
+    /// The rule, or `session.files`.
     pub place: Place,
-    /// The directory that the rule grants, up to the first value of the input.
+    /// The directory that is granted, up to the first value of the input.
     pub path: PathBuf,
     /// The directory of the host that holds it, lies in it or is it.
     pub own: PathBuf,
 }
 
-/// Every rule of `fs` whose directory holds, is or lies in one of the host's `own` (its state, its cache, its manifests,
+/// Every rule of `fs` and every path of the machine that sandboxes may be made of (`session.files.read_only`) whose directory holds, is or lies in one of the host's `own` (its state, its cache, its manifests,
 /// its packs), whatever the mode. Below `vars.state` a pack may have every directory that is not the host's: the shipped
 /// packs' files are there.
 ///
@@ -34,10 +34,13 @@ pub struct Exposure {
 pub fn exposes(manifest: &Manifest, vars: &HostVars, own: &[PathBuf]) -> Vec<Exposure> {
     let mut found = Vec::new();
     for entry in manifest.entries().filter(|entry| !entry.denied) {
-        for rule in &entry.fs {
-            let Some(path) = rule.host.base(vars) else { continue };
+        let rules = entry.fs.iter().filter_map(|rule| Some((rule.host.base(vars)?, &rule.place)));
+        let session = entry.session.iter().filter(|session| session.may_be_of_the_machine());
+        let files = session.flat_map(|session| &session.files.read_only);
+        let files = files.map(|path| (PathBuf::from(path), entry.place_of("session.files")));
+        for (path, place) in rules.chain(files) {
             let Some(own) = own.iter().find(|own| meets(&path, own, vars)) else { continue };
-            let (pack, place) = (entry.pack.clone(), rule.place.clone());
+            let (pack, place) = (entry.pack.clone(), place.clone());
             found.push(Exposure { pack, place, path, own: own.clone() });
         }
     }

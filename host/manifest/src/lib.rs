@@ -32,6 +32,7 @@ mod parse;
 mod paths;
 mod place;
 mod schema;
+mod session;
 mod shape;
 mod shipped;
 mod suggest;
@@ -39,7 +40,7 @@ mod template;
 
 pub use addresses::{Closed, Opening, Reach, reachable, stands_for};
 pub use cases::{Access, Case, CaseOutcome, Cases, Expect};
-pub use ceiling::{Ceiling, Counterexample};
+pub use ceiling::{Ceiling, Counterexample, SessionCeiling};
 pub use diff::{Diff, PackDiff, diff};
 pub use entry::{AskRule, Callers, Entry, Grants, HostVars};
 pub use explain::{Explanation, Sentence, explain};
@@ -52,6 +53,9 @@ pub use parse::{Diagnostic, Diagnostics, Manifest, Origin, Source};
 pub use paths::{PathError, PathPattern, Segment};
 pub use place::Place;
 pub use schema::schema;
+pub use session::{
+    CommandPack, ImageError, Session, SessionBackend, SessionFiles, SessionGrant, SessionImage,
+};
 pub use shipped::shipped;
 pub use suggest::{EditError, LeftOut, SuggestedRule, Suggestion, adopt, edit, suggest};
 pub use template::{Part, Reference, Template, TemplateError};

@@ -12,7 +12,7 @@ const GIB: u64 = 1 << 30;
 /// What a limit counts, which decides how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitKind {
-    /// Milliseconds; written `500ms`, `20s`, `2m`.
+    /// Milliseconds; written `500ms`, `20s`, `2m`, `1h`.
     Time,
     /// Bytes; written `4096B`, `64KiB`, `10MiB`, `1GiB`.
     Size,
@@ -103,6 +103,24 @@ limits! {
     random: u64 = Size, default 64 * KIB, min 0, max 16 * MIB;
     /// Bytes that one call from the guest into the host may carry.
     hostcall: u64 = Size, default 16 * MIB, min 4 * KIB, max 128 * MIB;
+    /// Processes and threads in one sandbox, the supervisor's own not counted. Starting one more fails inside.
+    processes: u32 = Count, default 64, min 1, max 4_096;
+    /// Memory of everything in one sandbox together, files that are kept in memory included. Beyond it the kernel ends a program
+    /// inside. (`memory` is that of the component.)
+    sandbox_memory: u64 = Size, default 512 * MIB, min 16 * MIB, max 256 * GIB;
+    /// Files that may be written in one sandbox, outside of its workspace. Writing more fails inside.
+    disk: u64 = Size, default 256 * MIB, min MIB, max 256 * GIB;
+    /// Thousandths of a processor that one sandbox may use: 1000 is one processor. Beyond it its programs wait.
+    cpu_millis: u32 = Count, default 1_000, min 10, max 1_024_000;
+    /// Open files of each process in a sandbox. Opening one more fails inside.
+    open_files: u32 = Count, default 1_024, min 16, max 1_048_576;
+    /// Files in one workspace. Writing more fails, in a sandbox and in a component.
+    workspace: u64 = Size, default 256 * MIB, min MIB, max 1_024 * GIB;
+    /// Programs that one call may start in sandboxes. Starting one more fails with `resource_exhausted`.
+    execs: u32 = Count, default 64, min 1, max 100_000;
+    /// Sandboxes that the pack may have at the same time for one caller, those that are kept for the next call included. For
+    /// one more the one that was unused longest is ended; where all are in use, the call ends with `resource_exhausted`.
+    sessions: u32 = Count, default 4, min 1, max 1_024;
 }
 
 trait Unit {
@@ -175,14 +193,14 @@ impl Limit {
     /// How a value of this limit is written, for people.
     pub(crate) fn grammar(&self) -> &'static str {
         match self.kind {
-            LimitKind::Time => "a time: a whole number and ms, s or m, such as 20s",
+            LimitKind::Time => "a time: a whole number and ms, s, m or h, such as 20s",
             LimitKind::Size => "a size: a whole number and B, KiB, MiB or GiB, such as 64MiB",
             LimitKind::Count => "a whole number",
         }
     }
 }
 
-const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000)];
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", KIB), ("MiB", MIB), ("GiB", GIB)];
 
 fn largest_unit(value: u64, units: &[(&str, u64)]) -> String {
@@ -230,11 +248,13 @@ mod tests {
         assert_eq!(read("memory", "64MiB"), Ok(64 << 20));
         assert_eq!(read("memory", "1 GiB"), Ok(1 << 30));
         assert_eq!(read("requests", "0"), Ok(0));
+        assert_eq!(read("cpu_millis", "1500"), Ok(1_500));
         for (name, bad) in [
             ("time", "20"),
             ("time", "0s"),
             ("time", "s"),
             ("time", "11m"),
+            ("time", "1h"),
             ("time", "-1s"),
             ("time", "1.5s"),
             ("time", "99999999999999999999s"),
@@ -246,6 +266,9 @@ mod tests {
             ("handles", "0"),
             ("handles", "1s"),
             ("handles", ""),
+            ("cpu_millis", "1.5"),
+            ("sandbox_memory", "1MiB"),
+            ("sessions", "0"),
         ] {
             assert!(read(name, bad).is_err(), "{name}: {bad} was taken");
         }

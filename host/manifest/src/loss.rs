@@ -14,7 +14,7 @@ impl Entry {
     /// Whether `new` takes something away that this entry gave. Errs on the side of yes: a rule is held against rules for the
     /// same hosts and directories, as they are written, and not against what other rules add up to.
     pub fn loses_under(&self, new: &Self) -> bool {
-        let http = self.http.iter().all(|rule| new.allows_all_of(rule));
+        let http = allow_all_of(&new.http, &self.http);
         let fs = self.fs.iter().all(|old| {
             let same = |rule: &FsRule| (&rule.host, &rule.guest) == (&old.host, &old.guest);
             new.fs.iter().any(|rule| same(rule) && rule.mode >= old.mode)
@@ -24,19 +24,27 @@ impl Entry {
         let asks = (new.ask.user || !self.ask.user) && (new.ask.model || !self.ask.model);
         let values = holds(&new.env, &self.env) && holds(&new.config, &self.config);
         let report = new.report || !self.report;
-        let kept = http && report && fs && limits && asks && values && new.callers.hold(&self.callers);
+        let session =
+            self.session.as_ref().is_none_or(|old| new.session.as_ref().is_some_and(|s| s.holds(old)));
+        // Another program is another pack; what is said about it may change.
+        let program = |entry: &Self| entry.command.as_ref().map(|command| command.run.clone());
+        let sandboxes = session && (new.workspace || !self.workspace) && program(self) == program(new);
+        let callers = new.callers.hold(&self.callers);
+        let kept = http && report && fs && limits && asks && values && sandboxes && callers;
         !self.denied && (new.denied || !kept)
     }
+}
 
-    fn allows_all_of(&self, old: &HttpRule) -> bool {
+/// Whether each method and path of each old rule is in some new rule.
+pub(crate) fn allow_all_of(new: &[HttpRule], old: &[HttpRule]) -> bool {
+    old.iter().all(|old| {
         let paths: Vec<Option<&PathPattern>> = match &old.paths {
             None => vec![None],
             Some(paths) => paths.iter().map(Some).collect(),
         };
-        old.methods
-            .iter()
-            .all(|method| paths.iter().all(|path| self.http.iter().any(|new| new.allows(method, *path, old))))
-    }
+        let allowed = |method, path| new.iter().any(|new| new.allows(method, path, old));
+        old.methods.iter().all(|method| paths.iter().all(|path| allowed(method, *path)))
+    })
 }
 
 impl HttpRule {
@@ -57,7 +65,7 @@ impl HttpRule {
 
 impl Target {
     /// Whether this is the same target, perhaps with more ports.
-    fn holds(&self, old: &Self) -> bool {
+    pub(crate) fn holds(&self, old: &Self) -> bool {
         let (own, ports) = (self.ports(), old.ports());
         let more = own.is_empty() || (!ports.is_empty() && ports.iter().all(|port| own.contains(port)));
         let same = match (self, old) {
@@ -84,6 +92,7 @@ impl Callers {
     }
 }
 
-fn holds(new: &BTreeMap<String, String>, old: &BTreeMap<String, String>) -> bool {
+/// Whether every old value is there and the same.
+pub(crate) fn holds(new: &BTreeMap<String, String>, old: &BTreeMap<String, String>) -> bool {
     old.iter().all(|(name, value)| new.get(name) == Some(value))
 }

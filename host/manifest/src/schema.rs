@@ -59,7 +59,7 @@ fn shape(name: &str, of: &Shape, definitions: &mut Map<String, Value>) -> Value 
         }),
         Shape::List(item) => json!({ "type": "array", "items": shape(name, item, definitions) }),
         Shape::Choice([only]) => json!({ "const": only }),
-        Shape::Choice(words) => json!({ "enum": words }),
+        Shape::Choice(words) | Shape::Growing { words, .. } => json!({ "enum": words }),
         Shape::Text(kind) => word(kind),
         Shape::Integer(min, max) if min == max => json!({ "const": *min as i64 }),
         Shape::Integer(min, max) => {
@@ -67,7 +67,9 @@ fn shape(name: &str, of: &Shape, definitions: &mut Map<String, Value>) -> Value 
         }
         Shape::True => json!({ "const": true }),
         Shape::Limit => Limit::named(name).map_or_else(|| json!({}), limit),
+        Shape::Time(of) => limit(of),
         Shape::Json => json!({}),
+        Shape::JsonMap => json!({ "type": "object" }),
         Shape::OrNothing(inner) => json!({ "anyOf": [shape(name, inner, definitions), { "type": "null" }] }),
     }
 }
@@ -84,7 +86,7 @@ fn limit(limit: &Limit) -> Value {
     let example = limit.show(limit.default);
     match limit.kind {
         LimitKind::Time => {
-            json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m)$", "examples": [example] })
+            json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h)$", "examples": [example] })
         }
         LimitKind::Size => {
             json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$", "examples": [example] })
@@ -97,7 +99,12 @@ fn limit(limit: &Limit) -> Value {
 
 /// What is said about a key, the bounds of a limit included.
 fn words(key: &Key) -> String {
-    match Limit::named(key.name).filter(|_| matches!(key.shape, Shape::Limit)) {
+    let limit = match key.shape {
+        Shape::Limit => Limit::named(key.name),
+        Shape::Time(limit) => Some(limit),
+        _ => None,
+    };
+    match limit {
         None => key.doc.into(),
         Some(limit) => format!(
             "{} Default {}, at least {}, at most {}.",

@@ -20,6 +20,8 @@ pub struct HttpGrants {
     rules: Vec<HttpRule>,
     /// Where `report: true` is written, where it is.
     report: Option<Place>,
+    /// Whether this is about what leaves the pack's sandboxes, and not about the pack itself.
+    inside: bool,
     notes: Vec<String>,
 }
 
@@ -54,7 +56,8 @@ pub struct Denial {
     pub what: String,
     /// What the operator would have to add, in a sentence.
     pub missing: String,
-    /// What a rule would have to allow, for the record; `None` where no rule can.
+    /// What a rule of `http` would have to allow, for the record; `None` where no rule can, and of what a sandbox sent, which
+    /// no rule of the pack's own `http` is about.
     pub request: Option<DeniedRequest>,
 }
 
@@ -81,7 +84,8 @@ impl HttpGrants {
     /// The rules of a pack narrowed by one call's input.
     pub(crate) fn narrow(pack: &PackName, rules: &[HttpRule], report: Option<&Place>, input: &Value) -> Self {
         let (narrowed, notes) = (Vec::with_capacity(rules.len()), Vec::new());
-        let mut grants = Self { pack: pack.clone(), rules: narrowed, report: report.cloned(), notes };
+        let mut grants =
+            Self { pack: pack.clone(), rules: narrowed, report: report.cloned(), inside: false, notes };
         for rule in rules {
             match rule.narrow(input) {
                 Ok(rule) => grants.rules.push(rule),
@@ -89,6 +93,11 @@ impl HttpGrants {
             }
         }
         grants
+    }
+
+    /// The rules of a pack's sandboxes narrowed by one call's input. Report mode does not concern them.
+    pub(crate) fn inside(pack: &PackName, rules: &[HttpRule], input: &Value) -> Self {
+        Self { inside: true, ..Self::narrow(pack, rules, None, input) }
     }
 
     /// Whether no request can be allowed.
@@ -114,7 +123,8 @@ impl HttpGrants {
             Ok(origin) => origin,
             Err(why) => return Decision::Denied(self.malformed(method, url, why)),
         };
-        let matching = self.rules.iter().filter(|rule| rule.matches(method, &origin, url.path()));
+        let ended = method == CONNECT && self.ends_tls(&origin).is_some();
+        let matching = self.rules.iter().filter(|rule| !ended && rule.matches(method, &origin, url.path()));
         let matching: Vec<&HttpRule> = matching.collect();
         let Some(first) = matching.first() else {
             return self.without_rule(method, url, &origin);
@@ -148,7 +158,8 @@ impl HttpGrants {
 
     /// Decides about a tunnel to an origin (the path of `origin` is not looked at), as [`HttpGrants::decide`] does about a
     /// request: through a tunnel any method and any path may go, so that only an https rule that names `CONNECT` and has no
-    /// paths allows one. The credentials of what is allowed are none: nobody could put one in. Report mode opens none.
+    /// paths allows one. The credentials of what is allowed are none: nobody could put one in. Report mode opens none. To an
+    /// origin that [`HttpGrants::terminates`] there is none, whatever other rules say.
     pub fn tunnel(&self, origin: &Url) -> Decision {
         match self.decide(CONNECT, origin) {
             Decision::Allowed(allowed) => Decision::Allowed(Allowed { credentials: Vec::new(), ..allowed }),
@@ -156,9 +167,20 @@ impl HttpGrants {
         }
     }
 
+    /// Whether some rule says `tls: terminate` of an origin (scheme, host and port of `origin`; its path is not looked at): what
+    /// is sent there comes to [`HttpGrants::decide`], request by request.
+    pub fn terminates(&self, origin: &Url) -> bool {
+        RequestOrigin::of(origin).is_ok_and(|origin| self.ends_tls(&origin).is_some())
+    }
+
+    fn ends_tls(&self, origin: &RequestOrigin<'_>) -> Option<&HttpRule> {
+        let about = |rule: &&HttpRule| rule.terminate && rule.target.matches(origin);
+        self.rules.iter().find(about).filter(|_| origin.scheme == Scheme::Https)
+    }
+
     fn closed(&self, method: &str, url: &Url, ip: IpAddr, closed: Closed) -> Denial {
         let Closed { address, reach } = closed;
-        let what = format!("{} may not send {method} {}: {ip} is {reach}.", self.pack, show_url(url));
+        let what = format!("{} may not send {method} {}: {ip} is {reach}.", self.who(), show_url(url));
         let missing = match reach.opening {
             Opening::Never => "No rule can open it.".into(),
             _ => format!(
@@ -166,40 +188,36 @@ impl HttpGrants {
                 IpNet::from(address)
             ),
         };
-        Denial { what, missing, request: DeniedRequest::of(method, url) }
+        Denial { what, missing, request: DeniedRequest::of(method, url).filter(|_| !self.inside) }
+    }
+
+    /// What the rules are about, as the subject of a sentence.
+    fn who(&self) -> String {
+        if self.inside { format!("A sandbox of {}", self.pack) } else { self.pack.to_string() }
     }
 
     fn malformed(&self, method: &str, url: &Url, why: &str) -> Denial {
-        let what = format!("{} may not send {method} {}: the URL {why}.", self.pack, show_url(url));
+        let what = format!("{} may not send {method} {}: the URL {why}.", self.who(), show_url(url));
         Denial { what, missing: "No rule can allow that.".into(), request: None }
     }
 
     fn denial(&self, method: &str, url: &Url, origin: &RequestOrigin<'_>) -> Denial {
         let shown = show_url(url);
         let request = DeniedRequest::of(method, url);
+        let grantable = request.is_some() || method == CONNECT;
         let method: String = method.chars().filter(|c| !c.is_control()).take(20).collect();
-        let mut what = format!("No rule of {} allows {method} {shown}.", self.pack);
+        let place = if self.inside { " under session.http" } else { "" };
+        let mut what = format!("No rule of {}{place} allows {method} {shown}.", self.pack);
         let same_origin: Vec<&HttpRule> = self.rules.iter().filter(|r| r.target.matches(origin)).collect();
-        let missing = if method == CONNECT && origin.scheme != Scheme::Https {
-            "No rule can allow that: a tunnel is for https alone.".to_owned()
-        } else if request.is_none() && method != CONNECT {
+        if same_origin.is_empty() {
+            self.notes.iter().take(3).for_each(|note| what.extend([" ", note]));
+        }
+        let missing = if !grantable {
             "No rule can allow that.".into()
-        } else if same_origin.is_empty() {
-            for note in self.notes.iter().take(3) {
-                what.push(' ');
-                what.push_str(note);
-            }
-            format!(
-                "The operator would have to add a rule for host {} with scheme {}, port {} and method {method}.",
-                origin.host,
-                origin.scheme.as_str(),
-                origin.port
-            )
         } else if method == CONNECT {
-            "The host is granted, and not for a tunnel, into which the host cannot look: the operator would have to add a \
-             rule with the method CONNECT and without paths. Requests in absolute form, without CONNECT, can fit the rules \
-             that there are."
-                .to_owned()
+            self.missing_tunnel(origin, same_origin.is_empty())
+        } else if same_origin.is_empty() {
+            self.missing_rule(&method, origin)
         } else if same_origin.iter().any(|rule| rule.methods.contains(&method)) {
             format!(
                 "The host and the method are granted; the operator would have to add the path {}.",
@@ -209,9 +227,46 @@ impl HttpGrants {
             let granted: Vec<&str> =
                 same_origin.iter().flat_map(|r| r.methods.iter().map(String::as_str)).collect();
             let granted = granted.join(", ");
-            format!("The host is granted for {granted}; the operator would have to add the method {method}.")
+            let tunnelled = self.inside && origin.scheme == Scheme::Https && self.ends_tls(origin).is_none();
+            let how = if tunnelled { " in a rule with `tls: terminate`" } else { "" };
+            format!(
+                "The host is granted for {granted}; the operator would have to add the method {method}{how}."
+            )
         };
-        Denial { what, missing, request }
+        Denial { what, missing, request: request.filter(|_| !self.inside) }
+    }
+
+    fn missing_rule(&self, method: &str, origin: &RequestOrigin<'_>) -> String {
+        let (place, how) = match origin.scheme {
+            _ if !self.inside => ("", ""),
+            Scheme::Https if method != CONNECT => (" under session.http", ", with `tls: terminate`"),
+            _ => (" under session.http", ""),
+        };
+        format!(
+            "The operator would have to add a rule{place} for host {} with scheme {}, port {} and method {method}{how}.",
+            origin.host,
+            origin.scheme.as_str(),
+            origin.port
+        )
+    }
+
+    fn missing_tunnel(&self, origin: &RequestOrigin<'_>, is_unknown: bool) -> String {
+        if origin.scheme != Scheme::Https {
+            return "No rule can allow that: a tunnel is for https alone.".into();
+        }
+        if let Some(rule) = self.ends_tls(origin) {
+            let place = &rule.place;
+            return format!(
+                "The host looks into what goes there (tls: terminate at {place}), so that no tunnel is opened."
+            );
+        }
+        if is_unknown {
+            return self.missing_rule(CONNECT, origin);
+        }
+        "The host is granted, and not for a tunnel, into which the host cannot look: the operator would have to add a \
+         rule with the method CONNECT and without paths. Requests in absolute form, without CONNECT, can fit the rules \
+         that there are."
+            .into()
     }
 }
 

@@ -102,6 +102,9 @@ pub struct HttpRule {
     pub addresses: Vec<IpNet>,
     /// Credentials that a request may carry, sorted; empty for none.
     pub credentials: Vec<CredentialName>,
+    /// `tls: terminate`: the host ends the TLS of what a sandbox sends there, so that it sees the requests inside and can hold
+    /// them to the rest of the rule. False in every rule that is not of a session.
+    pub terminate: bool,
     /// Where it is written.
     pub place: Place,
 }
@@ -141,6 +144,14 @@ impl Target {
     pub(crate) fn ports(&self) -> &[u16] {
         match self {
             Self::Host { ports, .. } | Self::Origin { ports, .. } | Self::Any { ports, .. } => ports,
+        }
+    }
+
+    /// The scheme, where there is only one.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        match self {
+            Self::Host { scheme, .. } => Some(*scheme),
+            Self::Origin { scheme, .. } | Self::Any { scheme, .. } => *scheme,
         }
     }
 
@@ -204,6 +215,9 @@ impl fmt::Display for HttpRule {
         if !self.credentials.is_empty() {
             let names: Vec<&str> = self.credentials.iter().map(CredentialName::as_str).collect();
             write!(f, " with {}", names.join(" "))?;
+        }
+        if self.terminate {
+            f.write_str(" (tls: terminate)")?;
         }
         Ok(())
     }

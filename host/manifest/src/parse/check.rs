@@ -8,6 +8,8 @@ use super::node::{Node, Span, Value};
 use crate::limits::{Limit, LimitKind};
 use crate::shape::{Object, Shape};
 
+const LATER: &str = "a later version has it; nothing enforces it here";
+
 /// A file that is being read, and the errors found in it so far.
 pub(crate) struct Reader<'a> {
     source: &'a Source,
@@ -51,6 +53,11 @@ impl<'a> Reader<'a> {
                     .map_or_else(|| one_of(words), |word| format!("did you mean \"{word}\"?"));
                 self.hint(node.at, format!("\"{}\" is no value of {name}", cut(text)), suggestion);
             }
+            (Shape::Growing { later, .. }, Value::Text(text)) if later.contains(&text.as_str()) => {
+                let message = format!("\"{text}\" is no value of {name} in version 1 of the manifest");
+                self.hint(node.at, message, LATER);
+            }
+            (Shape::Growing { words, .. }, Value::Text(_)) => self.check(name, node, &Shape::Choice(words)),
             (Shape::Integer(min, max), Value::Integer(n)) if n < min || n > max => {
                 let range = if min == max { format!("{min}") } else { format!("between {min} and {max}") };
                 self.error(node.at, format!("{name} is {range}, not {n}"));
@@ -58,7 +65,8 @@ impl<'a> Reader<'a> {
             (Shape::Choice(_) | Shape::Text(_), Value::Text(_)) | (Shape::Integer(..), Value::Integer(_)) => {
             }
             (Shape::True, Value::Bool(true)) => {}
-            (Shape::Limit, Value::Text(_) | Value::Integer(_)) | (Shape::Json, _) => {}
+            (Shape::Limit | Shape::Time(_), Value::Text(_) | Value::Integer(_)) | (Shape::Json, _) => {}
+            (Shape::JsonMap, Value::Map(_)) => self.repeated_at_any_depth(node),
             _ => self.mismatch(name, node, shape),
         }
     }
@@ -90,7 +98,10 @@ impl<'a> Reader<'a> {
         let names: Vec<&str> = object.keys.iter().map(|key| key.name).collect();
         if object.later.contains(&name) {
             let message = format!("\"{name}\" is not in version 1 of the manifest");
-            return self.hint(at, message, "a later version has it; nothing enforces it here");
+            return self.hint(at, message, LATER);
+        }
+        if let Some((_, why)) = object.elsewhere.iter().find(|(key, _)| *key == name) {
+            return self.hint(at, format!("\"{name}\" has no place in this {}", object.name), *why);
         }
         let suggestion = nearest(name, &names)
             .map_or_else(|| one_of(&names), |known| format!("did you mean \"{known}\"?"));
@@ -111,14 +122,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn repeated_at_any_depth(&mut self, node: &Node) {
+        self.repeated(node);
+        node.entries().iter().for_each(|(_, child)| self.repeated_at_any_depth(child));
+        node.items().iter().for_each(|child| self.repeated_at_any_depth(child));
+    }
+
     fn mismatch(&mut self, name: &str, node: &Node, shape: &Shape) {
         let expected = match shape {
-            Shape::Object(_) | Shape::Map { .. } => "a map".to_owned(),
+            Shape::Object(_) | Shape::Map { .. } | Shape::JsonMap => "a map".to_owned(),
             Shape::List(_) => "a list".to_owned(),
-            Shape::Choice(words) => one_of(words),
+            Shape::Choice(words) | Shape::Growing { words, .. } => one_of(words),
             Shape::Text(word) => word.what.to_owned(),
             Shape::Integer(..) => "a whole number".to_owned(),
             Shape::True => "true: leave the key out for the opposite".to_owned(),
+            Shape::Time(limit) => limit.grammar().to_owned(),
             Shape::Limit => Limit::named(name).map_or("a limit", Limit::grammar).to_owned(),
             Shape::Json => return,
             Shape::OrNothing(inner) => return self.mismatch(name, node, inner),

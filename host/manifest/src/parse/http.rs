@@ -33,8 +33,13 @@ impl Reader<'_> {
         let credentials = self.list(node, "credentials", |reader, item| reader.parsed(item, "credentials"));
         let credentials = credentials.unwrap_or_default();
         let target = self.target(node, of, scheme, ports)?;
-        if methods.iter().any(|method| method == CONNECT) {
+        let terminate = of == For::Session && node.get("tls").is_some();
+        let tunnels = methods.iter().any(|method| method == CONNECT);
+        if tunnels && !terminate {
             self.tunnel(node, &target, methods.len() == 1);
+        }
+        if of == For::Session {
+            self.inside(node, &target, terminate, (tunnels, tunnels && methods.len() == 1));
         }
         if let Target::Host { host: HostPattern::Address(ip), .. } = &target {
             let own: Vec<IpNet> = needed(*ip).into_iter().map(IpNet::from).collect();
@@ -44,7 +49,15 @@ impl Reader<'_> {
             addresses.extend(own);
         }
         let addresses = IpNet::aggregate(&addresses);
-        Some(HttpRule { target, methods, paths, addresses, credentials, place: self.place(node.at) })
+        Some(HttpRule {
+            target,
+            methods,
+            paths,
+            addresses,
+            credentials,
+            terminate,
+            place: self.place(node.at),
+        })
     }
 
     /// What a rule that names CONNECT cannot say besides, because nobody could hold a tunnel to it.
@@ -56,11 +69,7 @@ impl Reader<'_> {
                 "grant CONNECT in a rule of its own, without paths",
             );
         }
-        let scheme = match target {
-            Target::Host { scheme, .. } => Some(*scheme),
-            Target::Origin { scheme, .. } | Target::Any { scheme, .. } => *scheme,
-        };
-        if scheme == Some(Scheme::Http) {
+        if target.scheme() == Some(Scheme::Http) {
             self.hint(
                 node.at,
                 "CONNECT cannot be granted over http: where a tunnel leads is checked by its TLS",
@@ -72,6 +81,38 @@ impl Reader<'_> {
                 credentials.at,
                 "a tunnel carries no credential: the host cannot put one in",
                 "grant the methods of the requests that carry it, or delete the key",
+            );
+        }
+    }
+
+    /// What a rule of a session has to say of https: whether the host looks into it.
+    fn inside(
+        &mut self,
+        node: &Node,
+        target: &Target,
+        terminate: bool,
+        (tunnels, only_tunnels): (bool, bool),
+    ) {
+        let at = |key: &str| node.get(key).map_or(node.at, |item| item.at);
+        let is_http = target.scheme() == Some(Scheme::Http);
+        if terminate && is_http {
+            self.hint(
+                at("tls"),
+                "\"tls: terminate\" is for https: over http there is no TLS to end",
+                "delete the key",
+            );
+        } else if terminate && tunnels {
+            self.hint(
+                at("methods"),
+                "CONNECT asks for a tunnel that nobody looks into, and \"tls: terminate\" looks into it",
+                "name the methods of the requests inside",
+            );
+        } else if !(terminate || is_http || only_tunnels) {
+            let key = ["methods", "paths", "credentials"].into_iter().find(|key| node.get(key).is_some());
+            self.hint(
+                key.map_or(node.at, at),
+                "of https from a sandbox the host sees the host and the port alone: no method and no path",
+                "needs `tls: terminate`, or `methods: [CONNECT]` for a tunnel that is not looked into",
             );
         }
     }
@@ -105,7 +146,7 @@ impl Reader<'_> {
     ) -> Option<Target> {
         let text = item.text()?;
         if text == "any" {
-            if of == For::Entry {
+            if of != For::Ceiling {
                 self.hint(
                     item.at,
                     "\"url: any\" belongs in a ceiling",

@@ -9,12 +9,14 @@ use crate::ceiling::Ceiling;
 use crate::entry::Entry;
 
 mod check;
+mod command;
 mod diagnostic;
 mod file;
 mod fs;
 mod http;
 mod node;
 mod rules;
+mod session;
 
 pub(crate) use check::{Reader, cut};
 pub use diagnostic::{Diagnostic, Diagnostics};

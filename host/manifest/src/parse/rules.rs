@@ -13,13 +13,14 @@ use crate::entry::{AskRule, Callers, Entry};
 use crate::limits::{Limit, Limits};
 use crate::place::Place;
 
-const VARIABLE: &str = "the name of a variable: letters, digits and _";
+pub(super) const VARIABLE: &str = "the name of a variable: letters, digits and _";
 const CONFIG_KEY: &str = "the name of a config value: letters, digits and _ . / -";
 
-/// Whether rules are read for a pack or for the ceiling, which has no input.
+/// Whether rules are read for a pack, for its sandboxes, or for the ceiling, which has no input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum For {
     Entry,
+    Session,
     Ceiling,
 }
 
@@ -35,10 +36,15 @@ impl Reader<'_> {
         let mut keys = BTreeMap::new();
         for (name, item) in node.entries() {
             keys.insert(name.value.clone(), self.place(Span::of(&name.referenced)));
-            for (limit, _) in item.entries().iter().filter(|_| name.value == "limits") {
-                keys.insert(format!("limits.{}", limit.value), self.place(Span::of(&limit.referenced)));
+            let nested = matches!(name.value.as_str(), "limits" | "session");
+            for (key, _) in item.entries().iter().filter(|_| nested) {
+                keys.insert(format!("{}.{}", name.value, key.value), self.place(Span::of(&key.referenced)));
             }
         }
+        let key = |name: &str| node.entries().iter().find(|(key, _)| key.value == name);
+        let session = key("session").map(|(key, item)| self.session(Span::of(&key.referenced), item));
+        let command =
+            key("command").and_then(|(key, item)| self.command(Span::of(&key.referenced), item, node));
         Entry {
             pack,
             denied: is_true(node, "deny"),
@@ -48,6 +54,9 @@ impl Reader<'_> {
             env: self.values(node.get("env"), variable, VARIABLE),
             config: self.values(node.get("config"), config_key, CONFIG_KEY),
             ask: self.ask(node),
+            session,
+            workspace: is_true(node, "workspace"),
+            command,
             callers: self.callers(node),
             limits: self.limits(node),
             place: self.place(at),
@@ -63,8 +72,9 @@ impl Reader<'_> {
         let limits = self.named_limits(node).into_iter().map(|(limit, value)| (limit.name, value)).collect();
         let http = self.http_rules(node, For::Ceiling);
         let fs = self.fs_rules(node, For::Ceiling);
-        let report = is_true(node, "report");
-        Ceiling { http, report, fs, env, config, ask, limits, place: self.place(at) }
+        let (report, workspace) = (is_true(node, "report"), is_true(node, "workspace"));
+        let session = node.get("session").map(|item| self.session_ceiling(item));
+        Ceiling { http, report, fs, env, config, ask, session, workspace, limits, place: self.place(at) }
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, item: &Node, key: &str) -> Option<T> {
@@ -81,7 +91,7 @@ impl Reader<'_> {
     }
 
     /// The names of a list, as a ceiling has them.
-    fn names(&mut self, node: Option<&Node>, named: fn(&str) -> bool, what: &str) -> Vec<String> {
+    pub(super) fn names(&mut self, node: Option<&Node>, named: fn(&str) -> bool, what: &str) -> Vec<String> {
         let mut names = Vec::new();
         for item in node.map_or(&[][..], Node::items) {
             match item.text() {
@@ -93,7 +103,7 @@ impl Reader<'_> {
         names
     }
 
-    fn values(
+    pub(super) fn values(
         &mut self,
         node: Option<&Node>,
         named: fn(&str) -> bool,
@@ -175,7 +185,7 @@ fn is_true(node: &Node, key: &str) -> bool {
     matches!(node.get(key).map(|node| &node.value), Some(Value::Bool(true)))
 }
 
-fn variable(name: &str) -> bool {
+pub(super) fn variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -146,6 +146,7 @@ impl SuggestedRule {
         let target = Target::Host { host: self.host.clone(), scheme: self.scheme, ports: vec![self.port] };
         let (methods, paths) = (self.methods.clone(), Some(self.paths.clone()));
         let place = place.clone();
-        HttpRule { target, methods, paths, addresses: Vec::new(), credentials: Vec::new(), place }
+        let (addresses, credentials) = (Vec::new(), Vec::new());
+        HttpRule { target, methods, paths, addresses, credentials, terminate: false, place }
     }
 }

@@ -6,7 +6,9 @@ use packhost_manifest::{Decision, Limits, Manifest, Origin, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::oracle::{ceiling_rule, entry_rule, inputs, parse, requests, rules_yaml, source, vars};
+use crate::oracle::{
+    ceiling_rule, entry_rule, inputs, parse, requests, rules_yaml, session_rule, session_yaml, source, vars,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -37,6 +39,53 @@ proptest! {
             (Err(errors), None) => prop_assert!(false, "refused, though brute force finds nothing: {errors}"),
             _ => {}
         }
+    }
+
+    #[test]
+    fn what_leaves_a_sandbox_is_contained_as_brute_force_finds(rule in session_rule(), ceiling in prop::collection::vec(ceiling_rule(), 0..5)) {
+        let set = [source("a.yaml", &json!({
+            "version": 1,
+            "packs": { "a": { "session": { "on": ["docker"], "image": "i", "http": [session_yaml(&rule)] } } },
+            "ceiling": { "session": { "on": ["docker"], "images": ["i"], "http": rules_yaml(&ceiling) } },
+        }))];
+        let beyond = inputs().into_iter().find_map(|input| {
+            requests().into_iter().find(|request| {
+                rule.allows(request, &input) && !ceiling.iter().any(|own| own.allows(request, &input))
+            })
+        });
+        match (Manifest::parse(&set), beyond) {
+            (Ok(_), Some(request)) => prop_assert!(false, "taken, though it allows {request:?}"),
+            (Err(errors), None) => prop_assert!(false, "refused, though brute force finds nothing: {errors}"),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn sandboxes_are_contained_as_brute_force_finds(own in sandbox(), other in sandbox(), differs in 0..6_usize, times in prop::array::uniform4(1..4_u8), may_have in 0..4_u8) {
+        let [idle, lifetime, most_idle, most_lifetime] = times;
+        let (ceiling, may_have) = (own.but_for(differs, &other), may_have > 0);
+        let session = json!({
+            "on": own.on, "image": own.image, "files": { "read_write": own.write, "read_only": own.read },
+            "env": own.env.iter().map(|name| ((*name).to_owned(), json!("x"))).collect::<serde_json::Map<_, _>>(),
+            "idle": format!("{idle}m"), "lifetime": format!("{lifetime}h"),
+        });
+        let bound = json!({
+            "on": ceiling.on, "images": [ceiling.image], "files": { "read_write": ceiling.write, "read_only": ceiling.read },
+            "env": ceiling.env, "idle": format!("{most_idle}m"), "lifetime": format!("{most_lifetime}h"),
+        });
+        let below = |path: &&str, outer: &[&str]| outer.iter().any(|outer| path == outer || path.starts_with(&format!("{outer}/")));
+        let within = may_have
+            && own.on.iter().all(|backend| ceiling.on.contains(backend))
+            && (own.image == ceiling.image || own.image.strip_suffix(DIGEST) == Some(ceiling.image.as_str()))
+            && own.write.iter().all(|path| below(path, &ceiling.write))
+            && own.read.iter().all(|path| below(path, &ceiling.read) || below(path, &ceiling.write))
+            && own.env.iter().all(|name| ceiling.env.contains(name))
+            && idle <= most_idle
+            && lifetime <= most_lifetime;
+        let bounds = if may_have { json!({ "session": bound }) } else { json!({}) };
+        let set = json!({ "version": 1, "packs": { "a": { "session": session } }, "ceiling": bounds });
+        let parsed = Manifest::parse(&[source("a.yaml", &set)]);
+        prop_assert_eq!(parsed.is_ok(), within, "{}: {:?}", set, parsed.map(drop));
     }
 
     #[test]
@@ -75,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn names_and_limits_are_contained_as_brute_force_finds(own in names(), ceiling in names(), asks in names(), may_ask in names(), at in 0..10_usize, value in 0..4_u64, most in 0..4_u64) {
+    fn names_and_limits_are_contained_as_brute_force_finds(own in names(), ceiling in names(), asks in names(), may_ask in names(), at in 0..Limits::TABLE.len(), value in 0..4_u64, most in 0..4_u64) {
         let limit = &Limits::TABLE[at];
         let step = |n: u64| json_limit(at, limit.min + (limit.max - limit.min) / 4 * n);
         let map = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), json!("x"))).collect::<serde_json::Map<_, _>>();
@@ -92,6 +141,48 @@ proptest! {
             prop_assert_eq!(Manifest::parse(&[source("a.yaml", &set)]).is_ok(), within, "{}", set);
         }
     }
+}
+
+const DIGEST: &str = "@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+#[derive(Debug, Clone)]
+struct Sandbox {
+    on: Vec<&'static str>,
+    image: String,
+    write: Vec<&'static str>,
+    read: Vec<&'static str>,
+    env: Vec<&'static str>,
+}
+
+impl Sandbox {
+    /// The same with one field of another, so that most of these are on either side of the edge.
+    fn but_for(&self, field: usize, other: &Self) -> Self {
+        let mut one = self.clone();
+        match field {
+            0 => one.on = other.on.clone(),
+            1 => one.image = other.image.clone(),
+            2 => one.write = other.write.clone(),
+            3 => one.read = other.read.clone(),
+            4 => one.env = other.env.clone(),
+            _ => {}
+        }
+        one
+    }
+}
+
+fn sandbox() -> impl Strategy<Value = Sandbox> {
+    let on = prop::sample::subsequence(vec!["process", "docker"], 1..=2).prop_shuffle();
+    let image = (prop::sample::select(vec!["a", "b"]), any::<bool>())
+        .prop_map(|(name, pinned)| format!("{name}{}", if pinned { DIGEST } else { "" }));
+    let write = prop::sample::subsequence(vec!["/w", "/w/a", "/wa"], 0..=3);
+    let read = prop::sample::subsequence(vec!["/r", "/r/a", "/ra"], 0..=3);
+    (on, image, write, read, names()).prop_map(|(on, image, write, read, env)| Sandbox {
+        on,
+        image,
+        write,
+        read,
+        env,
+    })
 }
 
 /// Networks that overlap in every way, with holes that no rule opens, and public halves.
@@ -209,6 +300,8 @@ fn each_counterexample_is_shown() {
         ),
         ("config: {base-url: x}", "may have the config value base-url"),
         ("ask: [user, model]", "may ask the model"),
+        ("workspace: true", "may work in a workspace"),
+        ("session: {on: [docker], image: i}", "may start a sandbox on docker, from image i"),
         ("report: true", "may send every request to a public host, also where no rule allows it"),
         ("limits: {time: 20s}", "may use time 20s, and the ceiling is 15s"),
     ];

@@ -5,7 +5,9 @@ use packhost_manifest::{Decision, Manifest, Origin, Source};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::oracle::{Rule, entry_rule, inputs, parse, requests, rules_yaml, source, vars};
+use crate::oracle::{
+    Rule, entry_rule, inputs, parse, requests, rules_yaml, session_rule, session_yaml, source, vars,
+};
 
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -57,6 +59,32 @@ proptest! {
     }
 
     #[test]
+    fn decisions_about_a_sandbox_agree_with_brute_force(rules in prop::collection::vec(session_rule(), 0..4), own in prop::collection::vec(entry_rule(), 0..2), report in any::<bool>(), at in 0..9_usize) {
+        let http: Vec<_> = rules.iter().map(session_yaml).collect();
+        let mut entry = json!({ "http": rules_yaml(&own), "session": { "on": ["docker"], "image": "i", "http": http } });
+        if report {
+            entry["report"] = true.into();
+        }
+        // Of rules for the same hosts one may hide a tunnel of the other, which is refused.
+        let parsed = Manifest::parse(&[source("a.yaml", &json!({ "version": 1, "packs": { "a.b": entry } }))]);
+        prop_assume!(parsed.is_ok());
+        let input = &inputs()[at];
+        let session = parsed.unwrap().entry(&pack()).unwrap().narrow(input, &vars()).session.unwrap();
+        for request in requests() {
+            let ends_tls = rules.iter().any(|rule| rule.ends_tls(&request, input));
+            let hidden = ends_tls && request.method == "CONNECT";
+            let expected = !hidden && rules.iter().any(|rule| rule.allows(&request, input));
+            let decision = session.http.decide(request.method, &request.url());
+            prop_assert_eq!(matches!(decision, Decision::Allowed(_)), expected, "{:?}: {:?}", request, decision);
+            prop_assert!(!matches!(decision, Decision::Reported(..)));
+            prop_assert_eq!(session.http.terminates(&request.url()), ends_tls);
+            if request.method == "CONNECT" {
+                prop_assert_eq!(matches!(session.http.tunnel(&request.url()), Decision::Allowed(_)), expected);
+            }
+        }
+    }
+
+    #[test]
     fn order_does_not_matter(rules in prop::collection::vec(entry_rule(), 1..5), names in Just(["a", "b", "c", "d"]).prop_shuffle()) {
         let mut turned = rules.clone();
         turned.reverse();
@@ -102,7 +130,7 @@ proptest! {
     fn no_value_makes_the_patterns_panic(text in any::<String>(), near in "(\\*|\\.|a|/|\\$\\{input\\.|\\}|%2f|\\[|::|é|xn--|1){0,12}") {
         for text in [text, near] {
             let rule = json!([{ "host": &text }, { "url": &text }, { "host": "a.test", "paths": [&text], "methods": [&text], "addresses": [&text] }]);
-            let entry = json!({ "http": rule, "fs": [{ "host": &text, "guest": &text }], "env": { &text: &text }, "config": { &text: &text }, "limits": { "time": &text }, "callers": [&text], "ask": [&text] });
+            let entry = json!({ "http": rule, "fs": [{ "host": &text, "guest": &text }], "env": { &text: &text }, "config": { &text: &text }, "limits": { "time": &text }, "callers": [&text], "ask": [&text], "session": { "on": [&text], "image": &text, "files": { "read_write": [&text], "read_only": [&text] }, "idle": &text, "http": [{ "host": &text, "tls": &text }] }, "command": { "run": [&text], "title": &text, "description": &text, "input": { &text: &text }, "examples": [&text] } });
             let _ = Manifest::parse(&[source("a", &json!({ "version": 1, "packs": { "a": entry, &text: {} } }))]).map_err(|e| e.to_string());
         }
     }

@@ -53,6 +53,25 @@ pub(crate) fn entry_rule() -> impl Strategy<Value = Rule> {
     rule([LITERAL_HOSTS, OPEN_HOSTS].concat(), [LITERAL_PATHS, OPEN_PATHS].concat())
 }
 
+/// A rule as a session has it: of tunnels, or of requests.
+pub(crate) fn session_rule() -> impl Strategy<Value = Rule> {
+    entry_rule().prop_map(|mut rule| {
+        if rule.methods != ["CONNECT"] {
+            rule.methods.retain(|method| *method != "CONNECT");
+        }
+        rule
+    })
+}
+
+/// Its YAML. What is neither a tunnel nor http is looked into.
+pub(crate) fn session_yaml(rule: &Rule) -> Value {
+    let mut yaml = rule.yaml();
+    if rule.terminates() {
+        yaml["tls"] = "terminate".into();
+    }
+    yaml
+}
+
 /// A rule as a ceiling has it.
 pub(crate) fn ceiling_rule() -> impl Strategy<Value = Rule> {
     rule([LITERAL_HOSTS, &["any", "any"]].concat(), LITERAL_PATHS.to_vec())
@@ -76,6 +95,17 @@ impl Rule {
             rule["paths"] = json!(paths);
         }
         rule
+    }
+
+    /// Of a rule of a session: whether the host ends the TLS.
+    pub(crate) fn terminates(&self) -> bool {
+        self.methods != ["CONNECT"] && self.scheme != Some("http")
+    }
+
+    /// Whether it ends the TLS of what goes to the origin of a request.
+    pub(crate) fn ends_tls(&self, request: &Request, input: &Value) -> bool {
+        let v = input["v"].as_str().unwrap_or_default();
+        self.terminates() && request.scheme == "https" && self.allows_origin(request, input, v)
     }
 
     pub(crate) fn allows(&self, request: &Request, input: &Value) -> bool {

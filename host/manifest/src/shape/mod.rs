@@ -1,5 +1,13 @@
 //! The keys of a manifest: one table from which the parser, the JSON Schema and the reference are made.
 
+use crate::limits::Limit;
+
+mod cases;
+mod session;
+
+pub(crate) use cases::CASES;
+use session::{CEILING_SESSION, COMMAND, SESSION};
+
 /// What a value must be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
@@ -11,6 +19,8 @@ pub(crate) enum Shape {
     List(&'static Shape),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words. `later` has those of later versions: refused, with an explanation.
+    Growing { words: &'static [&'static str], later: &'static [&'static str] },
     /// A text with a grammar of its own.
     Text(&'static Word),
     /// A whole number between these.
@@ -19,8 +29,12 @@ pub(crate) enum Shape {
     True,
     /// A value of the table of limits.
     Limit,
+    /// A time that is not of the table of limits, with its bounds.
+    Time(&'static Limit),
     /// Anything that JSON can say.
     Json,
+    /// A map of anything that JSON can say, with no key twice at any depth.
+    JsonMap,
     /// What the shape says, or nothing at all (`name:` with no value).
     OrNothing(&'static Shape),
 }
@@ -44,6 +58,8 @@ pub(crate) struct Object {
     pub(crate) one_of: &'static [&'static str],
     /// Keys of later versions: refused, with an explanation.
     pub(crate) later: &'static [&'static str],
+    /// Keys that have a place, and not here: refused, with where it is.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// A key of an [`Object`].
@@ -119,6 +135,11 @@ const ASKED: Shape = Shape::Choice(&["user", "model"]);
 const SCHEME: Shape = Shape::Choice(&["http", "https"]);
 const MODE: Shape = Shape::Choice(&["read-only", "read-write"]);
 
+const HTTP_HOST_DOC: &str = "A host pattern: a name, `*.` and a name of at least two labels (every host below it, never the \
+                             name itself), or an address in canonical form. `${input.…}` may stand in any label but the \
+                             last two and takes one label.";
+const HTTP_URL_DOC: &str = "`${input.…}`: the origin (scheme, host, port) of that URL of the call's input and no other. Or an \
+                            origin as it stands, instead of `host`, `scheme` and `ports`.";
 const METHODS_DOC: &str = "Methods, in upper case. Without the key: GET and HEAD. CONNECT allows tunnels, in which the \
                            host sees neither method nor path: over https, and in a rule without `paths`. TRACE cannot be \
                            granted.";
@@ -142,19 +163,8 @@ const HTTP_RULE: Object = Object {
     doc: "One rule of outgoing requests. A request is allowed if one rule of the pack fits all of it. A rule has either \
           `host` or `url`.",
     keys: &[
-        key(
-            "host",
-            Shape::Text(&HOST),
-            "A host pattern: a name, `*.` and a name of at least two labels (every host below it, never the name \
-             itself), or an address in canonical form. `${input.…}` may stand in any label but the last two and takes \
-             one label.",
-        ),
-        key(
-            "url",
-            Shape::Text(&URL),
-            "`${input.…}`: the origin (scheme, host, port) of that URL of the call's input and no other. Or an origin as \
-             it stands, instead of `host`, `scheme` and `ports`.",
-        ),
+        key("host", Shape::Text(&HOST), HTTP_HOST_DOC),
+        key("url", Shape::Text(&URL), HTTP_URL_DOC),
         key("scheme", SCHEME, SCHEME_DOC),
         key("ports", Shape::List(&Shape::Integer(1, 65_535)), PORTS_DOC),
         key("methods", Shape::List(&Shape::Text(&METHOD)), METHODS_DOC),
@@ -164,6 +174,10 @@ const HTTP_RULE: Object = Object {
     ],
     one_of: &["host", "url"],
     later: &[],
+    elsewhere: &[(
+        "tls",
+        "it is for rules under session.http: what a component sends the host sees without it",
+    )],
 };
 
 const CEILING_HTTP_RULE: Object = Object {
@@ -189,6 +203,7 @@ const CEILING_HTTP_RULE: Object = Object {
     ],
     one_of: &["host", "url"],
     later: &[],
+    elsewhere: &[("tls", "a ceiling bounds requests by their methods, and tunnels by CONNECT")],
 };
 
 const FS_RULE: Object = Object {
@@ -218,6 +233,7 @@ const FS_RULE: Object = Object {
     ],
     one_of: &[],
     later: &["quota"],
+    elsewhere: &[],
 };
 
 const CEILING_FS_RULE: Object = Object {
@@ -235,6 +251,7 @@ const CEILING_FS_RULE: Object = Object {
     ],
     one_of: &[],
     later: &["quota"],
+    elsewhere: &[],
 };
 
 const fn limit(name: &'static str) -> Key {
@@ -259,9 +276,21 @@ const LIMITS: Object = Object {
         limit("transfer"),
         limit("random"),
         limit("hostcall"),
+        limit("processes"),
+        limit("sandbox_memory"),
+        limit("disk"),
+        limit("cpu_millis"),
+        limit("open_files"),
+        limit("workspace"),
+        limit("execs"),
+        limit("sessions"),
     ],
     one_of: &[],
-    later: &["processes", "disk", "cpu"],
+    later: &[],
+    elsewhere: &[
+        ("cpu", "write cpu_millis: 1000 is one processor"),
+        ("cpus", "write cpu_millis: 1500 is one and a half processors"),
+    ],
 };
 
 const REPORT_DOC: &str = "A request that no http rule allows goes out all the same, and is recorded as one that would have \
@@ -291,6 +320,18 @@ pub(crate) const ENTRY: Object = Object {
             "Who may call the pack: `local`, or `token:` and a token's name. Without the key every caller may; with an \
              empty list nobody.",
         ),
+        key("session", Shape::Object(&SESSION), "Sandboxes in which the pack may run programs."),
+        key(
+            "workspace",
+            Shape::True,
+            "The pack works in a workspace, a directory that the host owns and that packs of one caller share. `workspace` of \
+             the input (a text) names it; without it the call gets a fresh one.",
+        ),
+        key(
+            "command",
+            Shape::Object(&COMMAND),
+            "A program in a sandbox that is the whole pack. Needs `session`.",
+        ),
         key("limits", Shape::Object(&LIMITS), "How much of everything a call may use."),
         key("report", Shape::True, REPORT_DOC),
         key(
@@ -300,7 +341,8 @@ pub(crate) const ENTRY: Object = Object {
         ),
     ],
     one_of: &[],
-    later: &["session", "artifacts", "state"],
+    later: &["artifacts", "state"],
+    elsewhere: &[],
 };
 
 const CEILING: Object = Object {
@@ -317,11 +359,14 @@ const CEILING: Object = Object {
         ),
         key("config", Shape::List(&Shape::Text(&CONFIG_KEY)), "Names of config values that entries may set."),
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
+        key("session", Shape::Object(&CEILING_SESSION), "Sandboxes that entries may grant."),
+        key("workspace", Shape::True, "Entries may have `workspace`."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
         key("report", Shape::True, "Entries may have `report`."),
     ],
     one_of: &[],
-    later: &["session", "artifacts", "state"],
+    later: &["artifacts", "state"],
+    elsewhere: &[("command", "what a program may do is bounded by the ceiling's session")],
 };
 
 /// A whole file.
@@ -350,39 +395,8 @@ pub(crate) const FILE: Object = Object {
     ],
     one_of: &[],
     later: &[],
+    elsewhere: &[],
 };
-
-const CASE: Object = Object {
-    name: "case",
-    doc: "One thing that a pack tries during a call, and whether it may.",
-    keys: &[
-        Key { name: "pack", required: true, shape: Shape::Text(&PACK), doc: "The pack." },
-        key("input", Shape::Json, "The input of the call. An empty object where absent."),
-        key("caller", Shape::Text(&CALLER), "Who calls. `local` where absent."),
-        key("request", Shape::Text(&REQUEST), "A method and a URL: the pack sends this request."),
-        key("address", Shape::Text(&ADDRESS), "With `request`: the address that the host name resolves to."),
-        key("read", Shape::Text(&GUEST), "A path as the pack sees it: the pack reads it."),
-        key("write", Shape::Text(&GUEST), "A path as the pack sees it: the pack writes it."),
-        key("env", Shape::Text(&VARIABLE), "The pack has this environment variable."),
-        Key {
-            name: "expect",
-            required: true,
-            shape: Shape::Choice(&["allow", "deny"]),
-            doc: "What the manifest must say.",
-        },
-    ],
-    one_of: &["request", "read", "write", "env"],
-    later: &[],
-};
-const REQUEST: Word = Word {
-    what: "a method and a URL",
-    pattern: Some("^[A-Z][A-Z-]* https?://"),
-    examples: &["GET https://example.com/"],
-};
-const ADDRESS: Word = Word { what: "an address", pattern: None, examples: &["10.0.0.7", "2001:db8::1"] };
-
-/// A file of cases.
-pub(crate) const CASES: Shape = Shape::List(&Shape::Object(&CASE));
 
 #[cfg(test)]
 mod tests {
