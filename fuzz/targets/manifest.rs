@@ -115,11 +115,13 @@ fn holds(manifest: &Manifest, entry: &Entry) {
         let grants = entry.narrow(&input, &vars);
         if entry.denied {
             assert!(grants.http.is_empty() && grants.fs.is_empty() && grants.env.is_empty());
+            assert!(grants.session.is_none() && !grants.workspace);
             assert!(!entry.admits(&Caller::local()));
             continue;
         }
-        let rules = entry.http.len() + entry.fs.len();
-        assert_eq!(grants.http.rules().len() + grants.fs.len() + grants.notes.len(), rules);
+        let rules = requests(entry).count() + entry.fs.len();
+        let inside = grants.session.as_ref().map_or(0, |session| session.http.rules().len());
+        assert_eq!(grants.http.rules().len() + inside + grants.fs.len() + grants.notes.len(), rules);
         for rule in grants.http.rules() {
             let (method, url) = witness(rule);
             match grants.http.decide(method, &url) {
@@ -133,11 +135,29 @@ fn holds(manifest: &Manifest, entry: &Entry) {
             }
             assert!(matches!(grants.http.decide("TRACE", &url), Decision::Denied(_)));
         }
+        for session in &grants.session {
+            assert!(!session.on.is_empty(), "a sandbox that nothing makes");
+            for rule in session.http.rules() {
+                let (method, url) = witness(rule);
+                // A rule that ends the TLS there may hide a tunnel.
+                let hidden = method == "CONNECT" && session.http.terminates(&url);
+                let allowed = matches!(session.http.decide(method, &url), Decision::Allowed(_));
+                assert!(allowed != hidden, "\"{rule}\" and {method} {url}");
+                let decided = session.http.decide("GET", &url);
+                let unseen = url.scheme() == "https" && !session.http.terminates(&url);
+                assert!(!unseen || matches!(decided, Decision::Denied(_)), "{url} is looked into");
+            }
+        }
         for grant in &grants.fs {
             assert!(grant.host.is_absolute() && grant.host.parent().is_some(), "{grant:?}");
             assert!(grant.guest.starts_with('/') && grant.guest.len() > 1, "{grant:?}");
         }
     }
+}
+
+/// The rules about requests, of the pack's own and of its sandboxes.
+fn requests(entry: &Entry) -> impl Iterator<Item = &HttpRule> {
+    entry.http.iter().chain(entry.session.iter().flat_map(|session| &session.http))
 }
 
 /// A call's input in which what the rules of `http` take from it is there.
@@ -153,7 +173,7 @@ fn filled(entry: &Entry) -> Value {
         }
         *place = text.into();
     };
-    for rule in &entry.http {
+    for rule in requests(entry) {
         let of_host = match &rule.target {
             Target::Host { host: HostPattern::Template(template), .. } => Some(template),
             _ => None,

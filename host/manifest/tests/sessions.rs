@@ -64,6 +64,13 @@ fn refused(lines: &str, at: (u32, u32), message: &str, suggestion: &str) {
     assert_eq!((error.line, error.column), at, "{lines}: {error}");
 }
 
+/// The place of `mark` in what [`refused`] takes: it stands there once.
+fn place(lines: &str, mark: &str) -> (u32, u32) {
+    let mut found = lines.lines().zip(4..).filter_map(|(line, at)| Some((at, line.find(mark)?)));
+    let (line, column) = found.next().unwrap_or_else(|| panic!("{lines}: no {mark}"));
+    (line, u32::try_from(column).unwrap() + 5)
+}
+
 fn taken(lines: &str) {
     let errors = errors(lines);
     assert!(errors.is_empty(), "{lines}: {errors:#?}");
@@ -117,7 +124,7 @@ fn what_leaves_a_sandbox_is_a_request_that_the_host_sees_or_a_tunnel() {
     }
     let credentials = |method: &str, at: &str| match http.decide(method, &url(at)) {
         Decision::Allowed(allowed) => Ok(allowed.credentials.len()),
-        Decision::Denied(denial) => Err(denial),
+        Decision::Denied(denial) => Err(Box::new(denial)),
         Decision::Reported(..) => panic!("{at} was reported"),
     };
     assert_eq!(credentials("GET", "https://pypi.org/simple/requests/").unwrap(), 1);
@@ -177,34 +184,34 @@ fn a_rule_that_does_not_fit_the_input_grants_nothing_and_is_noted() {
 fn a_rule_about_https_says_whether_the_host_looks_into_it() {
     let rule = |rule: &str| format!("session:\n  on: [docker]\n  image: i\n  http: [{{{rule}}}]");
     let needs = "needs `tls: terminate`, or `methods: [CONNECT]`";
-    for (text, column, message, instead) in [
-        ("host: a.test", 14, "the host sees the host and the port alone", needs),
-        ("host: a.test, methods: [GET]", 37, "no method and no path", needs),
-        ("host: a.test, paths: [/v1]", 35, "no method and no path", needs),
-        ("host: a.test, methods: [GET, CONNECT]", 37, "no method and no path", needs),
-        ("url: '${input.url}', methods: [GET]", 44, "no method and no path", needs),
+    for (text, mark, message, instead) in [
+        ("host: a.test", "{host", "the host sees the host and the port alone", needs),
+        ("host: a.test, methods: [GET]", "[GET]", "no method and no path", needs),
+        ("host: a.test, paths: [/v1]", "[/v1]", "no method and no path", needs),
+        ("host: a.test, methods: [GET, CONNECT]", "[GET, C", "no method and no path", needs),
+        ("url: '${input.url}', methods: [GET]", "[GET]", "no method and no path", needs),
         (
             "host: a.test, methods: [CONNECT], tls: terminate",
-            37,
+            "[CONNECT]",
             "a tunnel that nobody looks into",
             "name the methods",
         ),
-        ("host: a.test, scheme: http, tls: terminate", 47, "is for https", "delete the key"),
+        ("host: a.test, scheme: http, tls: terminate", "terminate", "is for https", "delete the key"),
         (
             "host: a.test, methods: [CONNECT], paths: [/v1]",
-            55,
+            "[/v1]",
             "cannot be granted for some paths",
             "without paths",
         ),
         (
             "host: a.test, methods: [CONNECT], credentials: [A]",
-            61,
+            "[A]",
             "a tunnel carries no credential",
             "delete the key",
         ),
-        ("host: a.test, tls: terminat", 33, "no value of tls", "terminate"),
+        ("host: a.test, tls: terminat", "terminat", "no value of tls", "terminate"),
     ] {
-        refused(&rule(text), (7, column), message, instead);
+        refused(&rule(text), place(&rule(text), mark), message, instead);
     }
     for text in [
         "host: a.test, tls: terminate, paths: [/v1], credentials: [A]",
@@ -232,7 +239,7 @@ fn a_rule_about_https_says_whether_the_host_looks_into_it() {
         "delete one of the two",
     );
     taken(&both.replace("'*.a.test', tls", "'b.a.test', tls"));
-    refused(&rule("url: any, tls: terminate"), (7, 19), "belongs in a ceiling", "");
+    refused(&rule("url: any, tls: terminate"), (7, 20), "belongs in a ceiling", "");
 }
 
 #[test]
@@ -281,18 +288,23 @@ fn a_session_that_cannot_be_is_refused_where_it_stands() {
         refused(lines, at, message, instead);
     }
     let files = |files: &str| format!("session:\n  on: [docker]\n  image: i\n  files: {{{files}}}");
-    for (text, column, message, instead) in [
-        ("read_only: [/]", 27, "the whole file system", ""),
-        ("read_only: [usr]", 27, "is not a plain absolute path", "such as /sandbox"),
-        ("read_only: [/a/../b]", 27, "is not a plain absolute path", ""),
-        ("read_write: ['/a/${input.x}']", 28, "is not a plain absolute path", ""),
-        ("read_only: [/a, /a/]", 31, "/a is here twice", ""),
-        ("read_write: [/a], read_only: [/a]", 45, "in which it lies, is read-write", "give both one mode"),
-        ("read_write: [/a], read_only: [/a/b]", 45, "/a/b is read-only, and /a", "give both one mode"),
-        ("read_write: [/proc/self]", 28, "the kernel's", "read_only"),
-        ("readonly: [/a]", 16, "unknown key", "did you mean \"read_only\"?"),
+    for (text, mark, message, instead) in [
+        ("read_only: [/]", "/]", "the whole file system", ""),
+        ("read_only: [usr]", "usr", "is not a plain absolute path", "such as /sandbox"),
+        ("read_only: [/a/../b]", "/a/..", "is not a plain absolute path", ""),
+        ("read_write: ['/a/${input.x}']", "'/a/$", "is not a plain absolute path", ""),
+        ("read_only: [/a, /a/]", "/a/]", "/a is here twice", ""),
+        (
+            "read_write: [/a], read_only: [/a]",
+            "/a]}",
+            "in which it lies, is read-write",
+            "give both one mode",
+        ),
+        ("read_write: [/a], read_only: [/a/b]", "/a/b", "/a/b is read-only, and /a", "give both one mode"),
+        ("read_write: [/proc/self]", "/proc", "the kernel's", "read_only"),
+        ("readonly: [/a]", "readonly", "unknown key", "did you mean \"read_only\"?"),
     ] {
-        refused(&files(text), (7, column), message, instead);
+        refused(&files(text), place(&files(text), mark), message, instead);
     }
     taken(&files("read_write: [/usr/local/x], read_only: [/usr]"));
     taken("session: {on: [process], files: {read_only: [/usr]}, idle: 0s, lifetime: 24h}");
@@ -345,7 +357,7 @@ fn a_command_is_a_pack_without_a_component() {
         ),
         (with("{type: object, properties: {a: {type: string}}}", "[]"), (9, 14), "must be a map", ""),
         (with("{a: {type: string}}", "{a: {}, a: {}}"), (9, 49), "\"a\" is here twice", ""),
-        (with("Title", "Title").replace("title", "titel"), (7, 7), "unknown key", "did you mean \"title\"?"),
+        (TOOL.replace("title", "titel"), (7, 7), "unknown key", "did you mean \"title\"?"),
         (format!("{TOOL}\nhttp: []"), (12, 5), "\"http\" is for a component", "under session.http"),
         (format!("{TOOL}\nask: [user]"), (12, 5), "\"ask\" is for a component", "delete the key"),
     ] {
@@ -404,10 +416,26 @@ fn a_session_is_explained_with_its_lines() {
     assert_eq!(may[2].0, "keep a sandbox until its call ends, and no longer than 1h");
     assert_eq!(may_not[0].0, "reach anything from inside its sandbox: session has no http");
     let text = format!("version: 1\npacks:\n  a:\n    {}", TOOL.replace('\n', "\n    "));
-    let words = "run /usr/local/bin/tool --json in its sandbox, with its input on standard input: that program is the pack";
+    let words = "run [\"/usr/local/bin/tool\", \"--json\"] in its sandbox, with its input on standard input: that program is the pack";
     let (may, _) = said(&text);
     assert!(may.contains(&(words.to_owned(), 5)), "{may:?}");
     assert!(!may.last().unwrap().0.contains("64MiB of memory,"), "a command has no component: {may:?}");
+}
+
+#[test]
+fn the_examples_of_the_book_are_manifests() {
+    let book = include_str!("../../../docs/src/manifest.md");
+    let blocks: Vec<&str> =
+        book.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let entries: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("packs:\n")).collect();
+    for block in &entries {
+        manifest(&format!("version: 1\n{block}"));
+    }
+    let whole: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("version: 1\n")).collect();
+    whole.iter().for_each(|block| drop(manifest(block)));
+    let cases = blocks.iter().find(|block| block.starts_with("- { pack:")).unwrap();
+    Cases::parse(&operator(cases)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((entries.len(), whole.len()), (3, 2), "examples have come or gone");
 }
 
 /// The ceiling of which each part is taken away in turn.

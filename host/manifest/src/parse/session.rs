@@ -140,7 +140,9 @@ impl Reader<'_> {
 
     /// A tunnel to where another rule ends the TLS is one that nobody ever gets.
     fn hidden_tunnels(&mut self, node: &Node, http: &[HttpRule]) {
-        for tunnel in http.iter().filter(|rule| rule.methods.iter().any(|method| method == CONNECT)) {
+        let tunnels =
+            |rule: &&HttpRule| !rule.terminate && rule.methods.iter().any(|method| method == CONNECT);
+        for tunnel in http.iter().filter(tunnels) {
             let ends = |rule: &&HttpRule| rule.terminate && rule.target.holds(&tunnel.target);
             let Some(ends) = http.iter().find(ends) else { continue };
             let items = node.get("http").map_or(&[][..], Node::items);

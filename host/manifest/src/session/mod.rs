@@ -182,7 +182,7 @@ impl FromStr for SessionImage {
         }
         let path = match name.split_once('/') {
             Some((first, rest)) => match first.split_once(':') {
-                Some((registry, port)) if is_part(registry) && port.parse::<u16>().is_ok() => rest,
+                Some((registry, port)) if is_part(registry) && is_port(port) => rest,
                 _ => name,
             },
             None => name,
@@ -192,6 +192,10 @@ impl FromStr for SessionImage {
         }
         Ok(Self { name: name.into(), digest: digest.map(String::from) })
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 fn is_part(text: &str) -> bool {
@@ -242,6 +246,8 @@ mod tests {
             ("-a", ImageError::Name),
             ("a b", ImageError::Name),
             ("a:b/c", ImageError::Name),
+            ("a:+5/c", ImageError::Name),
+            ("a:0/c", ImageError::Name),
             ("../a", ImageError::Name),
         ] {
             assert_eq!(bad.parse::<SessionImage>(), Err(why), "{bad}");

@@ -65,24 +65,26 @@ pub(crate) fn requests(rules: &[HttpRule]) -> Vec<String> {
 impl CommandPack {
     pub(crate) fn facts(&self) -> Vec<String> {
         let Self { run, title, description, input, output, examples, place: _ } = self;
-        let schema = |value: &Value| Digest::of(value.to_string().as_bytes()).short();
+        let digest = |value: &Value| Digest::of(value.to_string().as_bytes()).short();
         let mut facts = vec![
             format!("be the program {run:?} {INSIDE}"),
             format!("be called {:?}, which is {description:?}", title.as_deref().unwrap_or_default()),
-            format!("take input as the schema with digest {} says", schema(input)),
+            format!("take input as the schema with digest {} says", digest(input)),
         ];
         facts.extend(
-            output.as_ref().map(|output| format!("answer as the schema with digest {} says", schema(output))),
+            output.as_ref().map(|output| format!("answer as the schema with digest {} says", digest(output))),
         );
-        facts.extend(examples.iter().map(|example| format!("be shown with the input {example}")));
+        facts.extend(
+            examples
+                .iter()
+                .map(|example| format!("be shown with the example with digest {}", digest(example))),
+        );
         facts
     }
 
     /// What the pack is, ending the sentence "it may …".
     pub(crate) fn words(&self) -> String {
-        format!(
-            "run {} {INSIDE}, with its input on standard input: that program is the pack",
-            self.run.join(" ")
-        )
+        let run = &self.run;
+        format!("run {run:?} {INSIDE}, with its input on standard input: that program is the pack")
     }
 }

@@ -61,8 +61,9 @@ proptest! {
     }
 
     #[test]
-    fn sandboxes_are_contained_as_brute_force_finds(own in sandbox(), ceiling in sandbox(), times in prop::array::uniform4(1..4_u8), may_have in any::<bool>()) {
+    fn sandboxes_are_contained_as_brute_force_finds(own in sandbox(), other in sandbox(), differs in 0..6_usize, times in prop::array::uniform4(1..4_u8), may_have in 0..4_u8) {
         let [idle, lifetime, most_idle, most_lifetime] = times;
+        let (ceiling, may_have) = (own.but_for(differs, &other), may_have > 0);
         let session = json!({
             "on": own.on, "image": own.image, "files": { "read_write": own.write, "read_only": own.read },
             "env": own.env.iter().map(|name| ((*name).to_owned(), json!("x"))).collect::<serde_json::Map<_, _>>(),
@@ -151,6 +152,22 @@ struct Sandbox {
     write: Vec<&'static str>,
     read: Vec<&'static str>,
     env: Vec<&'static str>,
+}
+
+impl Sandbox {
+    /// The same with one field of another, so that most of these are on either side of the edge.
+    fn but_for(&self, field: usize, other: &Self) -> Self {
+        let mut one = self.clone();
+        match field {
+            0 => one.on = other.on.clone(),
+            1 => one.image = other.image.clone(),
+            2 => one.write = other.write.clone(),
+            3 => one.read = other.read.clone(),
+            4 => one.env = other.env.clone(),
+            _ => {}
+        }
+        one
+    }
 }
 
 fn sandbox() -> impl Strategy<Value = Sandbox> {
