@@ -28,6 +28,21 @@ pub enum ConfineError {
     /// The system call filter could not be compiled, or the kernel refused it.
     #[error("the system call filter was refused: {0}")]
     Seccomp(#[from] seccompiler::Error),
+    /// The supervisor cannot become the program's user.
+    #[error(
+        "the program cannot run as user {uid}, group {gid}: {asked}: {source}; the supervisor needs CAP_SETUID and CAP_SETGID, \
+         and both numbers must exist in its user namespace"
+    )]
+    User {
+        /// The user's number.
+        uid: u32,
+        /// The group's.
+        gid: u32,
+        /// The system call.
+        asked: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel refused something else.
     #[error("{asked} failed: {source}")]
     Kernel {

@@ -24,14 +24,15 @@ pub(crate) fn become_user(user: Option<User>) -> Result<(), ConfineError> {
     // First: it needs a capability that becoming another user gives up.
     empty_bounding_set()?;
     let Some(User { uid, gid }) = user else { return Ok(()) };
+    let refused = |asked| move |errno: Errno| ConfineError::User { uid, gid, asked, source: errno.into() };
     if uid == u32::MAX || gid == u32::MAX {
         // For setresuid(2) this number means "as it is".
-        return Err(ConfineError::Kernel { asked: "setresuid", source: Errno::INVAL.into() });
+        return Err(refused("setresuid")(Errno::INVAL));
     }
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    set_thread_groups(&[]).map_err(ConfineError::kernel("setgroups"))?;
-    set_thread_res_gid(gid, gid, gid).map_err(ConfineError::kernel("setresgid"))?;
-    set_thread_res_uid(uid, uid, uid).map_err(ConfineError::kernel("setresuid"))
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_thread_groups(&[]).map_err(refused("setgroups"))?;
+    set_thread_res_gid(group, group, group).map_err(refused("setresgid"))?;
+    set_thread_res_uid(user, user, user).map_err(refused("setresuid"))
 }
 
 /// Empties every capability set and closes the ways back: exec of a set-user-id file, of one with capabilities, as root.

@@ -7,20 +7,17 @@
 //! Landlock governs opening, making, moving and removing. It does not govern `stat`, `chdir`, `chmod`, `chown`, `utimes` or
 //! extended attributes: there the owner of a file decides, so what is granted read-only should belong to another user.
 
-use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
 use packhost_session_protocol::message::Confinement;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use rustix::io::Errno;
+use rustix::fs::{FileType, fstat};
 
 use crate::ConfineError;
+use crate::reach::reach;
 
 /// Every right up to this ABI is handled; the library drops what the kernel does not know.
 const NEWEST: ABI = ABI::V10;
@@ -105,11 +102,13 @@ impl Rules {
             .handle_access(AccessFs::from_all(NEWEST))?
             .scope(Scope::from_all(NEWEST))?
             .create()?;
+        // Links of root are everywhere, and lead where the image or the host says.
+        let distrusted = confinement.user.map(|user| user.uid).filter(|uid| *uid != 0);
         let always = ALWAYS.iter().map(|(path, rights)| (path.as_bytes(), *rights));
         let read_only = confinement.read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
         let read_write = confinement.read_write.iter().map(|path| (path.as_slice(), READ_WRITE));
         for (path, rights) in always.chain(read_only).chain(read_write) {
-            if let Some(file) = reach(Path::new(OsStr::from_bytes(path)))? {
+            if let Some(file) = reach(path, distrusted)? {
                 rules = grant(rules, file, rights)?;
             }
         }
@@ -122,18 +121,6 @@ impl Rules {
             return Err(ConfineError::NotEnforced("Landlock"));
         }
         Ok(())
-    }
-}
-
-/// Opens a path to be granted, following links; none where there is nothing.
-fn reach(path: &Path) -> Result<Option<OwnedFd>, ConfineError> {
-    if !path.is_absolute() {
-        return Err(ConfineError::Relative(PathBuf::from(path)));
-    }
-    match open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => Ok(Some(file)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(errno) => Err(ConfineError::Path { path: PathBuf::from(path), source: errno.into() }),
     }
 }
 

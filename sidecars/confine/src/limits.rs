@@ -6,14 +6,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::ConfineError;
 
 /// Bytes of a core file. Any core file is larger than this, so none is written; and at exactly 1 (not at 0) the kernel does not
-/// start the machine's crash handler either, which would read the program's memory as root and outside the sandbox.
+/// start the machine's crash handler either (core(5)), which would read the program's memory as root and outside the sandbox.
+/// The seccomp list keeps it at 1.
 const CORE: u64 = 1;
 
 /// Seconds of CPU time between `SIGXCPU`, which says why, and `SIGKILL`, which cannot be ignored.
 const CPU_GRACE: u64 = 1;
 
 pub(crate) fn set(limits: &Rlimits) -> Result<(), ConfineError> {
-    lower(Resource::Core, Some(CORE), 0)?;
+    // Raised from 0 where the supervisor may.
+    let core = Rlimit { current: Some(CORE), maximum: Some(CORE) };
+    setrlimit(Resource::Core, core).or_else(|_| lower(Resource::Core, Some(CORE), 0))?;
     lower(Resource::Nofile, limits.open_files, 0)?;
     lower(Resource::Fsize, limits.file_size, 0)?;
     lower(Resource::Cpu, limits.cpu_seconds, CPU_GRACE)?;

@@ -79,14 +79,16 @@ fn conditions(denial: &Denial) -> Result<Vec<SeccompRule>, BackendError> {
     denial.any_of.iter().map(all_of).collect()
 }
 
-/// The kernel reads all of these arguments as 32 bits and ignores what is above, and so must the filter.
 fn condition(test: &Test) -> Result<SeccompCondition, BackendError> {
-    let (argument, operator, value) = match *test {
-        Test::Is(argument, value) => (argument, SeccompCmpOp::Eq, value),
-        Test::IsNot(argument, value) => (argument, SeccompCmpOp::Ne, value),
-        Test::Masked(argument, mask, value) => (argument, SeccompCmpOp::MaskedEq(mask.into()), value),
+    use SeccompCmpArgLen::{Dword, Qword};
+
+    let (argument, length, operator, value) = match *test {
+        Test::Is(argument, value) => (argument, Dword, SeccompCmpOp::Eq, value),
+        Test::IsNot(argument, value) => (argument, Dword, SeccompCmpOp::Ne, value),
+        Test::Masked(argument, mask, value) => (argument, Dword, SeccompCmpOp::MaskedEq(mask.into()), value),
+        Test::Given(argument) => (argument, Qword, SeccompCmpOp::Ne, 0),
     };
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value.into())
+    SeccompCondition::new(argument, length, operator, value.into())
 }
 
 /// Calls with bit 30 set are the x32 ABI: the same calls under other numbers, which the list would not know, and reported

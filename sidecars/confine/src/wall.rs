@@ -55,7 +55,7 @@ impl Wall {
         identity::become_user(self.user)?;
         identity::forgo_privileges()?;
         self.rules.raise()?;
-        // Last: none of the filters denies seccomp or execve, but nothing before them needs to mind the list.
+        // Last: from here on the list answers, and a limit of core files, for one, is no longer set.
         self.filters.raise()
     }
 }

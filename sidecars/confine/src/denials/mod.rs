@@ -16,6 +16,8 @@ mod sockets;
 /// What a denied call meets. Never the end of the process: a program that tries and does without should go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
+    /// Success, and nothing happens: what the caller wants is so already.
+    Ignored,
     /// `EPROTONOSUPPORT`: the caller takes the kernel for one without this protocol.
     Eprotonosupport,
     /// `EAFNOSUPPORT`: the caller takes the kernel for one without this family of sockets.
@@ -28,11 +30,13 @@ pub enum Answer {
 
 impl Answer {
     /// Later ones win where several match.
-    pub(crate) const ALL: [Self; 4] = [Self::Eprotonosupport, Self::Eafnosupport, Self::Enosys, Self::Eperm];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Ignored, Self::Eprotonosupport, Self::Eafnosupport, Self::Enosys, Self::Eperm];
 
-    /// The error's number (errno(3)).
+    /// The error's number (errno(3)); 0 for none.
     pub const fn errno(self) -> i32 {
         match self {
+            Self::Ignored => 0,
             Self::Eprotonosupport => libc::EPROTONOSUPPORT,
             Self::Eafnosupport => libc::EAFNOSUPPORT,
             Self::Enosys => libc::ENOSYS,
@@ -40,9 +44,10 @@ impl Answer {
         }
     }
 
-    /// The error's name.
+    /// The error's name; `0` for none.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ignored => "0",
             Self::Eprotonosupport => "EPROTONOSUPPORT",
             Self::Eafnosupport => "EAFNOSUPPORT",
             Self::Enosys => "ENOSYS",
@@ -68,7 +73,8 @@ pub struct Denial {
     pub(crate) any_of: &'static [&'static [Test]],
 }
 
-/// A test of one argument, counted from 0, as 32 bits.
+/// A test of one argument, counted from 0. Numbers are compared as 32 bits: the kernel reads all of these arguments so and
+/// ignores what is above.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Test {
     /// It is this number.
@@ -77,6 +83,8 @@ pub(crate) enum Test {
     IsNot(u8, u32),
     /// It is the last number in the bits of the first.
     Masked(u8, u32, u32),
+    /// It is a pointer, all 64 bits of it, and not null.
+    Given(u8),
 }
 
 impl Test {

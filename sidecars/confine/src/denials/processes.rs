@@ -1,6 +1,6 @@
 //! Other processes, and new worlds for them.
 
-use super::{Denial, Test};
+use super::{Answer, Denial, Test};
 
 const MEMORY: &str = "Reads or changes another process's memory.";
 const NAMESPACE: &str =
@@ -34,6 +34,11 @@ const UNSHARED: &[&[Test]] = &[
 /// personality(2): Linux, Linux that says it is a 32-bit machine, and the question which it is.
 const ORDINARY: &[&[Test]] = &[&[Test::IsNot(0, 0), Test::IsNot(0, 8), Test::IsNot(0, u32::MAX)]];
 
+const CORE: &str = "The limit is such that no core is dumped; at 0 the machine's crash handler would start, outside the sandbox.";
+
+/// `RLIMIT_CORE`, whose type differs between C libraries.
+const CORE_LIMIT: u32 = 4;
+
 pub(super) const DENIALS: &[Denial] = &[
     Denial::eperm("unshare", libc::SYS_unshare, NAMESPACE).when("a namespace", UNSHARED),
     Denial::eperm("clone", libc::SYS_clone, NAMESPACE).when("a namespace", NAMESPACES),
@@ -62,4 +67,10 @@ pub(super) const DENIALS: &[Denial] = &[
         "Turns address randomisation or other protections off.",
     )
     .when("other than Linux, Linux for 32 bits, and the question", ORDINARY),
+    Denial::eperm("prlimit64", libc::SYS_prlimit64, CORE)
+        .when("a new limit for core files", &[&[Test::Is(1, CORE_LIMIT), Test::Given(2)]])
+        .answered(Answer::Ignored),
+    Denial::eperm("setrlimit", libc::SYS_setrlimit, CORE)
+        .when("a new limit for core files", &[&[Test::Is(0, CORE_LIMIT)]])
+        .answered(Answer::Ignored),
 ];

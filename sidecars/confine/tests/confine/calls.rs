@@ -1,0 +1,113 @@
+//! The seccomp list, call by call.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use libc::EPERM;
+use packhost_confine::{Answer, list};
+
+use super::scene::{House, Outcome, Scene, call, denied, scene, with};
+
+pub(crate) const SCENES: &[Scene] = &[
+    scene("every_call_of_the_list_meets_its_answer", whole),
+    scene("no_namespace_is_made", namespaces),
+    scene("personality_is_ordinary_or_denied", personality),
+    scene("nothing_is_typed_into_a_terminal", terminals),
+    scene("seccomp_holds_before_the_kernels_own_checks", before_the_kernel),
+    #[cfg(target_arch = "x86_64")]
+    scene("a_32_bit_call_ends_the_process", int80).ended_by(libc::SIGSYS),
+    #[cfg(target_arch = "x86_64")]
+    scene("an_x32_call_ends_the_process", x32).ended_by(libc::SIGSYS),
+];
+
+fn whole(house: &House) -> Outcome {
+    house.confine()?;
+    for denial in list().filter(|denial| denial.when.is_empty()) {
+        let error = call(denial.number, [0; 6]).expect_err(denial.call);
+        assert_eq!(error.raw_os_error(), Some(denial.answer.errno()), "{}: {error}", denial.call);
+    }
+    Ok(())
+}
+
+/// Calls that need no capability, with arguments that the kernel would take: only the filter can say no.
+fn before_the_kernel(house: &House) -> Outcome {
+    house.confine()?;
+    let me = i64::from(std::process::id());
+    denied(EPERM, call(libc::SYS_ptrace, with([libc::PTRACE_TRACEME.into()])));
+    denied(EPERM, call(libc::SYS_kcmp, with([me, me, 1])));
+    denied(EPERM, call(libc::SYS_keyctl, with([0, -3])));
+    let mut parameters = [0_u64; 16];
+    denied(EPERM, call(libc::SYS_io_uring_setup, with([4, parameters.as_mut_ptr() as i64])));
+    denied(EPERM, call(libc::SYS_setns, with([0, 0])));
+    denied(EPERM, call(libc::SYS_fanotify_init, with([0x200, 0])));
+    let enosys = list().find(|denial| denial.call == "clone3").expect("it is in the list");
+    assert_eq!(enosys.answer, Answer::Enosys);
+    Ok(())
+}
+
+fn namespaces(house: &House) -> Outcome {
+    house.confine()?;
+    for flag in [
+        libc::CLONE_NEWNS,
+        libc::CLONE_NEWCGROUP,
+        libc::CLONE_NEWUTS,
+        libc::CLONE_NEWIPC,
+        libc::CLONE_NEWUSER,
+        libc::CLONE_NEWPID,
+        libc::CLONE_NEWNET,
+    ] {
+        denied(EPERM, call(libc::SYS_unshare, with([flag.into()])));
+        denied(EPERM, call(libc::SYS_unshare, with([(flag | libc::CLONE_NEWUSER | libc::CLONE_FS).into()])));
+        denied(EPERM, call(libc::SYS_clone, with([(flag | libc::SIGCHLD).into()])));
+    }
+    denied(EPERM, call(libc::SYS_unshare, with([0x80])));
+    // Ordinary uses of both.
+    call(libc::SYS_unshare, with([(libc::CLONE_FS | libc::CLONE_FILES).into()]))?;
+    std::thread::spawn(|| {}).join().expect("threads are made");
+    Ok(())
+}
+
+fn personality(house: &House) -> Outcome {
+    const ADDR_NO_RANDOMIZE: i64 = 0x0004_0000;
+    const READ_IMPLIES_EXEC: i64 = 0x0040_0000;
+    house.confine()?;
+    for odd in [ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC, ADDR_NO_RANDOMIZE | 8, 7] {
+        denied(EPERM, call(libc::SYS_personality, with([odd])));
+    }
+    for ordinary in [0xffff_ffff, 8, 0] {
+        call(libc::SYS_personality, with([ordinary]))?;
+    }
+    Ok(())
+}
+
+fn terminals(house: &House) -> Outcome {
+    house.confine()?;
+    // The program's own terminal, made behind the wall.
+    let master = File::options().read(true).write(true).open("/dev/ptmx")?;
+    let (byte, discipline) = (b'x', 0_i32);
+    let fd = i64::from(master.as_raw_fd());
+    denied(EPERM, call(libc::SYS_ioctl, with([fd, libc::TIOCSTI as i64, (&raw const byte) as i64])));
+    // The kernel reads 32 bits of the request: what is above them must not get it past the filter.
+    let padded = libc::TIOCSTI as i64 | 1 << 40;
+    denied(EPERM, call(libc::SYS_ioctl, with([fd, padded, (&raw const byte) as i64])));
+    denied(EPERM, call(libc::SYS_ioctl, with([fd, 0x541c, (&raw const byte) as i64])));
+    denied(EPERM, call(libc::SYS_ioctl, with([fd, libc::TIOCSETD as i64, (&raw const discipline) as i64])));
+    let size = [24_u16, 80, 0, 0];
+    call(libc::SYS_ioctl, with([fd, libc::TIOCSWINSZ as i64, size.as_ptr() as i64]))?;
+    Ok(())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn int80(house: &House) -> Outcome {
+    house.confine()?;
+    // SAFETY: getpid of the 32-bit table, which takes nothing and changes a register that is named here.
+    unsafe { std::arch::asm!("int 0x80", inlateout("eax") 20 => _) };
+    Err("the call went through".into())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn x32(house: &House) -> Outcome {
+    house.confine()?;
+    let answer = call(libc::SYS_getpid | 0x4000_0000, [0; 6]);
+    Err(format!("the call came back: {answer:?}").into())
+}
