@@ -3,6 +3,9 @@
 //! Paths are absolute, any bytes but NUL. No symbolic link in the last part is followed by anything but [`Get`] and
 //! [`Stat`] with `follow`; every access is that of the sandbox's user, under its confinement: a path that its programs could
 //! not reach cannot be reached here either.
+//!
+//! The host keeps its side of the exchange open until it has the last message. Closing it sooner, or saying what does not
+//! belong there, calls the work off: of a file that was being written nothing is left, and nothing is answered.
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};

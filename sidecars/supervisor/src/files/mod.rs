@@ -45,10 +45,7 @@ use worker::Worker;
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(request: Request, frames: Frames<S>) {
     let course = Course { input: request.takes_input(), one_entry: request.is_answered_by_an_entry() };
     match request.check().and_then(|()| Worker::start(request)) {
-        Ok((worker, line)) => {
-            pump::pump(frames, line, course).await;
-            drop(worker);
-        }
+        Ok((mut worker, line)) => pump::pump(frames, &mut worker, line, course).await,
         Err(refusal) => pump::refuse(frames, FileReply::Refused(refusal), course).await,
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use super::limits::DRAIN;
+use super::worker::Worker;
 
 /// How an exchange goes.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,7 @@ struct Sent {
 }
 
 /// Moves frames until the worker has said its last word, or the exchange is broken: the worker sees its line end.
-pub(super) async fn pump<S>(frames: Frames<S>, line: UnixStream, course: Course)
+pub(super) async fn pump<S>(frames: Frames<S>, worker: &mut Worker, line: UnixStream, course: Course)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -43,7 +44,7 @@ where
     let mut to_host = Frames::new(to_host);
     tokio::select! {
         biased;
-        done = outward(Frames::new(BufReader::new(from_worker)), &mut to_host, course) => {
+        done = outward(Frames::new(BufReader::new(from_worker)), &mut to_host, worker, course) => {
             if done.is_err() || to_host.get_mut().shutdown().await.is_err() {
                 return;
             }
@@ -101,6 +102,7 @@ async fn inward<S: AsyncRead + Unpin>(
 async fn outward<S: AsyncRead + AsyncWrite + Unpin>(
     mut worker: Frames<BufReader<OwnedReadHalf>>,
     host: &mut Frames<WriteHalf<S>>,
+    process: &mut Worker,
     course: Course,
 ) -> Result<(), FrameError> {
     loop {
@@ -112,8 +114,13 @@ async fn outward<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Some(frame)) => frame.message().unwrap_or_else(|_| died()),
             Ok(None) | Err(_) => died(),
         };
+        let last = course.one_entry || !matches!(reply, FileReply::Entry(_));
+        if last {
+            // Before the host knows, and asks for the next thing.
+            process.answered();
+        }
         host.say(&reply).await?;
-        if course.one_entry || !matches!(reply, FileReply::Entry(_)) {
+        if last {
             return Ok(());
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Worker(Option<Doomed>);
 /// nothing happens to one that has ended.
 struct Doomed {
     process: OwnedFd,
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl Worker {
@@ -56,8 +56,15 @@ impl Worker {
                 let process =
                     pidfd_open(child, PidfdFlags::NONBLOCK).map_err(|errno| cannot_start(&errno))?;
                 let line = UnixStream::from_std(ours).map_err(|error| cannot_start(&error))?;
-                Ok((Self(Some(Doomed { process, _place: place })), line))
+                Ok((Self(Some(Doomed { process, place: Some(place) })), line))
             }
+        }
+    }
+
+    /// It has said its last word, and another one may have its place.
+    pub(super) fn answered(&mut self) {
+        if let Some(doomed) = &mut self.0 {
+            doomed.place = None;
         }
     }
 }

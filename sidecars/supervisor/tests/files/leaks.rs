@@ -34,7 +34,9 @@ async fn a_thousand_requests_leave_no_process_and_no_descriptor() {
         assert_eq!(send(Opening::Put(place.put(place.path("a"))), b"1").await, FileReply::Done);
         assert_eq!(ask(Opening::Get(place.get(place.path("a")))).await.output, b"1");
         assert!(fault(&ask(Opening::Get(place.get(place.path("b")))).await.last).is_some());
-        drop(crate::place::open(Opening::Put(place.put(place.path("c")))).host);
+        let asked = crate::place::open(Opening::Put(place.put(place.path("c"))));
+        drop(asked.host);
+        asked.served.await.expect("it ends");
         if round % 5 == 0 {
             reaped += until_all_workers_are_gone().await;
         }

@@ -84,17 +84,7 @@ async fn a_limit_on_file_sizes_is_said_to_be_reached() {
 #[tokio::test]
 async fn a_full_disk_is_said_to_be_full_and_stays_as_it_was() {
     let place = Place::new();
-    let at = std::ffi::CString::new(crate::place::bytes(place.path(""))).expect("no NUL");
-    // SAFETY: all strings end with a NUL. Only this thread, and the workers that it forks, are in the new namespace.
-    let mounted = unsafe {
-        let own = libc::unshare(libc::CLONE_NEWNS) == 0;
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        use std::ptr::null;
-        let own = own && libc::mount(null(), c"/".as_ptr(), null(), private, null::<libc::c_void>()) == 0;
-        let options = c"size=1m,mode=0777".as_ptr().cast();
-        own && libc::mount(c"none".as_ptr(), at.as_ptr(), c"tmpfs".as_ptr(), 0, options) == 0
-    };
-    assert!(mounted, "{}", std::io::Error::last_os_error());
+    mount_small(&place.path(""));
     assert_eq!(send(Opening::Put(place.put(place.path("a"))), b"old").await, FileReply::Done);
     for _ in 0..3 {
         let reply = send(Opening::Put(place.put(place.path("a"))), &vec![1; 4 << 20]).await;
@@ -128,8 +118,6 @@ async fn thirty_two_workers_serve_at_once_and_one_more_is_refused() {
         asked.host.say(&ExecInput::End).await.expect("it is read");
         assert_eq!(asked.answer().await.last, FileReply::Done);
     }
-    crate::leaks::until_all_workers_are_gone().await;
-    // Each has given its place back by now, or does so before the next request gets to run.
     assert_eq!(send(Opening::Put(place.put(place.path("one-more"))), b"1").await, FileReply::Done);
 }
 
@@ -147,13 +135,75 @@ async fn a_worker_that_is_killed_ends_its_exchange_with_a_reason() {
     let mut asked = open(Opening::Put(place.put(place.path("a"))));
     asked.host.data(Kind::Input, b"1").await.expect("it is read");
     tokio::task::yield_now().await;
-    let children = fs::read_to_string("/proc/thread-self/children").expect("proc");
-    for child in children.split_whitespace() {
-        let child: libc::pid_t = child.parse().expect("a number");
-        // SAFETY: it only sends a signal, to a child that nobody has reaped.
-        assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);
-    }
+    signal_workers(libc::SIGKILL);
     asked.host.say(&ExecInput::End).await.expect("it is read");
     assert_eq!(fault(&asked.answer().await.last), Some(Fault::Failed));
     assert_eq!(fs::read_dir(place.path("")).expect("root").count(), 0);
+}
+
+#[tokio::test]
+async fn without_proc_a_file_still_appears_whole_or_not_at_all() {
+    let place = Place::new();
+    // It takes away the way to files that have no name.
+    mount_small(std::path::Path::new("/proc"));
+    let put = || place.put(place.path("a"));
+    for content in ["1", "22"] {
+        assert_eq!(send(Opening::Put(put()), content.as_bytes()).await, FileReply::Done);
+        assert_eq!(fs::read_to_string(place.path("a")).expect("root"), content);
+    }
+    let reply = send(Opening::Put(Put { new: true, ..put() }), b"333").await;
+    assert_eq!(fault(&reply), Some(Fault::Exists));
+    let new = Put { new: true, ..place.put(place.path("b")) };
+    assert_eq!(send(Opening::Put(new), b"4").await, FileReply::Done);
+    let mut asked = open(Opening::Put(place.put(place.path("c"))));
+    asked.host.data(Kind::Input, &[1; 200_000]).await.expect("it is read");
+    drop(asked.host);
+    asked.served.await.expect("it ends");
+    let mut asked = open(Opening::Put(Put { new: true, ..place.put(place.path("d")) }));
+    asked.host.data(Kind::Input, b"mine").await.expect("it is read");
+    fs::write(place.path("d"), "theirs").expect("root");
+    asked.host.say(&ExecInput::End).await.expect("it is read");
+    assert_eq!(fault(&asked.answer().await.last), Some(Fault::Exists));
+    crate::leaks::until_all_workers_are_gone().await;
+    assert_eq!(fs::read_dir(place.path("")).expect("root").count(), 3);
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_is_killed_once_its_exchange_is_broken() {
+    let place = Place::new();
+    let mut asked = open(Opening::Put(place.put(place.path("a"))));
+    asked.host.data(Kind::Input, b"1").await.expect("it is read");
+    tokio::task::yield_now().await;
+    // It does not see that its line ends.
+    signal_workers(libc::SIGSTOP);
+    drop(asked.host);
+    asked.served.await.expect("nobody waits for the worker");
+    assert_eq!(crate::leaks::until_all_workers_are_gone().await, 1);
+    assert_eq!(fs::read_dir(place.path("")).expect("root").count(), 0);
+}
+
+/// Sends a signal to each worker that this thread has forked.
+fn signal_workers(signal: libc::c_int) {
+    let children = fs::read_to_string("/proc/thread-self/children").expect("proc");
+    assert!(!children.is_empty());
+    for child in children.split_whitespace() {
+        let child: libc::pid_t = child.parse().expect("a number");
+        // SAFETY: it only sends a signal, to a child that nobody has reaped.
+        assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+    }
+}
+
+/// Mounts a file system of a mebibyte, seen by this thread and the workers that it forks.
+fn mount_small(at: &std::path::Path) {
+    use std::ptr::null;
+    let at = std::ffi::CString::new(crate::place::bytes(at)).expect("no NUL");
+    // SAFETY: all strings end with a NUL. Only this thread is in the new namespace, which ends with it.
+    let mounted = unsafe {
+        let own = libc::unshare(libc::CLONE_NEWNS) == 0;
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        let own = own && libc::mount(null(), c"/".as_ptr(), null(), private, null::<libc::c_void>()) == 0;
+        let options = c"size=1m,mode=0777".as_ptr().cast();
+        own && libc::mount(c"none".as_ptr(), at.as_ptr(), c"tmpfs".as_ptr(), 0, options) == 0
+    };
+    assert!(mounted, "{}", std::io::Error::last_os_error());
 }

@@ -1,0 +1,180 @@
+//! What makes sandboxes for this host: the launcher, which is started before the walls go up, and Docker.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use packhost_launcher::{Launcher, Settings as LauncherSettings};
+use packhost_manifest::{Entry, Manifest, SessionBackend};
+use packhost_sessions::docker::{self, DockerRuntime, DockerSettings, Stream, Supervisor};
+use packhost_sessions::process::ProcessRuntime;
+use packhost_sessions::{HostId, SessionRuntime, Sessions, SessionsSettings, host_id};
+use packhost_state::Database;
+use packhost_supervisor_binary::SUPERVISOR;
+use packhost_workspaces::{Bounds, Workspaces};
+
+use crate::args::{Global, LaunchSandboxes};
+use crate::dirs::Dirs;
+use crate::exit::Error;
+use crate::state::open_state;
+
+/// Everything about sandboxes that has to be there before the walls go up.
+pub(crate) struct Makers {
+    database: Arc<Database>,
+    host: HostId,
+    workspaces: Arc<Workspaces>,
+    launcher: Option<OwnedFd>,
+    docker: Option<PathBuf>,
+    state: PathBuf,
+}
+
+/// What the manifest's entries want.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Some entry works in workspaces.
+    workspaces: bool,
+    backends: Vec<SessionBackend>,
+    /// Files of this machine that sandboxes may be made of.
+    readable: Vec<PathBuf>,
+}
+
+impl Wanted {
+    /// By all entries, or by those that are meant.
+    pub(crate) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let mut wanted = Self::default();
+        for entry in entries.filter(|entry| !entry.denied) {
+            wanted.workspaces |= entry.workspace;
+            let Some(session) = &entry.session else { continue };
+            wanted.backends.extend(&session.on);
+            if session.on.contains(&SessionBackend::Process) {
+                wanted.readable.extend(session.files.read_only.iter().map(PathBuf::from));
+            }
+        }
+        wanted
+    }
+
+    /// Whether there is anything to prepare.
+    fn is_nothing(&self) -> bool {
+        !self.workspaces && self.backends.is_empty()
+    }
+}
+
+/// Where images are unpacked.
+pub(crate) fn images(state: &Path) -> PathBuf {
+    state.join("images")
+}
+
+/// Gets ready what the entries want; nothing where they want nothing. No thread may have been started before this.
+pub(crate) fn prepare(global: &Global, dirs: &Dirs, wanted: &Wanted) -> Result<Option<Makers>, Error> {
+    if wanted.is_nothing() {
+        return Ok(None);
+    }
+    let database = open_state(dirs)?;
+    let host = host_id(&database)?;
+    let at = workspaces_dir(dirs);
+    let workspaces = Workspaces::open(Arc::clone(&database), at, Bounds::default())
+        .map_err(|error| Error::failed(format!("workspaces: {error}")))?;
+    let launcher = match wanted.backends.contains(&SessionBackend::Process) {
+        true => start_launcher(global, dirs, &host, &wanted.readable)
+            .inspect_err(|error| tracing::warn!(target: "packhost", %error, "no sandboxes of the process backend"))
+            .ok(),
+        false => None,
+    };
+    let docker = wanted.backends.contains(&SessionBackend::Docker).then(docker_socket).flatten();
+    let (workspaces, state) = (Arc::new(workspaces), dirs.state.clone());
+    Ok(Some(Makers { database, host, workspaces, launcher, docker, state }))
+}
+
+fn workspaces_dir(dirs: &Dirs) -> PathBuf {
+    dirs.state.join("workspaces")
+}
+
+/// The engine's socket, where there is one.
+fn docker_socket() -> Option<PathBuf> {
+    let named = std::env::var("DOCKER_HOST").ok();
+    let path = docker::endpoint(named.as_deref())
+        .inspect_err(|error| tracing::warn!(target: "packhost", %error, "no sandboxes of the docker backend"))
+        .ok()?;
+    path.exists().then_some(path)
+}
+
+/// Another process of this binary, with nothing of this one but its end of a socket pair.
+fn start_launcher(
+    global: &Global,
+    dirs: &Dirs,
+    host: &HostId,
+    readable: &[PathBuf],
+) -> io::Result<OwnedFd> {
+    let (own, theirs) = packhost_launcher::channel()?;
+    let mut launcher = Command::new(std::env::current_exe()?);
+    launcher.arg("launch-sandboxes").arg("--host").arg(host.as_str());
+    launcher.arg("--in").arg(&dirs.state).arg("--mountable").arg(workspaces_dir(dirs));
+    for path in readable {
+        launcher.arg("--readable").arg(path);
+    }
+    if let Some(filter) = &global.log {
+        launcher.arg("--log").arg(filter);
+    }
+    // A Ctrl-C is for the host, which then ends its sandboxes through the launcher.
+    launcher.env_clear().current_dir("/").process_group(0).stdin(theirs).stdout(Stdio::null());
+    launcher.spawn()?;
+    Ok(own)
+}
+
+/// The other process.
+pub(crate) fn launch(args: &LaunchSandboxes) -> Result<(), Error> {
+    let channel = io::stdin();
+    let channel = rustix::io::dup(&channel).map_err(|error| Error::failed(error.to_string()))?;
+    let settings = LauncherSettings {
+        state: args.state_dir.join("launcher"),
+        host: args.host.clone(),
+        supervisor: SUPERVISOR.into(),
+        images: Some(images(&args.state_dir)),
+        readable: args.readable.clone(),
+        mountable: args.mountable.clone(),
+        uids: packhost_launcher::UIDS,
+    };
+    packhost_launcher::serve(channel, settings).map_err(|error| Error::failed(error.to_string()))
+}
+
+impl Makers {
+    /// Sockets that this host has to reach.
+    pub(crate) fn unix_sockets(&self) -> impl Iterator<Item = &PathBuf> {
+        self.docker.iter()
+    }
+
+    /// The workspaces.
+    pub(crate) fn workspaces(&self) -> Arc<Workspaces> {
+        Arc::clone(&self.workspaces)
+    }
+
+    /// The sessions. Needs a tokio runtime, which it belongs to from then on.
+    pub(crate) fn sessions(self) -> Result<Sessions, Error> {
+        let mut runtimes: Vec<Arc<dyn SessionRuntime>> = Vec::new();
+        if let Some(channel) = self.launcher {
+            let launcher = Launcher::new(channel)
+                .map_err(|error| Error::failed(format!("the launcher of sandboxes: {error}")))?;
+            runtimes.push(Arc::new(ProcessRuntime::new(launcher, Some(images(&self.state)))));
+        }
+        if let Some(endpoint) = self.docker {
+            runtimes.push(Arc::new(DockerRuntime::new(DockerSettings {
+                endpoint,
+                host: self.host.clone(),
+                run_dir: self.state.join("docker"),
+                supervisor: Supervisor::Bytes(SUPERVISOR),
+                runtime: None,
+                userns: None,
+                stream: Stream::Socket,
+            })));
+        }
+        Ok(Sessions::open(runtimes, self.database, SessionsSettings::default())?)
+    }
+}
+
+/// What every entry of a manifest wants.
+pub(crate) fn wanted(manifest: &Manifest) -> Wanted {
+    Wanted::of(manifest.entries())
+}
