@@ -145,7 +145,8 @@ impl Held {
             listener: self.shelf.listen(id).during("making the supervisor's socket")?,
             log: self.shelf.log(id).during("making the log")?,
         };
-        let plan = Plan::new(recipe, &self.settings, power, *uid, self.shelf.directory(id), handles)?;
+        let (anchor, shown) = (self.shelf.directory(id), self.cgroups.shown());
+        let plan = Plan::new(recipe, &self.settings, power, *uid, anchor, handles, shown)?;
         let process = sandbox::make(&plan, |process| {
             self.shelf.live(id, process, false).during("writing down the process")?;
             self.cgroups.create(id, &recipe.limits).during("making cgroups")?;

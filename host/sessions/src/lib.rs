@@ -8,12 +8,14 @@ pub mod docker;
 mod error;
 mod id;
 pub mod link;
+mod process;
 mod runtime;
 mod sessions;
 mod spec;
 
 pub use error::{Ended, RuntimeError};
 pub use id::{HostId, InvalidId, SandboxId};
+pub use process::ProcessRuntime;
 pub use runtime::{ByteStream, Capabilities, Health, SandboxState, SandboxStatus, SessionRuntime};
 pub use sessions::{
     Chosen, Held, Listed, NamedImage, Need, Passed, SessionError, Sessions, SessionsSettings, Swept, host_id,

@@ -43,8 +43,9 @@ fn named_lo() -> libc::ifreq {
     libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: 0 } }
 }
 
-fn ask(socket: &OwnedFd, what: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+fn ask(socket: &OwnedFd, what: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
+    // musl has requests as an `int`, of which they are the bits.
     // SAFETY: the socket is open, and both requests take a whole `ifreq`, which this one is.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), what, std::ptr::from_mut(request)) };
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), what as libc::Ioctl, std::ptr::from_mut(request)) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

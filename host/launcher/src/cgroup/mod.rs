@@ -3,6 +3,7 @@
 mod find;
 mod limit;
 
+use std::ffi::CStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -53,6 +54,15 @@ struct Hierarchy {
     unified: bool,
 }
 
+/// A hierarchy as it can be mounted in a sandbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) kind: &'static CStr,
+    /// The option of a hierarchy of v1.
+    pub(crate) controller: Option<&'static str>,
+    pub(crate) at: &'static str,
+}
+
 /// The cgroups of one host's sandboxes.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
@@ -69,6 +79,18 @@ impl Cgroups {
     pub(crate) fn lacking(&self) -> Vec<String> {
         let held = |controller| self.hierarchies.iter().any(|found| found.controllers.contains(&controller));
         Controller::ALL.into_iter().filter(|one| !held(*one)).map(|one| one.lacking().to_owned()).collect()
+    }
+
+    /// What of them a sandbox is shown, to read how much memory it uses and whether that was too much.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let shown = |hierarchy: &Hierarchy| match hierarchy.unified {
+            true => Some(Shown { kind: c"cgroup2", controller: None, at: "/sys/fs/cgroup" }),
+            false if hierarchy.controllers.contains(&Controller::Memory) => {
+                Some(Shown { kind: c"cgroup", controller: Some("memory"), at: "/sys/fs/cgroup/memory" })
+            }
+            false => None,
+        };
+        self.hierarchies.iter().filter_map(shown).collect()
     }
 
     /// Makes those of a sandbox and sets their limits.

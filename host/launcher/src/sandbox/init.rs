@@ -40,6 +40,7 @@ fn become_supervisor(plan: &Plan, channel: &OwnedFd) -> Result<Infallible, Troub
     // Not before the launcher has put this process into its cgroup, which becomes the top of what is seen inside.
     // SAFETY: only CLONE_FILES, which is not among the flags, could take descriptors from another thread.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.during("making a cgroup namespace")?;
+    root::show_cgroups(plan);
     user::leave().during("making a user namespace")?;
     match plan.power {
         Power::Root => {

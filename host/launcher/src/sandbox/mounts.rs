@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 /// What every mount of a sandbox has.
@@ -20,11 +20,15 @@ pub(crate) const FIXED: u64 = TAME | libc::MOUNT_ATTR_RDONLY;
 /// Nothing there can be run.
 pub(crate) const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 
-/// A new file system that has no place yet. Gives nobody power (`nosuid`); whether it may have devices is for the caller.
+/// A new file system that has no place yet; an option without a value is a word by itself. Gives nobody power (`nosuid`); whether it may have devices is for the caller.
 pub(crate) fn fresh(kind: &CStr, options: &[(&str, String)], more: MountAttrFlags) -> io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (name, value) in options {
-        fsconfig_set_string(&context, *name, value.as_str()).map_err(|error| {
+        let set = match value.as_str() {
+            "" => fsconfig_set_flag(&context, *name),
+            value => fsconfig_set_string(&context, *name, value),
+        };
+        set.map_err(|error| {
             io::Error::new(io::Error::from(error).kind(), format!("{name}={value}: {error}"))
         })?;
     }

@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use super::mounts;
 use super::trouble::{During, Trouble};
 use super::user::{self, PROGRAM, Power};
+use crate::cgroup::Shown;
 use crate::recipe::{Files, Mount, Recipe};
 use crate::settings::Settings;
 use crate::wire::Fault;
@@ -32,6 +33,7 @@ pub(crate) struct Plan {
     pub(super) arguments: Vec<CString>,
     pub(super) environment: Vec<CString>,
     pub(super) handles: Handles,
+    pub(super) cgroups: Vec<Shown>,
 }
 
 /// What the supervisor is started with.
@@ -65,6 +67,7 @@ impl Plan {
         uid: u32,
         anchor: PathBuf,
         handles: Handles,
+        cgroups: Vec<Shown>,
     ) -> Result<Self, Trouble> {
         let mounts = recipe.mounts.iter().map(|mount| planned(mount, settings, power, uid));
         Ok(Self {
@@ -85,6 +88,7 @@ impl Plan {
                 .map(|(name, value)| text(format!("{name}={value}")))
                 .collect::<Result<_, _>>()?,
             handles,
+            cgroups,
         })
     }
 

@@ -24,7 +24,7 @@ const SHOWN: [&str; 11] = [
     "version",
 ];
 
-/// Gives it its place. `/sys`, which is empty, covers directories, and `/dev/null` files.
+/// Gives it its place. `/run`, which is empty here, covers directories, and `/dev/null` files.
 pub(super) fn attach(proc: &OwnedFd) -> Result<(), Trouble> {
     fs::create_dir("/proc").during("making /proc")?;
     mounts::attach(proc, "/proc").during("mounting /proc")?;
@@ -43,7 +43,7 @@ fn cover() -> io::Result<()> {
         let cover = if name == "sys" {
             mounts::copy_at(&at)?
         } else if entry.file_type()?.is_dir() {
-            mounts::copy_at("/sys")?
+            mounts::copy_at("/run")?
         } else {
             mounts::copy_at("/dev/null")?
         };

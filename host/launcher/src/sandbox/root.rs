@@ -96,7 +96,22 @@ fn build(plan: &Plan, outside: Outside) -> Result<(), Trouble> {
     // What holds another comes first; of two at one place the later one is seen.
     pieces.sort_by_key(|piece| piece.at().components().count());
     pieces.into_iter().try_for_each(put)?;
-    etc::put_back(own).during("putting back /etc")
+    etc::put_back(own).during("putting back /etc")?;
+    plan.cgroups.iter().try_for_each(|shown| fs::create_dir_all(shown.at)).during("making /sys/fs/cgroup")
+}
+
+/// Shows the sandbox its own cgroups, once this process is in a cgroup namespace. It can do without: where a hierarchy cannot
+/// be mounted alone, it is not shown.
+pub(super) fn show_cgroups(plan: &Plan) {
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    for shown in &plan.cgroups {
+        let option = shown.controller.map(|controller| (controller, String::new()));
+        if let Ok(mount) = mounts::fresh(shown.kind, option.as_slice(), attributes) {
+            let _ = mounts::attach(&mount, shown.at);
+        }
+    }
 }
 
 fn devices(devices: Vec<(&'static str, OwnedFd)>, terminals: &OwnedFd) -> Result<(), Trouble> {

@@ -11,6 +11,7 @@ crate::trials![
     the_writable_directories_share_one_size,
     files_without_content_are_bounded_too,
     usage_is_counted,
+    a_sandbox_sees_its_own_cgroup_and_cannot_change_it,
     limits_out_of_range_are_refused,
 ];
 
@@ -88,4 +89,21 @@ async fn limits_out_of_range_are_refused() {
         }
     }
     assert_eq!(scene.launcher.list().await.expect("a list"), []);
+}
+
+async fn a_sandbox_sees_its_own_cgroup_and_cannot_change_it() {
+    let scene = Scene::new();
+    let (id, _) = scene.start(recipe()).await;
+    let (limit, other) = (
+        "find /sys/fs/cgroup -name memory.max -o -name memory.limit_in_bytes",
+        "find /sys/fs/cgroup -type d",
+    );
+    let file = scene.output(&id, limit).await;
+    assert_eq!(scene.output(&id, &format!("cat {file}")).await, (128 << 20).to_string());
+    for who in ["u", "s"] {
+        let (code, _) =
+            scene.request(&id, &format!("{who}echo 999999999 > {file}")).await.expect("an answer");
+        assert_ne!(code, 0);
+    }
+    assert!(!scene.output(&id, other).await.contains("packhost"));
 }

@@ -9,4 +9,5 @@ mod files;
 mod hostile;
 mod inward;
 mod outward;
+mod process;
 mod wire;
