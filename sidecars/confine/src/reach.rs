@@ -2,6 +2,8 @@
 //!
 //! A program may own a directory above a granted path, and put a link there for the wall of the program after it. So a link
 //! on the way is followed when it came with the image or the host, and is an error when it belongs to the program's user.
+//! Where the sandbox has one user only, all links are that user's; then those on the root are followed if nothing there can be
+//! written.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -9,7 +11,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2, readlinkat};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat, openat2,
+    readlinkat,
+};
 use rustix::io::Errno;
 
 use crate::ConfineError;
@@ -51,7 +56,7 @@ fn walk(path: &Path, distrusted: Option<u32>) -> Result<OwnedFd, Errno> {
         if links > LINKS {
             return Err(Errno::LOOP);
         }
-        if distrusted == Some(stat.st_uid) {
+        if distrusted == Some(stat.st_uid) && !fixed(&root()?, stat.st_dev)? {
             return Err(Errno::PERM);
         }
         let target =
@@ -64,6 +69,11 @@ fn walk(path: &Path, distrusted: Option<u32>) -> Result<OwnedFd, Errno> {
         ahead = longer;
     }
     Ok(place)
+}
+
+/// Whether what is on this device is on the file system of the root, and that is mounted to read only.
+fn fixed(root: &OwnedFd, device: u64) -> Result<bool, Errno> {
+    Ok(fstat(root)?.st_dev == device && fstatvfs(root)?.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 fn parts(path: &Path) -> VecDeque<OsString> {
