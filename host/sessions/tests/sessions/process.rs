@@ -99,7 +99,7 @@ impl Drop for Host {
 }
 
 fn runtime(end: OwnedFd) -> Arc<ProcessRuntime> {
-    Arc::new(ProcessRuntime::new(Launcher::new(end).expect("a channel")))
+    Arc::new(ProcessRuntime::new(Launcher::new(end).expect("a channel"), "/nonexistent".into()))
 }
 
 fn launch(home: &TempDir, user: Option<u32>) -> (Child, OwnedFd) {
