@@ -7,6 +7,7 @@
 pub mod docker;
 mod error;
 mod id;
+pub mod link;
 mod runtime;
 mod spec;
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use rustix::process::{Pid, WaitStatus};
+use rustix::process::{Pid, WaitStatus, getpid, getsid};
 use tokio::sync::oneshot;
 
 use crate::tree;
@@ -34,9 +34,13 @@ impl Reaper {
         tree::reap(&mut ended);
     }
 
-    /// Kills what came here as an orphan, with all below it: left by a process that was to hold it and was killed.
+    /// Kills what came here as an orphan, with all below it: left by a keeper that was killed. Every program begins a
+    /// session of its own, and what the supervisor forks for itself stays in the supervisor's: that tells them apart.
     pub(crate) fn kill_strays(&self) -> io::Result<()> {
-        let known: HashSet<Pid> = self.awaited.borrow().keys().copied().collect();
-        tree::kill(rustix::process::getpid(), &known)
+        let own = getpid();
+        let ours = getsid(None)?;
+        let all = tree::below(own, &HashSet::new())?;
+        let of_ours = |pid: &Pid| getsid(Some(*pid)).is_ok_and(|session| session == ours);
+        tree::kill(own, &all.into_iter().filter(of_ours).collect())
     }
 }

@@ -23,6 +23,8 @@ use crate::{ORPHANED, descriptor, exec, own, peer, signals, tree};
 
 /// How long a host may take to say [`Hello`].
 const GREETING: Duration = Duration::from_secs(10);
+/// How long a connection that was not welcomed stays open, for the host to read why.
+const REFUSED: Duration = Duration::from_secs(1);
 /// How long is waited before the next try where no connection can be taken, mostly for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of the orderly end may take: the last answers to hosts.
@@ -119,6 +121,8 @@ async fn connection(supervisor: Rc<Supervisor>, socket: UnixStream) {
     }
     let (mux, mut incoming) = Mux::start(socket, Role::Supervisor);
     let Ok(Some(hello)) = tokio::time::timeout(GREETING, greet(&supervisor, &mut incoming)).await else {
+        // The host closes it when it has read why; closed here at once, it might not.
+        let _ = tokio::time::timeout(REFUSED, async { while incoming.next().await.is_some() {} }).await;
         return;
     };
     let connected = supervisor.connect();
@@ -181,22 +185,16 @@ async fn exchange(supervisor: Rc<Supervisor>, stream: Stream) {
         Opening::Execs => answer(&mut frames, &supervisor.execs.list()).await,
         Opening::Ping => answer(&mut frames, &Pong { uptime_ms: supervisor.uptime_ms() }).await,
         Opening::Shutdown => supervisor.end(0),
-        // The place for what other modules serve: each takes the opening and the frames. files, forward, usage.
-        Opening::Put(_)
-        | Opening::Get(_)
-        | Opening::List(_)
-        | Opening::Stat(_)
-        | Opening::Remove(_)
-        | Opening::MakeDirectory(_)
-        | Opening::Rename(_)
-        | Opening::Unpack(_)
-        | Opening::Pack(_)
-        | Opening::Forward(_)
-        | Opening::Usage => {
-            let message = "this supervisor does not serve that request";
-            refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
-        }
+        opening => elsewhere(opening, frames).await,
     }
+}
+
+/// What the other modules serve, each to its end. Here is where they are called: files (everything from `Put` to `Pack`),
+/// forward, usage; the proxy is started in [`run`], with `supervisor.egress` as its route.
+async fn elsewhere(opening: Opening, mut frames: Frames<Stream>) {
+    drop(opening);
+    let message = "this supervisor does not serve that request";
+    refuse(&mut frames, Refusal::new(Fault::Unsupported, message)).await;
 }
 
 /// Says the one answer of an exchange and ends it.

@@ -22,7 +22,7 @@ pub(crate) struct Supervisor {
     /// Its children.
     pub(crate) reaper: Rc<Reaper>,
     /// Where what leaves the sandbox goes: the newest connection that asked to serve it.
-    pub(crate) egress: watch::Sender<Option<Egress>>,
+    pub(crate) egress: watch::Sender<Option<Mux>>,
     /// How many hosts are connected.
     pub(crate) connected: watch::Sender<usize>,
     /// How long it waits without one.
@@ -30,16 +30,8 @@ pub(crate) struct Supervisor {
     /// The exit code that it is to end with.
     pub(crate) end: watch::Sender<Option<u8>>,
     connections: Cell<u64>,
-}
-
-/// The connection that serves what leaves the sandbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Egress {
-    /// Which connection, of all that there were.
-    pub(crate) connection: u64,
-    /// Opens exchanges on it.
-    #[expect(dead_code, reason = "the proxy, which comes next, is its reader")]
-    pub(crate) mux: Mux,
+    /// Which connection `egress` is.
+    egress_is: Cell<u64>,
 }
 
 impl Supervisor {
@@ -56,6 +48,7 @@ impl Supervisor {
             orphaned_after: watch::Sender::new(orphaned_after),
             end: watch::Sender::new(None),
             connections: Cell::new(0),
+            egress_is: Cell::new(0),
         }
     }
 
@@ -117,19 +110,16 @@ pub(crate) struct Connected {
 impl Connected {
     /// Lets what leaves the sandbox go here from now on.
     pub(crate) fn serve_egress(&self, mux: Mux) {
-        self.supervisor.egress.send_replace(Some(Egress { connection: self.connection, mux }));
+        self.supervisor.egress_is.set(self.connection);
+        self.supervisor.egress.send_replace(Some(mux));
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.supervisor.egress.send_if_modified(|egress| {
-            let ours = egress.as_ref().is_some_and(|egress| egress.connection == self.connection);
-            if ours {
-                *egress = None;
-            }
-            ours
-        });
+        if self.supervisor.egress_is.get() == self.connection {
+            self.supervisor.egress.send_replace(None);
+        }
         self.supervisor.connected.send_modify(|connected| *connected -= 1);
     }
 }

@@ -1,3 +1,8 @@
-//! Backends against what they run on.
+//! Backends against what they run on; and the host's side of the session protocol against a supervisor that is a script, over
+//! streams that break at any byte.
 
+mod breaks;
 mod docker;
+mod execs;
+mod fake;
+mod wire;

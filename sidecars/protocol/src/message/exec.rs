@@ -138,6 +138,15 @@ pub struct Attached {
     /// Bytes of standard input that the supervisor has: the host goes on from here.
     #[n(1)]
     pub stdin: u64,
+    /// Bytes of standard output that were confirmed and are not kept any more. More than the host asked for only where it
+    /// is another host than the one that confirmed them; the output then goes on from here.
+    #[n(2)]
+    #[cbor(default)]
+    pub stdout: u64,
+    /// The same of standard error.
+    #[n(3)]
+    #[cbor(default)]
+    pub stderr: u64,
 }
 
 /// The answer to [`Start`] and [`Attach`].

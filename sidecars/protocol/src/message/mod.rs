@@ -1,5 +1,5 @@
-//! The words of the protocol, as CBOR maps with numbered keys: a key that one side does not know is skipped, so a newer
-//! side may add some.
+//! The words of the protocol, as CBOR arrays with numbered places: a place that one side does not know is skipped, so a
+//! newer side may add some at the end.
 //!
 //! The side that opens an exchange says an opening ([`Opening`] from the host, [`Leaving`] from the supervisor) and gets an
 //! answer of the kind that belongs to it, or [`Refusal`] in its place.

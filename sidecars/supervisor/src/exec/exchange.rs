@@ -32,13 +32,16 @@ pub(crate) async fn attach(execs: &Execs, attach: Attach, mut frames: Frames<Str
 
 /// Serves a host that has this much of the outputs, until one of them is gone or another exchange takes over.
 async fn follow(program: &Rc<Program>, (stdout, stderr): (u64, u64), mut frames: Frames<Stream>) {
-    if !program.output.can_resume(stdout) || !program.error.can_resume(stderr) {
-        let message = "its output cannot be sent from there: it was confirmed already, or was not written";
+    let confirmed = program.output.confirm(stdout).and_then(|()| program.error.confirm(stderr));
+    if confirmed == Err(OutOfRange) {
+        let message = "more of its output was asked to be skipped than it has written";
         let refused = Executed::Refused(Refusal::new(Fault::Malformed, message));
         return answer(&mut frames, &refused).await;
     }
     let attachment = program.attach();
-    let attached = Attached { pid: program.pid, stdin: program.input.received() };
+    // Where this host is not the one that confirmed some of it, less is left than it asks for.
+    let (stdout, stderr) = (program.output.confirmed(), program.error.confirmed());
+    let attached = Attached { pid: program.pid, stdin: program.input.received(), stdout, stderr };
     let (read, write) = tokio::io::split(frames.into_inner());
     let (read, mut write) = (Frames::new(read), Frames::new(write));
     let talk = async {
@@ -99,7 +102,8 @@ async fn tell<S: AsyncWrite + Unpin>(
     (mut stdout, mut stderr): (u64, u64),
     frames: &mut Frames<S>,
 ) -> Result<(), FrameError> {
-    let (mut taken, mut told_closed) = (0, false);
+    // A host that asked for none knows that there is no standard input.
+    let (mut taken, mut told_closed) = (0, !program.takes_input);
     loop {
         loop {
             let (out, error) = (program.output.after(stdout), program.error.after(stderr));

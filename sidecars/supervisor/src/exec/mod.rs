@@ -7,6 +7,7 @@ mod command;
 mod exchange;
 mod input;
 mod keeper;
+mod memory;
 mod output;
 mod plan;
 mod program;

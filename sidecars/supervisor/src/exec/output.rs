@@ -33,7 +33,7 @@ impl Kept {
     }
 }
 
-/// A count of bytes that cannot be: beyond what was written, or before what was confirmed.
+/// A count of bytes that cannot be: beyond what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OutOfRange;
 
@@ -50,7 +50,7 @@ impl Output {
         self.ended.get() && sent == self.kept.borrow().end()
     }
 
-    /// The host has this many bytes.
+    /// The host has this many bytes. What it says twice, or too late, changes nothing.
     pub(super) fn confirm(&self, count: u64) -> Result<(), OutOfRange> {
         let mut kept = self.kept.borrow_mut();
         if count > kept.end() {
@@ -68,10 +68,9 @@ impl Output {
         Ok(())
     }
 
-    /// Whether a host that has this many bytes can be served.
-    pub(super) fn can_resume(&self, count: u64) -> bool {
-        let kept = self.kept.borrow();
-        (kept.confirmed..=kept.end()).contains(&count)
+    /// How many bytes were confirmed, and are here no more.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.kept.borrow().confirmed
     }
 
     /// What comes after this many bytes, at most [`limits::DATA`] of it; empty where nothing is here.

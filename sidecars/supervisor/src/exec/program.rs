@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::input::Input;
 use super::keeper::{REPORT, Report};
+use super::memory::Killed;
 use super::output::Output;
 use super::spawn::{self, Streams};
 use crate::descriptor::{readable, writable};
@@ -33,6 +34,8 @@ pub(super) struct Program {
     pub(super) pid: u32,
     /// Its standard input.
     pub(super) input: Input,
+    /// Whether it began with one that was open.
+    pub(super) takes_input: bool,
     /// Its standard output, or what its terminal shows.
     pub(super) output: Output,
     /// Its standard error.
@@ -41,6 +44,8 @@ pub(super) struct Program {
     pub(super) fresh: Notify,
     argv: Vec<ByteVec>,
     timeout: Option<Duration>,
+    /// Killed for want of memory: the count, and what it was at the start.
+    killed: (Rc<Killed>, u64),
     started: Instant,
     keeper: AsyncFd<OwnedFd>,
     terminal: Option<OwnedFd>,
@@ -71,7 +76,13 @@ impl Watched {
 
 impl Program {
     /// One that has just begun, with the socket to its keeper.
-    pub(super) fn new(start: Start, pid: u32, keeper: OwnedFd, watched: &Watched) -> io::Result<Self> {
+    pub(super) fn new(
+        start: Start,
+        pid: u32,
+        keeper: OwnedFd,
+        watched: &Watched,
+        killed: Rc<Killed>,
+    ) -> io::Result<Self> {
         let terminal = match start.terminal {
             Some(_) => Some(watched.output.get_ref().try_clone()?),
             None => None,
@@ -79,12 +90,14 @@ impl Program {
         Ok(Self {
             id: start.id,
             pid,
+            takes_input: watched.input.is_some(),
             input: if watched.input.is_some() { Input::default() } else { Input::closed() },
             output: Output::default(),
             error: if watched.error.is_some() { Output::default() } else { Output::closed() },
             fresh: Notify::new(),
             argv: start.argv,
             timeout: start.timeout_ms.map(Duration::from_millis),
+            killed: (Rc::clone(&killed), killed.so_far()),
             started: Instant::now(),
             keeper: readable(keeper)?,
             terminal,
@@ -159,7 +172,8 @@ impl Program {
         if let Some(error) = &watched.error {
             self.error.drain(error, &self.fresh).await;
         }
-        self.exit.set(Some(exit(report, timed_out, ran)));
+        let out_of_memory = self.killed.0.so_far() > self.killed.1;
+        self.exit.set(Some(Exit { out_of_memory, ..exit(report, timed_out, ran) }));
         self.fresh.notify_one();
         tokio::select! {
             () = self.forgotten.notified() => {}

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use packhost_session_protocol::limits;
 use packhost_session_protocol::message::{Attach, ExecId, Fault, Refusal, RunningExecs, Start};
@@ -11,6 +12,7 @@ use tokio::io::Interest;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use super::memory::Killed;
 use super::program::{Program, Watched};
 use super::{command, plan, spawn};
 use crate::descriptor;
@@ -19,12 +21,16 @@ use crate::reaper::Reaper;
 /// Ended programs that are kept at most. The one that ended first makes room.
 pub(crate) const ENDED: usize = limits::EXECS;
 
+/// How long a program may take until it runs: its directory and its file may be on a file system that does not answer.
+const BEGIN: Duration = Duration::from_secs(30);
+
 /// The programs that a supervisor knows.
 #[derive(Debug)]
 pub(crate) struct Execs {
     /// In the order of their start.
     programs: RefCell<Vec<(ExecId, Slot)>>,
     reaper: Rc<Reaper>,
+    killed: Rc<Killed>,
     proxy_port: Option<u16>,
 }
 
@@ -38,7 +44,7 @@ enum Slot {
 impl Execs {
     /// No programs yet. What is started gets its end from this reaper, and is told of the proxy on this port.
     pub(crate) fn new(reaper: Rc<Reaper>, proxy_port: Option<u16>) -> Rc<Self> {
-        Rc::new(Self { programs: RefCell::default(), reaper, proxy_port })
+        Rc::new(Self { programs: RefCell::default(), reaper, killed: Rc::new(Killed::find()), proxy_port })
     }
 
     /// All of them.
@@ -119,9 +125,14 @@ impl Execs {
         // From here on, a socket to the keeper that is dropped ends the program.
         let failed =
             |error: io::Error| Refusal::new(Fault::Busy, format!("the program cannot be watched: {error}"));
-        let pid = command::told(&news(spawned.news).await.map_err(failed)?)?;
+        let told = tokio::time::timeout(BEGIN, news(spawned.news)).await.map_err(|_| {
+            Refusal::new(Fault::Failed, format!("the program did not begin within {} s", BEGIN.as_secs()))
+        })?;
+        let pid = command::told(&told.map_err(failed)?)?;
         let watched = Watched::new(spawned.streams).map_err(failed)?;
-        let program = Rc::new(Program::new(start, pid, spawned.control, &watched).map_err(failed)?);
+        let program = Rc::new(
+            Program::new(start, pid, spawned.control, &watched, Rc::clone(&self.killed)).map_err(failed)?,
+        );
         let (execs, running) = (Rc::clone(self), Rc::clone(&program));
         spawn_local(async move {
             running.run(watched, &execs.reaper, gone).await;
