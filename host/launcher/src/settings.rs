@@ -20,7 +20,8 @@ pub struct Settings {
     pub host: String,
     /// The supervisor: a static program for this machine.
     pub supervisor: Cow<'static, [u8]>,
-    /// Where unpacked images are: `<images>/NAME/rootfs`.
+    /// Where unpacked images are, as `packhost images build` leaves them: `<images>/NAME/HEX/rootfs`, HEX being the digest, and
+    /// `NAME/current` a link to the newest HEX.
     pub images: Option<PathBuf>,
     /// Beneath these a recipe may name files of the machine, to read. Never all of `/`, `/etc`, `/proc`, `/sys`, `/dev`.
     pub readable: Vec<PathBuf>,

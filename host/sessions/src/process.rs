@@ -131,7 +131,11 @@ fn end_of(mut file: File, most: usize) -> io::Result<Vec<u8>> {
 fn recipe(spec: &SandboxSpec) -> Recipe {
     let files = match &spec.image {
         Image::Host(paths) => Files::Host(paths.clone()),
-        Image::Named { name, .. } => Files::Image(name.clone()),
+        Image::Named { name, digest } => {
+            // On disk they are without what they are called in an engine.
+            let name = name.strip_prefix("packhost/").unwrap_or(name);
+            Files::Image(name.to_owned(), digest.clone())
+        }
     };
     let limits = Limits {
         cpu_millis: spec.limits.cpu_millis,
