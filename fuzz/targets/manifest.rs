@@ -135,7 +135,7 @@ fn holds(manifest: &Manifest, entry: &Entry) {
             }
             assert!(matches!(grants.http.decide("TRACE", &url), Decision::Denied(_)));
         }
-        for session in &grants.session {
+        if let Some(session) = &grants.session {
             assert!(!session.on.is_empty(), "a sandbox that nothing makes");
             for rule in session.http.rules() {
                 let (method, url) = witness(rule);

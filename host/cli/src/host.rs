@@ -18,8 +18,8 @@ use crate::exit::Error;
 use crate::output::Output;
 use crate::policies::Loaded;
 use crate::reload::Reload;
-use crate::walls::Kept;
 use crate::sessions::{Makers, Wanted};
+use crate::walls::Kept;
 use crate::{packs, policies, sessions, walls};
 
 /// What a host is started for.

@@ -33,6 +33,13 @@ fn main() -> ExitCode {
         Err(error) => return exit::not_started(&error),
     };
     let global = &args.global;
+    if let Verb::LaunchSandboxes(verb) = &args.verb {
+        output::log_to_stderr(global, "warn");
+        // Without what follows here: it has no credentials to lose, and without a user to become it has to write into its
+        // own /proc.
+        return sessions::launch(verb)
+            .unwrap_or_else(|error| exit::code(Err(error), Output::to_stderr(false)));
+    }
     let output = match args.verb {
         // stdout is the protocol's.
         Verb::Mcp(_) => Output::to_stderr(global.json),
@@ -47,9 +54,7 @@ fn main() -> ExitCode {
         _ => "warn",
     };
     output::log_to_stderr(global, calls);
-    // It has no credentials, and without a user to become it has to write into its own /proc.
-    let launcher = matches!(args.verb, Verb::LaunchSandboxes(_));
-    if !launcher && let Err(error) = packhost_walls::forgo_dumps() {
+    if let Err(error) = packhost_walls::forgo_dumps() {
         tracing::warn!(target: "packhost", %error, "a crash may write a core file, with credentials in it");
     }
     let done = match args.verb {
@@ -62,7 +67,8 @@ fn main() -> ExitCode {
         Verb::Sessions(verb) => verbs::sessions::run(global, &verb, output),
         Verb::Workspaces(verb) => verbs::workspaces::run(global, &verb, output),
         Verb::Images(verb) => verbs::images::run(global, &verb, output),
-        Verb::LaunchSandboxes(verb) => sessions::launch(&verb),
+        // Answered above.
+        Verb::LaunchSandboxes(_) => Ok(()),
         Verb::Doctor => verbs::doctor::run(global, output),
         Verb::Demo(_) => verbs::demo::run(global, output),
         Verb::Connect(verb) => verbs::connect::run(global, &verb, output),

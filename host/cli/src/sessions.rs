@@ -4,14 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use packhost_launcher::{Launcher, Settings as LauncherSettings};
 use packhost_manifest::{Entry, Manifest, SessionBackend};
 use packhost_sessions::docker::{self, DockerRuntime, DockerSettings, Stream, Supervisor};
-use packhost_sessions::process::ProcessRuntime;
-use packhost_sessions::{HostId, SessionRuntime, Sessions, SessionsSettings, host_id};
+use packhost_sessions::{HostId, ProcessRuntime, SessionRuntime, Sessions, SessionsSettings, host_id};
 use packhost_state::Database;
 use packhost_supervisor_binary::SUPERVISOR;
 use packhost_workspaces::{Bounds, Workspaces};
@@ -50,7 +49,7 @@ impl Wanted {
             let Some(session) = &entry.session else { continue };
             wanted.backends.extend(&session.on);
             if session.on.contains(&SessionBackend::Process) {
-                wanted.readable.extend(session.files.read_only.iter().map(PathBuf::from));
+                wanted.readable.extend(session.files.of_the_machine());
             }
         }
         wanted
@@ -79,7 +78,9 @@ pub(crate) fn prepare(global: &Global, dirs: &Dirs, wanted: &Wanted) -> Result<O
         .map_err(|error| Error::failed(format!("workspaces: {error}")))?;
     let launcher = match wanted.backends.contains(&SessionBackend::Process) {
         true => start_launcher(global, dirs, &host, &wanted.readable)
-            .inspect_err(|error| tracing::warn!(target: "packhost", %error, "no sandboxes of the process backend"))
+            .inspect_err(
+                |error| tracing::warn!(target: "packhost", %error, "no sandboxes of the process backend"),
+            )
             .ok(),
         false => None,
     };
@@ -93,7 +94,7 @@ fn workspaces_dir(dirs: &Dirs) -> PathBuf {
 }
 
 /// The engine's socket, where there is one.
-fn docker_socket() -> Option<PathBuf> {
+pub(crate) fn docker_socket() -> Option<PathBuf> {
     let named = std::env::var("DOCKER_HOST").ok();
     let path = docker::endpoint(named.as_deref())
         .inspect_err(|error| tracing::warn!(target: "packhost", %error, "no sandboxes of the docker backend"))
@@ -102,12 +103,7 @@ fn docker_socket() -> Option<PathBuf> {
 }
 
 /// Another process of this binary, with nothing of this one but its end of a socket pair.
-fn start_launcher(
-    global: &Global,
-    dirs: &Dirs,
-    host: &HostId,
-    readable: &[PathBuf],
-) -> io::Result<OwnedFd> {
+fn start_launcher(global: &Global, dirs: &Dirs, host: &HostId, readable: &[PathBuf]) -> io::Result<OwnedFd> {
     let (own, theirs) = packhost_launcher::channel()?;
     let mut launcher = Command::new(std::env::current_exe()?);
     launcher.arg("launch-sandboxes").arg("--host").arg(host.as_str());
@@ -125,7 +121,7 @@ fn start_launcher(
 }
 
 /// The other process.
-pub(crate) fn launch(args: &LaunchSandboxes) -> Result<(), Error> {
+pub(crate) fn launch(args: &LaunchSandboxes) -> Result<ExitCode, Error> {
     let channel = io::stdin();
     let channel = rustix::io::dup(&channel).map_err(|error| Error::failed(error.to_string()))?;
     let settings = LauncherSettings {
@@ -137,7 +133,7 @@ pub(crate) fn launch(args: &LaunchSandboxes) -> Result<(), Error> {
         mountable: args.mountable.clone(),
         uids: packhost_launcher::UIDS,
     };
-    packhost_launcher::serve(channel, settings).map_err(|error| Error::failed(error.to_string()))
+    Ok(packhost_launcher::serve(channel, settings))
 }
 
 impl Makers {
@@ -157,7 +153,7 @@ impl Makers {
         if let Some(channel) = self.launcher {
             let launcher = Launcher::new(channel)
                 .map_err(|error| Error::failed(format!("the launcher of sandboxes: {error}")))?;
-            runtimes.push(Arc::new(ProcessRuntime::new(launcher, Some(images(&self.state)))));
+            runtimes.push(Arc::new(ProcessRuntime::new(launcher, images(&self.state))));
         }
         if let Some(endpoint) = self.docker {
             runtimes.push(Arc::new(DockerRuntime::new(DockerSettings {

@@ -44,7 +44,7 @@ pub(crate) fn files(list: &str) -> BTreeSet<String> {
         .map(|line| line.trim_start_matches("./").trim_end_matches('/'))
         .filter(|path| !path.is_empty())
         .map(|path| match path.split('/').next() {
-            Some("bin" | "sbin" | "lib" | "lib64") if path.contains('/') => format!("usr/{path}"),
+            Some("bin" | "sbin" | "lib" | "lib64") => format!("usr/{path}"),
             _ => path.to_owned(),
         })
         .collect()
@@ -70,8 +70,11 @@ mod tests {
         let package = Package::parse(control).expect("a package");
         assert_eq!((package.name.as_str(), package.source.as_deref()), ("libgcc-s1", Some("gcc-12")));
         assert_eq!(Package::parse("Package: x\n"), None);
-        let expected = ["usr", "usr/lib/x/libgcc_s.so.1", "usr/share/doc"].map(str::to_owned);
-        assert_eq!(files("./\n./lib/x/libgcc_s.so.1\n./usr/\n./usr/share/doc/\n"), BTreeSet::from(expected));
+        let expected = ["usr", "usr/lib", "usr/lib/x/libgcc_s.so.1", "usr/share/doc"].map(str::to_owned);
+        assert_eq!(
+            files("./\n./lib/\n./lib/x/libgcc_s.so.1\n./usr/\n./usr/share/doc/\n"),
+            BTreeSet::from(expected)
+        );
         let copyright = "Format: https://x\n\nFiles: *\nLicense: GPL-2+\n\nFiles: a\nLicense: BSD-3-clause\n text\nLicense: GPL-2+\n";
         assert_eq!(licences(copyright), ["BSD-3-clause", "GPL-2+"]);
         assert!(licences("This package was debianized by …\nLicense: GPL").is_empty());

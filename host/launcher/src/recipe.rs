@@ -66,9 +66,9 @@ pub enum Files {
         #[cbor(with = "paths")]
         Vec<PathBuf>,
     ),
-    /// An unpacked image, by its name; with the digest that it must have, where it is pinned to one.
+    /// An unpacked image, by its name.
     #[n(1)]
-    Image(#[n(0)] String, #[n(1)] Option<String>),
+    Image(#[n(0)] String),
 }
 
 /// How much a sandbox may use.
@@ -137,8 +137,8 @@ impl Recipe {
         match &self.files {
             Files::Host(list) if list.len() > bounds::LIST => return Err(refuse("too many host paths")),
             Files::Host(list) => list.iter().try_for_each(|path| plain(path))?,
-            Files::Image(name, _) if !is_image(name) => return Err(refuse("not the name of an image")),
-            Files::Image(..) => {}
+            Files::Image(name) if !is_image(name) => return Err(refuse("not the name of an image")),
+            Files::Image(_) => {}
         }
         for mount in &self.mounts {
             plain(&mount.host)?;

@@ -36,8 +36,8 @@ pub fn exposes(manifest: &Manifest, vars: &HostVars, own: &[PathBuf]) -> Vec<Exp
     for entry in manifest.entries().filter(|entry| !entry.denied) {
         let rules = entry.fs.iter().filter_map(|rule| Some((rule.host.base(vars)?, &rule.place)));
         let session = entry.session.iter().filter(|session| session.may_be_of_the_machine());
-        let files = session.flat_map(|session| &session.files.read_only);
-        let files = files.map(|path| (PathBuf::from(path), entry.place_of("session.files")));
+        let files = session.flat_map(|session| session.files.of_the_machine());
+        let files = files.map(|path| (path, entry.place_of("session.files")));
         for (path, place) in rules.chain(files) {
             let Some(own) = own.iter().find(|own| meets(&path, own, vars)) else { continue };
             let (pack, place) = (entry.pack.clone(), place.clone());

@@ -301,12 +301,20 @@ fn a_session_that_cannot_be_is_refused_where_it_stands() {
             "give both one mode",
         ),
         ("read_write: [/a], read_only: [/a/b]", "/a/b", "/a/b is read-only, and /a", "give both one mode"),
-        ("read_write: [/proc/self]", "/proc", "the kernel's", "read_only"),
+        ("read_write: [/proc/self]", "/proc", "/proc is the sandbox's own", "read_only"),
         ("readonly: [/a]", "readonly", "unknown key", "did you mean \"read_only\"?"),
     ] {
         refused(&files(text), place(&files(text), mark), message, instead);
     }
-    taken(&files("read_write: [/usr/local/x], read_only: [/usr]"));
+    refused(&files("read_write: [/etc]"), (7, 28), "/etc is the sandbox's own", "");
+    refused(&files("read_write: [/dev]"), (7, 28), "/dev is the sandbox's own", "");
+    taken(&files("read_write: [/usr/local/x, /dev/shm], read_only: [/usr, /proc, /dev, /etc]"));
+    let many = |most: usize| {
+        format!("read_only: [{}]", (0..most).map(|n| format!("/{n}")).collect::<Vec<_>>().join(", "))
+    };
+    taken(&files(&many(100)));
+    let hundred = files(&many(101));
+    refused(&hundred, place(&hundred, "/100"), "read_only has more than 100 paths", "");
     taken("session: {on: [process], files: {read_only: [/usr]}, idle: 0s, lifetime: 24h}");
 }
 

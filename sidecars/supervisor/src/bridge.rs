@@ -23,8 +23,13 @@ pub(crate) fn run(path: &Path) -> io::Result<u8> {
         let _ = copy(input, &up);
         let _ = up.shutdown(Shutdown::Write);
     });
-    copy(&socket, output)?;
-    Ok(0)
+    match copy(&socket, output) {
+        // Whoever read this is gone, and with it the reason to be here.
+        Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Err(error)
+        }
+        _ => Ok(0),
+    }
 }
 
 fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<()> {

@@ -25,6 +25,8 @@ use crate::{ORPHANED, descriptor, dns, exec, files, forward, net, own, peer, sig
 
 /// How long a host may take to say [`Hello`].
 const GREETING: Duration = Duration::from_secs(10);
+/// How long a connection that was not welcomed stays open, for the host to read why.
+const REFUSED: Duration = Duration::from_secs(1);
 /// How long is waited before the next try where no connection can be taken, mostly for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of the orderly end may take: the last answers to hosts.
@@ -131,6 +133,8 @@ async fn connection(supervisor: Rc<Supervisor>, socket: UnixStream) {
     }
     let (mux, mut incoming) = Mux::start(socket, Role::Supervisor);
     let Ok(Some(hello)) = tokio::time::timeout(GREETING, greet(&supervisor, &mut incoming)).await else {
+        // The host closes it when it has read why; closed here at once, it might not.
+        let _ = tokio::time::timeout(REFUSED, async { while incoming.next().await.is_some() {} }).await;
         return;
     };
     let connected = supervisor.connect();

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use rustix::io::Errno;
 
@@ -15,11 +16,21 @@ pub(crate) fn reset() -> io::Result<()> {
     for signal in 1..=HIGHEST {
         // The handlers that Rust's runtime has for a stack that overflows stay.
         if !matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
-            // SAFETY: the default disposition runs no code of ours. Where a signal cannot have one it fails, and that is fine.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+            default(signal);
         }
     }
     mask(libc::SIG_SETMASK, &full())
+}
+
+/// Gives a signal its default disposition. Not through the C library, which keeps some of the numbers for itself and leaves
+/// what they were set to by somebody else.
+fn default(signal: i32) {
+    // The kernel's `sigaction` (rt_sigaction(2)): handler, flags, restorer, mask. All zeros is SIG_DFL.
+    let action = [0_u64; 4];
+    let none = ptr::null_mut::<libc::c_void>();
+    // SAFETY: the default disposition runs no code of ours, and the action is no shorter than what the kernel reads. Where a
+    // signal cannot have one it fails, and that is fine.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, none, size_of::<u64>()) };
 }
 
 /// Unblocks every signal, for a program that is about to begin.
@@ -71,7 +82,7 @@ fn full() -> libc::sigset_t {
 
 fn mask(how: i32, set: &libc::sigset_t) -> io::Result<()> {
     // SAFETY: the set is initialised and only read.
-    match unsafe { libc::sigprocmask(how, set, std::ptr::null_mut()) } {
+    match unsafe { libc::sigprocmask(how, set, ptr::null_mut()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -30,7 +30,7 @@ pub(super) fn of(
             .image
             .as_ref()
             .map(|image| NamedImage { name: image.name.clone(), digest: image.digest.clone() }),
-        host_files: grant.files.read_only.iter().map(PathBuf::from).collect(),
+        host_files: grant.files.of_the_machine().collect(),
         limits: SandboxLimits {
             cpu_millis: limits.cpu_millis,
             memory: limits.sandbox_memory,

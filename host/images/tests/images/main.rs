@@ -3,37 +3,43 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
-use packhost_images::{Progress, Store, build, recipe};
+use packhost_images::{ImageError, Installed, Progress, Store, build, import_into_docker, recipe};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_image_python_is_built_twice_the_same_and_runs_python() {
     let room = tempfile::tempdir().expect("a directory");
-    let (first, second) = (Store::at(room.path().join("one")), Store::at(room.path().join("two")));
-    assert_eq!(first.find("python").expect("an empty store"), None);
+    let store = Store::at(room.path().join("images"));
+    assert_eq!(store.find("python").expect("an empty store"), None);
     let python = recipe("python").expect("a recipe");
     let said = Mutex::new(Vec::new());
     let built =
-        build(&python, &first, &|step| said.lock().expect("a list").push(step)).await.expect("an image");
+        build(&python, &store, &|step| said.lock().expect("a list").push(step)).await.expect("an image");
     assert!(!built.unchanged);
     assert!(said.lock().expect("a list").contains(&Progress::Layer));
 
-    let image = first.find("python").expect("a store").expect("the image");
+    let image = store.find("python").expect("a store").expect("the image");
     assert_eq!(image, built.installed);
     assert!(image.size < 80 << 20, "{} bytes", image.size);
     let sum = Command::new("sha256sum").arg(image.layer()).output().expect("it runs").stdout;
     assert_eq!(format!("sha256:{}", String::from_utf8_lossy(&sum[..64])), image.digest);
 
-    let again = build(&python, &second, &|_| {}).await.expect("an image");
-    assert_eq!(again.installed.digest, image.digest);
-    assert!(build(&python, &second, &|_| {}).await.expect("an image").unchanged);
+    let again = build(&python, &store, &|_| {}).await.expect("an image");
+    assert_eq!((again.installed.digest.as_str(), again.unchanged), (image.digest.as_str(), true));
 
     runs_python(&image.rootfs());
     holds_no_more_than_it_should(&image.rootfs());
+    lists_what_is_in_it(&image);
+    runs_in_docker(&store, &image).await;
+}
 
+fn lists_what_is_in_it(image: &Installed) {
     let names: BTreeSet<&str> = image.packages.iter().map(|package| package.name.as_str()).collect();
     assert!(
         names.is_superset(&["python3.11-minimal", "libc6", "dash", "ca-certificates"].into()),
@@ -81,5 +87,82 @@ fn holds_no_more_than_it_should(rootfs: &Path) {
                 left.push(entry.path());
             }
         }
+    }
+}
+
+async fn runs_in_docker(store: &Store, image: &Installed) {
+    let engine = Engine::start();
+    let loaded = async || import_into_docker(store, image, &engine.socket()).await;
+    let id = engine.answers(loaded).await;
+    assert!(id.starts_with("sha256:"), "{id}");
+    assert_eq!(loaded().await.expect("once more"), id);
+    let found = store.find("python").expect("a store").expect("the image");
+    assert_eq!(found.docker_id.as_deref(), Some(id.as_str()));
+    assert_eq!(engine.docker(&["image", "inspect", "--format", "{{.Id}}", "packhost/python"]), id);
+    let layers = engine.docker(&["image", "inspect", "--format", "{{join .RootFS.Layers \" \"}}", &id]);
+    assert_eq!(layers, image.digest);
+    let run =
+        ["run", "--rm", "--network=none", "--read-only", "--user=1000", "packhost/python", "python3", "-c"];
+    assert_eq!(
+        engine.docker(&[&run[..], &["import json; print(json.dumps({'a': 1}))"]].concat()),
+        r#"{"a": 1}"#
+    );
+}
+
+/// A Docker Engine of the test's own, which ends with it.
+struct Engine {
+    daemon: Child,
+    // Short, since the engine makes sockets in it.
+    root: TempDir,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
+        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
+        let daemon = Command::new("dockerd")
+            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
+            .args(["--host", &format!("unix://{}", path("s")), "--iptables=false", "--bridge=none"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dockerd is installed, which is Debian's package docker.io");
+        Self { daemon, root }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.root.path().join("s")
+    }
+
+    /// What comes of it once the engine listens.
+    async fn answers<T>(&self, mut ask: impl AsyncFnMut() -> Result<T, ImageError>) -> T {
+        let wait = async {
+            loop {
+                match ask().await {
+                    Ok(done) => return done,
+                    Err(ImageError::Docker(..)) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the engine answers")
+    }
+
+    fn docker(&self, arguments: &[&str]) -> String {
+        let host = format!("unix://{}", self.socket().display());
+        let ran =
+            Command::new("docker").args(["--host", &host]).args(arguments).output().expect("docker runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(pid) = Pid::from_raw(self.daemon.id().cast_signed()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.daemon.wait();
     }
 }

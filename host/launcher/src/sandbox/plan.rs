@@ -1,7 +1,6 @@
 //! Everything that a sandbox's first process needs to know, worked out before there is one.
 
 use std::ffi::CString;
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -117,39 +116,25 @@ fn text(text: String) -> Result<CString, Trouble> {
 }
 
 fn source(files: &Files, settings: &Settings, power: Power, uid: u32) -> Result<Source, Trouble> {
-    let (name, pinned) = match files {
+    let name = match files {
         Files::Host(paths) => return Ok(Source::Host(paths.clone())),
-        Files::Image(name, pinned) => (name, pinned),
+        Files::Image(name) => name,
     };
     let images = settings.images.as_ref();
     let images =
         images.ok_or_else(|| Trouble::new(Fault::Image, "this host has no directory of unpacked images"))?;
-    let build = match pinned {
-        Some(digest) => digest.strip_prefix("sha256:").filter(|hex| is_hex(hex)).map(PathBuf::from),
-        // A link to one of the directories beside it.
-        None => fs::read_link(images.join(name).join("current")).ok().filter(|build| is_hex(build)),
-    };
-    let rootfs = build.map(|build| images.join(name).join(build).join("rootfs"));
-    let rootfs = rootfs.filter(|rootfs| rootfs.is_dir() && mounts::straight(rootfs).is_ok());
-    let rootfs = rootfs.ok_or_else(|| {
-        let pinned = pinned.as_ref().map(|digest| format!(" with the digest {digest}")).unwrap_or_default();
-        Trouble::new(
+    let rootfs = images.join(name).join("rootfs");
+    if mounts::straight(&rootfs).is_err() || !rootfs.is_dir() {
+        return Err(Trouble::new(
             Fault::Image,
-            format!("there is no unpacked image {name}{pinned}: packhost images build {name}"),
-        )
-    })?;
+            format!("there is no unpacked image {name}: packhost images build {name}"),
+        ));
+    }
     let owners = match power {
         Power::Root => Some(user::owners(&[(0, uid), (PROGRAM, uid + 1)])?),
         Power::User => None,
     };
     Ok(Source::Image { rootfs, owners })
-}
-
-/// The digest of a build is the name of its directory.
-fn is_hex(name: impl AsRef<Path>) -> bool {
-    const DIGITS: usize = 64;
-    let name = name.as_ref().as_os_str().as_encoded_bytes();
-    name.len() == DIGITS && name.iter().all(u8::is_ascii_hexdigit)
 }
 
 fn planned(mount: &Mount, settings: &Settings, power: Power, uid: u32) -> Result<Planned, Trouble> {

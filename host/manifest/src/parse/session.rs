@@ -9,7 +9,7 @@ use crate::ceiling::SessionCeiling;
 use crate::fs::guest_path;
 use crate::http::{CONNECT, HttpRule};
 use crate::limits::Limit;
-use crate::session::{IDLE, LIFETIME, Session, SessionBackend, SessionFiles, path_holds};
+use crate::session::{IDLE, LIFETIME, OWN, SHARED_MEMORY, Session, SessionBackend, SessionFiles, path_holds};
 
 impl Reader<'_> {
     /// The session of an entry. `at` is the place of its key.
@@ -86,24 +86,7 @@ impl Reader<'_> {
         let mut written = self.inside_paths(node, "read_write", of);
         let mut read = self.inside_paths(node, "read_only", of);
         if of == For::Session {
-            for (at, path) in &written {
-                if ["/proc", "/sys"].iter().any(|kernel| path_holds(kernel, path)) {
-                    self.hint(
-                        *at,
-                        format!("{path} is the kernel's and cannot be written"),
-                        "name it under \"read_only\"",
-                    );
-                }
-            }
-            for (at, path) in &read {
-                if let Some((_, outer)) = written.iter().find(|(_, outer)| path_holds(outer, path)) {
-                    self.hint(
-                        *at,
-                        format!("{path} is read-only, and {outer}, in which it lies, is read-write"),
-                        "give both one mode, or name paths beside each other",
-                    );
-                }
-            }
+            self.apart(&written, &read);
         }
         let sorted = |paths: &mut Vec<(Span, String)>| {
             let mut paths: Vec<String> = paths.drain(..).map(|(_, path)| path).collect();
@@ -113,9 +96,33 @@ impl Reader<'_> {
         SessionFiles { read_write: sorted(&mut written), read_only: sorted(&mut read) }
     }
 
+    /// Records what nothing could hold: a path that is the sandbox's own, and a read-only path where all may be written.
+    fn apart(&mut self, written: &[(Span, String)], read: &[(Span, String)]) {
+        for (at, path) in written {
+            let own = OWN.iter().find(|own| path_holds(own, path) && !path_holds(SHARED_MEMORY, path));
+            if let Some(own) = own {
+                let message = format!("{path} cannot be written: {own} is the sandbox's own");
+                self.hint(*at, message, "name it under \"read_only\", or another path here");
+            }
+        }
+        for (at, path) in read {
+            if let Some((_, outer)) = written.iter().find(|(_, outer)| path_holds(outer, path)) {
+                self.hint(
+                    *at,
+                    format!("{path} is read-only, and {outer}, in which it lies, is read-write"),
+                    "give both one mode, or name paths beside each other",
+                );
+            }
+        }
+    }
+
     fn inside_paths(&mut self, node: &Node, key: &str, of: For) -> Vec<(Span, String)> {
         let mut paths: Vec<(Span, String)> = Vec::new();
-        for item in node.get(key).map_or(&[][..], Node::items) {
+        let items = node.get(key).map_or(&[][..], Node::items);
+        if let Some(item) = items.get(SessionFiles::PATHS) {
+            self.error(item.at, format!("{key} has more than {} paths", SessionFiles::PATHS));
+        }
+        for item in items.iter().take(SessionFiles::PATHS) {
             let Some(text) = item.text() else { continue };
             let path = match guest_path(text) {
                 Ok(path) => path,

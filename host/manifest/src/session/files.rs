@@ -1,5 +1,12 @@
 //! What programs in a sandbox may read and write.
 
+use std::path::PathBuf;
+
+/// Directories that a sandbox has of its own, whatever it is made of.
+pub(crate) const OWN: [&str; 4] = ["/proc", "/sys", "/dev", "/etc"];
+/// What may be written in them all the same: memory that programs of one sandbox share.
+pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
+
 /// Directories and files inside a sandbox, each with everything below it: absolute paths, without trailing slash, sorted.
 /// What neither list names, programs can neither read nor write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +18,16 @@ pub struct SessionFiles {
 }
 
 impl SessionFiles {
+    /// The most paths in each list.
+    pub const PATHS: usize = 100;
+
+    /// What a sandbox without an image is made of: the files and directories of the machine at the read-only paths. Not `/proc`,
+    /// `/sys` and `/dev`, nor what lies in them: of these every sandbox has its own, whether or not programs may read it.
+    pub fn of_the_machine(&self) -> impl Iterator<Item = PathBuf> {
+        let own = |path: &&String| OWN[..3].iter().any(|own| holds(own, path));
+        self.read_only.iter().filter(move |path| !own(path)).map(PathBuf::from)
+    }
+
     /// Whether a program may read the file at an absolute path.
     pub fn lets_read(&self, path: &str) -> bool {
         self.lets_write(path) || self.read_only.iter().any(|own| holds(own, path))
@@ -57,5 +74,9 @@ mod tests {
         let files = SessionFiles { read_write: path("/w"), read_only: path("/r") };
         assert!(files.lets_read("/w/x") && files.lets_write("/w/x") && files.lets_read("/r"));
         assert!(!files.lets_write("/r/x") && !files.lets_read("/x"));
+        let read_only = ["/dev", "/etc/ssl", "/proc/self", "/processes"].map(String::from).into();
+        let files = SessionFiles { read_write: path("/w"), read_only };
+        let machine: Vec<PathBuf> = files.of_the_machine().collect();
+        assert_eq!(machine, ["/etc/ssl", "/processes"].map(PathBuf::from));
     }
 }

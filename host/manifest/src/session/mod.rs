@@ -20,7 +20,7 @@ mod words;
 
 pub use command::CommandPack;
 pub use files::SessionFiles;
-pub(crate) use files::holds as path_holds;
+pub(crate) use files::{OWN, SHARED_MEMORY, holds as path_holds};
 pub(crate) use words::{INSIDE, requests};
 
 /// `session.idle`.

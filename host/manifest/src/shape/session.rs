@@ -33,12 +33,14 @@ const FILES: Object = Object {
         key(
             "read_write",
             Shape::List(&Shape::Text(&INSIDE)),
-            "Read, written and run. Empty when the sandbox is made; what is written there counts against `limits.disk`.",
+            "Read, written and run. Empty when the sandbox is made; what is written there counts against `limits.disk`. Not in \
+             `/proc`, `/sys`, `/dev` and `/etc`, but for `/dev/shm`. At most 100 paths.",
         ),
         key(
             "read_only",
             Shape::List(&Shape::Text(&INSIDE)),
-            "Read and run. In a sandbox without an image these are the machine's own, at the same paths.",
+            "Read and run. In a sandbox without an image these are the machine's own, at the same paths; `/proc`, `/sys` and \
+             `/dev` are always the sandbox's. At most 100 paths.",
         ),
     ],
     one_of: &[],

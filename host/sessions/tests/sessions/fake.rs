@@ -16,7 +16,7 @@ use crate::wire::Peer;
 
 /// What a program does, by its first argument:
 /// `cat` writes what it reads; `pour OUT ERR CODE` writes that many bytes to its outputs ([`noise`]), reads its input to
-/// the end and exits; `deaf` closes its input; all others run until a signal ends them.
+/// the end and exits; `deaf` closes its input; `hoard` takes none of it; all but the first two run until a signal ends them.
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) programs: Mutex<BTreeMap<ExecId, Arc<Running>>>,
@@ -39,6 +39,7 @@ pub(crate) struct State {
     pub(crate) stdin: Vec<u8>,
     confirmed_stdin: u64,
     stdin_ended: bool,
+    hoards: bool,
     pub(crate) outputs: [Vec<u8>; 2],
     confirmed: [u64; 2],
     pub(crate) signals: Vec<u32>,
@@ -164,7 +165,8 @@ impl Fake {
         let mut programs = self.programs.lock().expect("a lock");
         let program = programs.entry(start.id).or_insert_with(|| {
             let argv: Vec<Vec<u8>> = start.argv.iter().map(|argument| argument.to_vec()).collect();
-            let mut state = State { stdin_ended: !start.stdin, ..State::default() };
+            let mut state =
+                State { stdin_ended: !start.stdin, hoards: argv[0] == b"hoard", ..State::default() };
             if argv[0] == b"pour" {
                 state.outputs = [noise(number(&argv[1]), 1), noise(number(&argv[2]), 2)];
             }
@@ -332,7 +334,7 @@ fn next(state: &mut State, at: &mut [u64; 2], said_closed: &mut bool) -> Option<
     }
     let stdin = length(&state.stdin);
     // Some of it at a time, as a program that reads would.
-    if stdin - state.confirmed_stdin >= 100_000 {
+    if !state.hoards && stdin - state.confirmed_stdin >= 100_000 {
         state.confirmed_stdin += 77_777;
         return Some(Next::Say(ExecOutput::Confirm { stdin: state.confirmed_stdin }));
     }

@@ -99,7 +99,7 @@ impl Drop for Host {
 }
 
 fn runtime(end: OwnedFd) -> Arc<ProcessRuntime> {
-    Arc::new(ProcessRuntime::new(Launcher::new(end).expect("a channel")))
+    Arc::new(ProcessRuntime::new(Launcher::new(end).expect("a channel"), "/nonexistent".into()))
 }
 
 fn launch(home: &TempDir, user: Option<u32>) -> (Child, OwnedFd) {
@@ -261,7 +261,7 @@ async fn memory_is_limited_and_the_sandbox_goes_on() {
     let link = host.create(&SandboxSpec { limits, ..spec() }).await;
     let exec = link.exec(shell("exec perl -e '$x = \"x\" x 200_000_000'")).await.expect("a program");
     let exit = exec.wait().await.expect("an end");
-    assert_eq!(exit.signal, Some(9));
+    assert_eq!((exit.signal, exit.out_of_memory), (Some(9), true));
     assert_eq!(output(&link, shell("echo on")).await, (Some(0), "on".to_owned()));
 }
 

@@ -102,7 +102,8 @@ async fn tell<S: AsyncWrite + Unpin>(
     (mut stdout, mut stderr): (u64, u64),
     frames: &mut Frames<S>,
 ) -> Result<(), FrameError> {
-    let (mut taken, mut told_closed) = (0, false);
+    // A host that asked for none knows that there is no standard input.
+    let (mut taken, mut told_closed) = (0, !program.takes_input);
     loop {
         loop {
             let (out, error) = (program.output.after(stdout), program.error.after(stderr));

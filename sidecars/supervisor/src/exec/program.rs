@@ -34,6 +34,8 @@ pub(super) struct Program {
     pub(super) pid: u32,
     /// Its standard input.
     pub(super) input: Input,
+    /// Whether it began with one that was open.
+    pub(super) takes_input: bool,
     /// Its standard output, or what its terminal shows.
     pub(super) output: Output,
     /// Its standard error.
@@ -88,6 +90,7 @@ impl Program {
         Ok(Self {
             id: start.id,
             pid,
+            takes_input: watched.input.is_some(),
             input: if watched.input.is_some() { Input::default() } else { Input::closed() },
             output: Output::default(),
             error: if watched.error.is_some() { Output::default() } else { Output::closed() },

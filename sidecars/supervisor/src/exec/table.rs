@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use packhost_session_protocol::limits;
 use packhost_session_protocol::message::{Attach, ExecId, Fault, Refusal, RunningExecs, Start};
@@ -19,6 +20,9 @@ use crate::reaper::Reaper;
 
 /// Ended programs that are kept at most. The one that ended first makes room.
 pub(crate) const ENDED: usize = limits::EXECS;
+
+/// How long a program may take until it runs: its directory and its file may be on a file system that does not answer.
+const BEGIN: Duration = Duration::from_secs(30);
 
 /// The programs that a supervisor knows.
 #[derive(Debug)]
@@ -121,7 +125,10 @@ impl Execs {
         // From here on, a socket to the keeper that is dropped ends the program.
         let failed =
             |error: io::Error| Refusal::new(Fault::Busy, format!("the program cannot be watched: {error}"));
-        let pid = command::told(&news(spawned.news).await.map_err(failed)?)?;
+        let told = tokio::time::timeout(BEGIN, news(spawned.news)).await.map_err(|_| {
+            Refusal::new(Fault::Failed, format!("the program did not begin within {} s", BEGIN.as_secs()))
+        })?;
+        let pid = command::told(&told.map_err(failed)?)?;
         let watched = Watched::new(spawned.streams).map_err(failed)?;
         let program = Rc::new(
             Program::new(start, pid, spawned.control, &watched, Rc::clone(&self.killed)).map_err(failed)?,

@@ -8,9 +8,8 @@ use packhost_session_protocol::message::{
     Attach, Attached, Confinement, ExecId, ExecInput, ExecOutput, Executed, Exit, Hello, Opening, Refusal,
     Rlimits, Start, Terminal, Welcome,
 };
-use packhost_session_protocol::{Frames, Kind, Mux, Role, Stream, limits};
+use packhost_session_protocol::{Frame, Frames, Kind, Mux, Role, Stream, limits};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
 /// A running supervisor. It is killed, with all below it, when this is dropped.
@@ -37,6 +36,23 @@ impl Sandbox {
         let sandbox = Self { child, directory };
         drop(sandbox.dial().await);
         sandbox
+    }
+
+    /// Waits until the supervisor has ended, and gives its exit code.
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return status.code();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The supervisor's resident memory, in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -124,6 +140,9 @@ impl Host {
 pub(crate) struct Exec {
     pub(crate) frames: Frames<Stream>,
     pub(crate) attached: Attached,
+    /// Bytes of the outputs that the host has.
+    pub(crate) stdout: u64,
+    pub(crate) stderr: u64,
 }
 
 /// All that a program wrote, and how it ended.
@@ -143,7 +162,10 @@ impl Outcome {
 impl Exec {
     async fn begin(mut frames: Frames<Stream>) -> Result<Self, Refusal> {
         match frames.message().await.expect("an answer") {
-            Executed::Attached(attached) => Ok(Self { frames, attached }),
+            Executed::Attached(attached) => {
+                let (stdout, stderr) = (attached.stdout, attached.stderr);
+                Ok(Self { frames, attached, stdout, stderr })
+            }
             Executed::Refused(refusal) => Err(refusal),
         }
     }
@@ -157,37 +179,111 @@ impl Exec {
     }
 
     /// Reads to the end, confirming all of it, and lets the supervisor forget it.
-    pub(crate) async fn outcome(mut self) -> Outcome {
+    pub(crate) async fn outcome(self) -> Outcome {
+        self.finish(true).await
+    }
+
+    /// Reads to the end, and neither confirms anything nor lets the supervisor forget it.
+    pub(crate) async fn read_exit(self) -> Outcome {
+        self.finish(false).await
+    }
+
+    async fn finish(mut self, last: bool) -> Outcome {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
-            let frame = self.frames.next().await.expect("a frame").expect("no end before the exit");
+            let frame = self.next().await;
             match frame.kind {
                 Kind::Output => stdout.extend(frame.payload),
                 Kind::Error => stderr.extend(frame.payload),
                 Kind::Message => {
                     if let ExecOutput::Exited(exit) = frame.message().expect("a message") {
-                        self.say(ExecInput::Forget).await;
+                        if last {
+                            self.say(ExecInput::Forget).await;
+                        }
                         return Outcome { stdout, stderr, exit };
                     }
-                    continue;
                 }
                 Kind::Input => panic!("input from a supervisor"),
             }
-            let confirm = ExecInput::Confirm { stdout: stdout.len() as u64, stderr: stderr.len() as u64 };
-            self.say(confirm).await;
+            if last {
+                // It may have ended already, and then this is not heard.
+                let _ = self.frames.say(&self.confirmation()).await;
+            }
         }
+    }
+
+    /// The next frame, its bytes counted.
+    pub(crate) async fn next(&mut self) -> Frame {
+        let frame = self.frames.next().await.expect("a frame").expect("no end before the exit");
+        match frame.kind {
+            Kind::Output => self.stdout += frame.payload.len() as u64,
+            Kind::Error => self.stderr += frame.payload.len() as u64,
+            Kind::Message | Kind::Input => {}
+        }
+        frame
+    }
+
+    /// Says that the host has all that came.
+    pub(crate) fn confirmation(&self) -> ExecInput {
+        ExecInput::Confirm { stdout: self.stdout, stderr: self.stderr }
     }
 
     /// Reads standard output until this is in it; gives all that was read.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
         let mut text = String::new();
         while !text.contains(end) {
-            let frame = self.frames.next().await.expect("a frame").expect("no end");
+            let frame = self.next().await;
             if frame.kind == Kind::Output {
                 text.push_str(&String::from_utf8_lossy(&frame.payload));
             }
         }
         text
+    }
+}
+
+/// Bytes without a pattern, always the same.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(&mut next).take(length).collect()
+}
+
+/// The processes that have this word as an argument.
+pub(crate) fn processes_with(word: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc") {
+        let name = entry.expect("an entry").file_name().into_string().unwrap_or_default();
+        let Ok(pid) = name.parse() else { continue };
+        let line = std::fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
+        if line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// State and parent of a process, where it is there.
+pub(crate) fn stat(pid: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = stat.rsplit_once(") ")?.1.split(' ');
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
+}
+
+/// A number of seconds that no other test sleeps, as an argument of sleep(1).
+pub(crate) fn marker() -> String {
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("1{:07}{id:03}", std::process::id())
+}
+
+/// Waits until something that happens by itself has happened.
+pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
+    while !happened() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -228,14 +324,13 @@ pub(crate) fn shell(script: &str) -> Start {
     program(&["sh", "-c", script])
 }
 
-pub(crate) fn on_terminal(mut start: Start, columns: u16, rows: u16) -> Start {
-    start.terminal = Some(Terminal { columns, rows });
+/// The same with standard input open.
+pub(crate) fn with_input(mut start: Start) -> Start {
+    start.stdin = true;
     start
 }
 
-/// Waits until a pipe or a file says that its last writer is gone.
-pub(crate) async fn read_to_end(mut from: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
-    let mut all = Vec::new();
-    from.read_to_end(&mut all).await.expect("read");
-    all
+pub(crate) fn on_terminal(mut start: Start, columns: u16, rows: u16) -> Start {
+    start.terminal = Some(Terminal { columns, rows });
+    start
 }

@@ -53,8 +53,20 @@ pub(super) async fn show(sessions: &Sessions, id: &SandboxId, output: Output) ->
         "cpu_us": usage.cpu_us, "programs": programs,
     });
     output.answer(&shown, || {
-        println!("{BOLD}{}{BOLD:#} of {} for {} on {}, {}", one.id, one.owner, one.pack, one.backend, state(one));
-        println!("  made of {}, {} ago; ends in {} at the latest", one.image, span(since(one.created)), span(until(one.ends)));
+        println!(
+            "{BOLD}{}{BOLD:#} of {} for {} on {}, {}",
+            one.id,
+            one.owner,
+            one.pack,
+            one.backend,
+            state(one)
+        );
+        println!(
+            "  made of {}, {} ago; ends in {} at the latest",
+            one.image,
+            span(since(one.created)),
+            span(until(one.ends))
+        );
         if let Some(workspace) = &one.workspace {
             println!("  works in {workspace}");
         }
@@ -66,7 +78,8 @@ pub(super) async fn show(sessions: &Sessions, id: &SandboxId, output: Output) ->
             Duration::from_micros(usage.cpu_us).as_secs_f64()
         );
         for program in &programs {
-            let command: String = program["command"].as_str().unwrap_or_default().escape_debug().take(120).collect();
+            let command: String =
+                program["command"].as_str().unwrap_or_default().escape_debug().take(120).collect();
             println!("  {DIM}{:>6}{DIM:#}  {command}", program["pid"]);
         }
     });
@@ -110,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_span_is_short() {
-        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h")] {
+        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h")]
+        {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
     }

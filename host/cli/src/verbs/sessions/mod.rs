@@ -32,7 +32,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         .map_err(|error| Error::failed(format!("no threads: {error}")))?;
     let done = runtime.block_on(async {
         let Some(makers) = makers else {
-            return Err(Error::failed("no entry of the manifest has a `session`, so this host has no sandboxes"));
+            return Err(Error::failed(
+                "no entry of the manifest has a `session`, so this host has no sandboxes",
+            ));
         };
         act(&makers.sessions()?, args, output).await
     });
@@ -61,8 +63,10 @@ async fn logs(sessions: &Sessions, id: &SandboxId, output: Output) -> Result<(),
     let text = String::from_utf8_lossy(&bytes);
     output.answer(&json!({ "log": text }), || {
         // A sandbox's own words: what a terminal would obey is shown as it is written.
-        let tame: String =
-            text.chars().flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] }).collect();
+        let tame: String = text
+            .chars()
+            .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
+            .collect();
         let _ = anstream::stdout().write_all(tame.as_bytes());
     });
     Ok(())
@@ -88,11 +92,15 @@ async fn rm(sessions: &Sessions, ids: &[SandboxId], all: bool, output: Output) -
 impl From<SessionError> for Error {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::NotFound(id) => Failure::new(ErrorCode::NotFound, format!("There is no sandbox {id}."))
-                .fix("`packhost sessions ls` has them all.")
-                .into(),
+            SessionError::NotFound(id) => {
+                Failure::new(ErrorCode::NotFound, format!("There is no sandbox {id}."))
+                    .fix("`packhost sessions ls` has them all.")
+                    .into()
+            }
             SessionError::State(error) => error.into(),
-            error => Failure::new(ErrorCode::SessionUnavailable, crate::exit::sentence(&error.to_string())).into(),
+            error => {
+                Failure::new(ErrorCode::SessionUnavailable, crate::exit::sentence(&error.to_string())).into()
+            }
         }
     }
 }

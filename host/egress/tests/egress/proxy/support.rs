@@ -7,7 +7,7 @@ use super::super::support::*;
 use packhost_egress::*;
 use packhost_manifest::{HostVars, HttpGrants, Manifest, Origin, Source};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,49 +49,11 @@ impl Client {
 
     /// Up to and with the empty line; what was there when the stream ended otherwise.
     pub(super) async fn head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            match self.stream.read_u8().await {
-                Ok(byte) => head.push(byte),
-                Err(_) => break,
-            }
-        }
-        String::from_utf8(head).unwrap()
+        head(&mut self.stream).await
     }
 
     pub(super) async fn response(&mut self) -> Read {
-        let head = self.head().await;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = Vec::new();
-        if let Some(length) = length {
-            body.resize(length.parse().unwrap(), 0);
-            self.stream.read_exact(&mut body).await.unwrap();
-        } else if head.contains("transfer-encoding: chunked") {
-            body = self.chunks().await;
-        }
-        Read { head, body: String::from_utf8(body).unwrap() }
-    }
-
-    async fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let size = usize::from_str_radix(&self.line().await, 16).unwrap();
-            let at = body.len();
-            body.resize(at + size, 0);
-            self.stream.read_exact(&mut body[at..]).await.unwrap();
-            assert_eq!(self.line().await, "");
-            if size == 0 {
-                return body;
-            }
-        }
-    }
-
-    async fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            line.push(self.stream.read_u8().await.unwrap());
-        }
-        String::from_utf8(line).unwrap().trim_end().to_owned()
+        response(&mut self.stream).await
     }
 
     /// Asks for a tunnel that must be granted.
@@ -132,6 +94,53 @@ impl Read {
     pub(super) fn closes(&self) -> bool {
         self.head.contains("\r\nconnection: close\r\n")
     }
+}
+
+/// Up to and with the empty line; what was there when the stream ended otherwise.
+pub(super) async fn head(from: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match from.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+pub(super) async fn response(from: &mut (impl AsyncRead + Unpin)) -> Read {
+    let head = head(from).await;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = Vec::new();
+    if let Some(length) = length {
+        body.resize(length.parse().unwrap(), 0);
+        from.read_exact(&mut body).await.unwrap();
+    } else if head.contains("transfer-encoding: chunked") {
+        body = chunks(from).await;
+    }
+    Read { head, body: String::from_utf8(body).unwrap() }
+}
+
+async fn chunks(from: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let size = usize::from_str_radix(&line(from).await, 16).unwrap();
+        let at = body.len();
+        body.resize(at + size, 0);
+        from.read_exact(&mut body[at..]).await.unwrap();
+        assert_eq!(line(from).await, "");
+        if size == 0 {
+            return body;
+        }
+    }
+}
+
+async fn line(from: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(from.read_u8().await.unwrap());
+    }
+    String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
 pub(super) fn get_of(url: &str) -> String {

@@ -10,7 +10,7 @@ use http::Method;
 use packhost_core::Placement;
 use packhost_egress::*;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -111,25 +111,10 @@ async fn echoing_tls(authority: &Authority) -> (u16, mpsc::UnboundedReceiver<Str
     (port, heads)
 }
 
-async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => break,
-        }
-    }
-    String::from_utf8(head).unwrap()
-}
-
 /// Sends a request and reads the response to it.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, request: &str) -> Read {
     stream.write_all(request.as_bytes()).await.unwrap();
-    let head = head(stream).await;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).await.unwrap();
-    Read { head, body: String::from_utf8(body).unwrap() }
+    response(stream).await
 }
 
 #[tokio::test]
