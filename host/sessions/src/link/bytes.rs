@@ -19,14 +19,16 @@ fn length(bytes: usize) -> u64 {
     bytes as u64
 }
 
-/// Standard input on its way in. At most [`limits::UNCONFIRMED`] bytes are kept; more are not accepted until the supervisor
-/// confirms some.
+/// Standard input on its way in. At most [`limits::UNCONFIRMED`] bytes are kept here, and no more than that is sent beyond
+/// what the program has taken: a supervisor that has more waits for the program, and hears nothing else meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
     /// The bytes from `base` on.
     kept: VecDeque<u8>,
-    /// All before this offset is confirmed.
+    /// All before this offset the supervisor has.
     base: u64,
+    /// All before this offset the program has taken.
+    confirmed: u64,
     /// What was sent on this connection, and on any.
     sent: u64,
     most_sent: u64,
@@ -62,21 +64,29 @@ impl Outbound {
         Ok(())
     }
 
-    /// The supervisor has all before this offset. Returns whether that is new.
+    /// The program has taken all before this offset. Returns whether that is new.
     pub(super) fn confirm(&mut self, upto: u64) -> Result<bool, Trouble> {
+        self.has(upto)?;
+        let fresh = upto > self.confirmed;
+        self.confirmed = self.confirmed.max(upto);
+        Ok(fresh)
+    }
+
+    /// The supervisor has all before this offset.
+    fn has(&mut self, upto: u64) -> Result<(), Trouble> {
         if upto > self.most_sent {
             let sent = self.most_sent;
             return Err(Trouble::protocol(format!(
                 "it confirms {upto} bytes of standard input, where {sent} were sent"
             )));
         }
-        let Some(fresh) = upto.checked_sub(self.base).filter(|fresh| *fresh > 0) else { return Ok(false) };
+        let Some(fresh) = upto.checked_sub(self.base) else { return Ok(()) };
         // No more than was sent, and what was sent is kept.
         self.kept.drain(..usize::try_from(fresh).unwrap_or(usize::MAX).min(self.kept.len()));
         self.base = upto;
         self.sent = self.sent.max(upto);
         self.wake();
-        Ok(true)
+        Ok(())
     }
 
     /// Goes on from this offset, on another connection.
@@ -84,10 +94,10 @@ impl Outbound {
         if from < self.base {
             let base = self.base;
             return Err(Trouble::protocol(format!(
-                "it asks for standard input from byte {from}, and has confirmed {base} bytes"
+                "it asks for standard input from byte {from}, and had {base} bytes before"
             )));
         }
-        self.confirm(from)?;
+        self.has(from)?;
         self.sent = from;
         self.end_sent = false;
         Ok(())
@@ -112,8 +122,13 @@ impl Outbound {
         let (front, back) = self.kept.as_slices();
         let rest = front.get(from..).filter(|rest| !rest.is_empty());
         let rest = rest.or_else(|| back.get(from - front.len().min(from)..)).unwrap_or_default();
+        let window = (self.confirmed + length(limits::UNCONFIRMED)).saturating_sub(self.sent);
+        let count = usize::try_from(window).unwrap_or(usize::MAX).min(limits::DATA).min(rest.len());
         if !rest.is_empty() {
-            let bytes = rest[..rest.len().min(limits::DATA)].to_vec();
+            if count == 0 {
+                return None;
+            }
+            let bytes = rest[..count].to_vec();
             self.sent += length(bytes.len());
             self.most_sent = self.most_sent.max(self.sent);
             return Some(Piece::Bytes(bytes));

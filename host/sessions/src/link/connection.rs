@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use packhost_session_protocol::message::{Hello, Opening, Pong, Refusal, Welcome};
+use packhost_session_protocol::message::{Fault, Hello, Opening, Pong, Refusal, Welcome};
 use packhost_session_protocol::{Frame, FrameError, Frames, Mux, Role, Stream, limits};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -115,7 +115,14 @@ async fn greet(mux: &Mux, setup: &Setup) -> Result<Welcome, Trouble> {
         orphaned_after_ms: settings.orphaned_after.map(millis),
     };
     let mut frames = exchange(mux, &Opening::Hello(hello), settings.answer_within).await?;
-    let welcome: Welcome = within(settings.answer_within, answer(&mut frames)).await??;
+    let welcome = within(settings.answer_within, answer::<Welcome>(&mut frames)).await?;
+    let welcome = welcome.map_err(|trouble| match trouble {
+        // It may take the next one.
+        Trouble::Over(LinkError::Refused(refusal)) if refusal.fault != Fault::Unsupported => {
+            Trouble::Broke(format!("the supervisor does not take it: {refusal}"))
+        }
+        other => other,
+    })?;
     if welcome.version != limits::VERSION {
         let (theirs, ours) = (welcome.version, limits::VERSION);
         return Err(Trouble::protocol(format!(
@@ -138,7 +145,12 @@ async fn exchange(mux: &Mux, opening: &Opening, limit: Duration) -> Result<Frame
 /// Asks whether the supervisor still answers. What it answers does not matter, as long as it can be read.
 pub(super) async fn ping(mux: &Mux, limit: Duration) -> Result<(), Trouble> {
     let mut frames = exchange(mux, &Opening::Ping, limit).await?;
-    within(limit, answer::<Pong>(&mut frames)).await?.map(drop)
+    let frame = within(limit, frames.next()).await??.ok_or(FrameError::Cut)?;
+    // The other way round than elsewhere: a refusal could be read as a pong with a place more.
+    match frame.message::<Refusal>() {
+        Ok(refusal) => Err(Trouble::refused(refusal)),
+        Err(_) => Ok(frame.message::<Pong>().map(drop)?),
+    }
 }
 
 /// What the other side is given this much time for.

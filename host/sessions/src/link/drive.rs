@@ -8,7 +8,7 @@ use packhost_session_protocol::{FrameError, Frames, Kind, Stream};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Connection, answer, read, within};
+use super::connection::{Connection, answer, within};
 use super::error::{LinkError, Trouble};
 use super::program::{Channel, Outcome, Program, Word};
 use super::reopen::{Line, PAUSES, longer};
@@ -117,7 +117,7 @@ async fn listen(
             Kind::Output => program.output(Channel::Stdout, &frame.payload)?,
             Kind::Error => program.output(Channel::Stderr, &frame.payload)?,
             Kind::Message => {
-                if let Some(exit) = program.message(&read(&frame)?)? {
+                if let Some(exit) = program.message(&frame.message()?)? {
                     return Ok(exit);
                 }
             }

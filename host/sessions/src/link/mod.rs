@@ -10,8 +10,10 @@ mod connection;
 mod drive;
 mod error;
 mod exec;
+mod files;
 mod leaves;
 mod program;
+mod reader;
 mod reopen;
 mod settings;
 mod streams;
@@ -27,7 +29,9 @@ use packhost_session_protocol::{FrameError, Stream, limits};
 pub use command::Command;
 pub use error::LinkError;
 pub use exec::{Exec, Finished};
+pub use files::{LISTING, Listing};
 pub use leaves::Leaves;
+pub use reader::FileReader;
 pub use settings::LinkSettings;
 pub use streams::{ExecReader, ExecStdin};
 
@@ -40,8 +44,8 @@ use program::Program;
 use reopen::Line;
 use settings::Setup;
 
-/// A connection to the supervisor of one sandbox that is opened again when it breaks. Cheap to clone; with the last clone,
-/// and the last [`Exec`] and stream that came from it, the connection ends.
+/// A connection to the supervisor of one sandbox that is opened again when it breaks. Cheap to clone; it ends with the last
+/// clone and the last [`Exec`] or [`FileReader`] that came from it.
 #[derive(Clone)]
 pub struct Link {
     line: Arc<Line>,
@@ -158,7 +162,8 @@ impl Link {
         self.again(async |connection| connection.ping().await).await
     }
 
-    /// Connects to something that listens inside. The connection breaks with this link's, and is not taken up again.
+    /// Connects to something that listens inside. What is forwarded breaks with the link's connection and is not taken up
+    /// again; nor does it keep the link: that is to live as long.
     ///
     /// # Errors
     ///
@@ -205,7 +210,7 @@ impl Link {
     /// Does what may be done twice, again where the connection breaks meanwhile.
     async fn again<T>(
         &self,
-        what: impl AsyncFn(&connection::Connection) -> Result<T, Trouble>,
+        what: impl AsyncFn(&Arc<connection::Connection>) -> Result<T, Trouble>,
     ) -> Result<T, LinkError> {
         let mut attempt = 1;
         loop {

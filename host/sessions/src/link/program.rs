@@ -169,6 +169,9 @@ impl Program {
             ExecOutput::Confirm { stdin } => {
                 let fresh = state.stdin.confirm(*stdin)?;
                 state.says(fresh)?;
+                drop(state);
+                // There may be room to send more.
+                self.nudge();
             }
             ExecOutput::StdinClosed => {
                 let fresh = state.stdin.close();

@@ -22,16 +22,22 @@ fn size() -> impl Strategy<Value = usize> {
     prop_oneof![Just(0), 1_usize..5_000, 5_000_usize..300_000, 300_000_usize..1_500_000]
 }
 
+/// A step of one that is slow: every third takes its (simulated) time, in which what is sent piles up and breaks.
+async fn step(count: &mut u32) {
+    *count += 1;
+    if *count % 3 == 0 {
+        tokio::time::sleep(Duration::from_millis(u64::from(*count % 40))).await;
+    }
+}
+
 /// Reads all, with buffers of this size.
-async fn all(mut output: impl AsyncRead + Unpin, step: usize) -> std::io::Result<Vec<u8>> {
-    let (mut whole, mut buffer) = (Vec::new(), vec![0; step]);
+async fn all(mut output: impl AsyncRead + Unpin, size: usize) -> std::io::Result<Vec<u8>> {
+    let (mut whole, mut buffer, mut steps) = (Vec::new(), vec![0; size], 0);
     loop {
+        step(&mut steps).await;
         match output.read(&mut buffer).await? {
             0 => return Ok(whole),
             count => whole.extend(&buffer[..count]),
-        }
-        if whole.len() % 3 == 0 {
-            tokio::task::yield_now().await;
         }
     }
 }
@@ -45,7 +51,9 @@ async fn survives(sizes: [usize; 3], steps: [usize; 3], wires: Vec<Wire>) -> Res
     let sent = noise(sizes[2], 3);
     let mut stdin = exec.stdin().expect("an input");
     let feed = async {
+        let mut count = 0;
         for piece in sent.chunks(steps[2]) {
+            step(&mut count).await;
             stdin.write_all(piece).await?;
         }
         stdin.shutdown().await
@@ -97,6 +105,28 @@ async fn a_program_that_is_dropped_while_the_connection_is_broken_is_killed() {
     runtime.cut();
     drop((exec, link));
     fake.only().until(|program| program.forgotten == 1).await;
+}
+
+#[tokio::test]
+async fn no_break_makes_a_host_send_more_than_the_supervisor_has_room_for() {
+    let fake = Arc::new(Fake::default());
+    let runtime = FakeRuntime::new(fake.clone(), []);
+    let link = runtime.link().await.expect("a link");
+    let mut exec = link.exec(Command::new("hoard").stdin()).await.expect("a program");
+    let mut stdin = exec.stdin().expect("an input");
+    let writer = tokio::spawn(async move { stdin.write_all(&noise(4 * limits::UNCONFIRMED, 1)).await });
+    for round in 1..4 {
+        fake.only().until(|state| state.attached == round && state.stdin.len() == limits::UNCONFIRMED).await;
+        for _ in 0..20 {
+            link.ping().await.expect("an answer");
+        }
+        runtime.cut();
+    }
+    exec.kill();
+    assert_eq!(exec.wait().await, Ok(exit(None, Some(9))));
+    assert!(writer.await.expect("no panic").is_err());
+    assert_eq!(fake.faults(), Vec::<String>::new());
+    assert_eq!(fake.only().state.lock().expect("a lock").stdin.len(), limits::UNCONFIRMED);
 }
 
 #[tokio::test]

@@ -4,30 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use packhost_session_protocol::message::{
-    Attach, Attached, ExecId, ExecInput, ExecOutput, Executed, Exit, Fault, Opening, Pong, Refusal,
-    RunningExec, RunningExecs, Start, Usage, Welcome,
+    Attach, Attached, ExecId, ExecInput, ExecOutput, Executed, Exit, Fault, ForwardTarget, Forwarded,
+    Opening, Pong, Refusal, RunningExec, RunningExecs, Start, Usage, Welcome,
 };
 use packhost_session_protocol::{FrameError, Frames, Kind, Mux, Role, Stream, limits};
 use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
+use crate::files::Files;
 use crate::wire::Peer;
 
 /// What a program does, by its first argument:
 /// `cat` writes what it reads; `pour OUT ERR CODE` writes that many bytes to its outputs ([`noise`]), reads its input to
-/// the end and exits; `deaf` closes its input; all others run until a signal ends them.
+/// the end and exits; `deaf` closes its input; `hoard` takes none of it; all but the first two run until a signal ends them.
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) programs: Mutex<BTreeMap<ExecId, Arc<Running>>>,
     /// What the host did that it must not do.
     pub(crate) faults: Mutex<Vec<String>>,
+    pub(crate) files: Files,
     /// Whether the host said that the supervisor is to end.
     pub(crate) is_shut: Notify,
 }
 
 #[derive(Default)]
 pub(crate) struct Running {
-    id: Option<ExecId>,
     argv: Vec<Vec<u8>>,
     pub(crate) state: Mutex<State>,
     changed: Notify,
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) stdin: Vec<u8>,
     confirmed_stdin: u64,
     stdin_ended: bool,
+    hoards: bool,
     pub(crate) outputs: [Vec<u8>; 2],
     confirmed: [u64; 2],
     pub(crate) signals: Vec<u32>,
@@ -101,10 +103,6 @@ impl Fake {
         self.programs.lock().expect("a lock").values().next().cloned().expect("a program")
     }
 
-    pub(crate) fn program(&self, id: ExecId) -> Arc<Running> {
-        self.programs.lock().expect("a lock")[&id].clone()
-    }
-
     async fn exchange(&self, mut frames: Frames<Stream>) -> Result<(), FrameError> {
         match frames.message::<Opening>().await? {
             Opening::Hello(_) => frames.say(&welcome()).await,
@@ -134,7 +132,20 @@ impl Fake {
                 frames.get_mut().shutdown().await?;
                 Ok(())
             }
-            _ => frames.say(&Refusal::new(Fault::Unsupported, "not in this script")).await,
+            Opening::Forward(forward) => match forward.target {
+                // An echo.
+                ForwardTarget::Tcp(7) => {
+                    frames.say(&Forwarded::Connected).await?;
+                    let (mut reading, mut writing) = tokio::io::split(frames.into_inner());
+                    tokio::io::copy(&mut reading, &mut writing).await?;
+                    Ok(writing.shutdown().await?)
+                }
+                _ => {
+                    let refusal = Refusal::new(Fault::NotFound, "nothing listens there");
+                    frames.say(&Forwarded::Refused(refusal)).await
+                }
+            },
+            opening => self.files.exchange(opening, &mut frames).await,
         }
     }
 
@@ -154,12 +165,12 @@ impl Fake {
         let mut programs = self.programs.lock().expect("a lock");
         let program = programs.entry(start.id).or_insert_with(|| {
             let argv: Vec<Vec<u8>> = start.argv.iter().map(|argument| argument.to_vec()).collect();
-            let mut state = State { stdin_ended: !start.stdin, ..State::default() };
+            let mut state =
+                State { stdin_ended: !start.stdin, hoards: argv[0] == b"hoard", ..State::default() };
             if argv[0] == b"pour" {
                 state.outputs = [noise(number(&argv[1]), 1), noise(number(&argv[2]), 2)];
             }
-            let running =
-                Running { id: Some(start.id), argv, state: Mutex::new(state), changed: Notify::new() };
+            let running = Running { argv, state: Mutex::new(state), changed: Notify::new() };
             running.step();
             Arc::new(running)
         });
@@ -179,7 +190,6 @@ impl Fake {
             // What the host has taken it will not ask for again.
             state.confirmed = [from[0].max(kept[0]), from[1].max(kept[1])];
             let attached = Attached { pid: 4, stdin: length(&state.stdin), stdout: kept[0], stderr: kept[1] };
-            state.confirmed_stdin = attached.stdin;
             (attached, state.confirmed, state.attached)
         };
         program.changed.notify_waiters();
@@ -289,6 +299,10 @@ async fn tell(
     turn: usize,
 ) -> Result<(), FrameError> {
     let mut said_closed = program.argv[0] != b"deaf";
+    let taken = program.state.lock().expect("a lock").confirmed_stdin;
+    if taken > 0 {
+        frames.say(&ExecOutput::Confirm { stdin: taken }).await?;
+    }
     loop {
         let changed = program.changed.notified();
         tokio::pin!(changed);
@@ -320,7 +334,7 @@ fn next(state: &mut State, at: &mut [u64; 2], said_closed: &mut bool) -> Option<
     }
     let stdin = length(&state.stdin);
     // Some of it at a time, as a program that reads would.
-    if stdin - state.confirmed_stdin >= 100_000 {
+    if !state.hoards && stdin - state.confirmed_stdin >= 100_000 {
         state.confirmed_stdin += 77_777;
         return Some(Next::Say(ExecOutput::Confirm { stdin: state.confirmed_stdin }));
     }

@@ -5,4 +5,8 @@ mod breaks;
 mod docker;
 mod execs;
 mod fake;
+mod files;
+mod hostile;
+mod inward;
+mod outward;
 mod wire;
