@@ -271,7 +271,7 @@ impl CallSession {
 
     fn scratch_home(&self) -> &str {
         let writable = self.grants.session.as_ref().map(|grant| grant.files.read_write.as_slice());
-        let first = writable.unwrap_or_default().iter().find(|path| path.as_str() != "/tmp");
+        let first = writable.unwrap_or_default().iter().find(|path| !need::is_of_every_sandbox(path));
         first.map_or("/tmp", String::as_str)
     }
 

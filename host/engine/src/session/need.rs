@@ -21,7 +21,7 @@ pub(super) fn of(
         inside: PathBuf::from(WORKSPACE),
         access: Access::ReadWrite,
     };
-    let scratch = grant.files.read_write.iter().filter(|path| !matches!(path.as_str(), "/tmp" | WORKSPACE));
+    let scratch = grant.files.read_write.iter().filter(|path| !is_of_every_sandbox(path));
     Need {
         owner: owner.clone(),
         pack: pack.clone(),
@@ -47,6 +47,11 @@ pub(super) fn of(
         lifetime: grant.lifetime,
         most: limits.sessions,
     }
+}
+
+/// What every sandbox has by itself, empty and to write.
+pub(super) fn is_of_every_sandbox(path: &str) -> bool {
+    matches!(path, "/tmp" | "/run" | "/dev/shm" | WORKSPACE)
 }
 
 fn backend_of(backend: SessionBackend) -> Backend {
