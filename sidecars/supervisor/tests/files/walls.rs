@@ -171,15 +171,16 @@ async fn without_proc_a_file_still_appears_whole_or_not_at_all() {
 #[tokio::test]
 async fn a_worker_that_hangs_is_killed_once_its_exchange_is_broken() {
     let place = Place::new();
-    let mut asked = open(Opening::Put(place.put(place.path("a"))));
-    asked.host.data(Kind::Input, b"1").await.expect("it is read");
-    tokio::task::yield_now().await;
+    fs::write(place.path("a"), vec![1; 4 << 20]).expect("root");
+    let mut asked = open(Opening::Get(place.get(place.path("a"))));
+    // Until it has said something, it holds what this process has open: the host's end of the exchange.
+    let first: FileReply = asked.host.message().await.expect("an entry");
+    assert!(matches!(first, FileReply::Entry(_)));
     // It does not see that its line ends.
     signal_workers(libc::SIGSTOP);
     drop(asked.host);
     asked.served.await.expect("nobody waits for the worker");
     assert_eq!(crate::leaks::until_all_workers_are_gone().await, 1);
-    assert_eq!(fs::read_dir(place.path("")).expect("root").count(), 0);
 }
 
 /// Sends a signal to each worker that this thread has forked.
