@@ -42,13 +42,20 @@ fn exposed(own: &[PathBuf], vars: &HostVars, manifest: &Manifest) -> Vec<Exposur
 fn linked(own: &[PathBuf], vars: &HostVars, manifest: &Manifest) -> Vec<Exposure> {
     let mut found = Vec::new();
     for entry in manifest.entries().filter(|entry| !entry.denied) {
-        for rule in &entry.fs {
-            let Some(base) = rule.host.base(vars) else { continue };
+        let granted = entry.fs.iter().filter_map(|rule| Some((rule.host.base(vars)?, &rule.place)));
+        let session = entry.session.iter();
+        let inside =
+            session.flat_map(|session| session.files.of_the_machine().map(|path| (path, &session.place)));
+        for (base, place) in granted.chain(inside) {
             let path = real(&base);
             let met = own.iter().find(|own| path.starts_with(own) || own.starts_with(&path));
             if let Some(own) = met.filter(|_| path != base) {
-                let (pack, place) = (entry.pack.clone(), rule.place.clone());
-                found.push(Exposure { pack, place, path, own: own.clone() });
+                found.push(Exposure {
+                    pack: entry.pack.clone(),
+                    place: place.clone(),
+                    path,
+                    own: own.clone(),
+                });
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use packhost_engine::Engine;
+use packhost_manifest::Entry;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -76,7 +77,9 @@ impl Reload {
         let manifest = self.engine.manifest();
         self.kept.warn_of_unreachable(&manifest);
         let packs = self.engine.packs();
-        for entry in manifest.entries().filter(|entry| packs.iter().all(|pack| pack.name != entry.pack)) {
+        let without =
+            |entry: &&Entry| entry.command.is_none() && packs.iter().all(|pack| pack.name != entry.pack);
+        for entry in manifest.entries().filter(without) {
             tracing::warn!(target: "packhost", "{} names {}, and there is no such pack", entry.place, entry.pack);
         }
         for refused in self.engine.catalog().refused() {

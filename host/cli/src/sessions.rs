@@ -49,7 +49,7 @@ impl Wanted {
             let Some(session) = &entry.session else { continue };
             wanted.backends.extend(&session.on);
             if session.on.contains(&SessionBackend::Process) {
-                wanted.readable.extend(session.files.read_only.iter().map(PathBuf::from));
+                wanted.readable.extend(session.files.of_the_machine());
             }
         }
         wanted
@@ -153,7 +153,7 @@ impl Makers {
         if let Some(channel) = self.launcher {
             let launcher = Launcher::new(channel)
                 .map_err(|error| Error::failed(format!("the launcher of sandboxes: {error}")))?;
-            runtimes.push(Arc::new(ProcessRuntime::new(launcher)));
+            runtimes.push(Arc::new(ProcessRuntime::new(launcher, images(&self.state))));
         }
         if let Some(endpoint) = self.docker {
             runtimes.push(Arc::new(DockerRuntime::new(DockerSettings {

@@ -59,12 +59,17 @@ impl Held {
             settings,
             sandboxes: BTreeMap::new(),
         };
+        // What cannot be cleaned up is no reason to make no sandboxes; the next launcher tries again.
         for id in held.shelf.names()? {
-            held.adopt(id)?;
+            if let Err(error) = held.adopt(id.clone()) {
+                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
+            }
         }
         for id in held.cgroups.names() {
-            if !held.sandboxes.contains_key(&id) {
-                held.cgroups.remove(&id)?;
+            if !held.sandboxes.contains_key(&id)
+                && let Err(error) = held.cgroups.remove(&id)
+            {
+                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
             }
         }
         Ok(held)

@@ -20,7 +20,7 @@ pub struct Settings {
     pub host: String,
     /// The supervisor: a static program for this machine.
     pub supervisor: Cow<'static, [u8]>,
-    /// Where unpacked images are: `<images>/NAME/rootfs`.
+    /// Where unpacked images are: `<images>/NAME/rootfs`, NAME being `python/HEX` for one that packhost built.
     pub images: Option<PathBuf>,
     /// Beneath these a recipe may name files of the machine, to read. Never all of `/`, `/etc`, `/proc`, `/sys`, `/dev`.
     pub readable: Vec<PathBuf>,

@@ -3,8 +3,9 @@
 //! Owns: what a spec is as a recipe, and the launcher's answers as those of a runtime. Refuses: everything that the launcher
 //! does (see `packhost-launcher`), which the host itself could not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -21,19 +22,43 @@ use crate::spec::{Access, Backend, Image, Mount, SandboxSpec};
 
 /// With what code the supervisor exits when nobody was connected for too long: `packhost_supervisor::ORPHANED`.
 const ORPHANED: i32 = 75;
+/// What the names of images that packhost builds begin with.
+const OURS: &str = "packhost/";
 
 /// Makes sandboxes with a launcher.
 #[derive(Debug)]
 pub struct ProcessRuntime {
     launcher: Launcher,
+    /// Where unpacked images are: `NAME/HEX/rootfs`, with `NAME/current` as a link to the newest.
+    images: PathBuf,
     /// What the launcher said first; it does not change while it runs, but for whether it can be used.
     about: OnceLock<About>,
 }
 
 impl ProcessRuntime {
-    /// With this launcher. Asks nothing of it before it is used.
-    pub fn new(launcher: Launcher) -> Self {
-        Self { launcher, about: OnceLock::new() }
+    /// With this launcher, and the store of images that it was told of. Asks nothing of it before it is used.
+    pub fn new(launcher: Launcher, images: PathBuf) -> Self {
+        Self { launcher, images, about: OnceLock::new() }
+    }
+
+    /// The build of an image that is meant: the pinned one, or the newest.
+    fn build(&self, name: &str, digest: Option<&str>) -> Result<String, RuntimeError> {
+        let own = name.strip_prefix(OURS).unwrap_or(name);
+        let missing = || {
+            let pinned = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+            RuntimeError::Image(format!(
+                "the image \"{name}{pinned}\" is not built here: run `packhost images build {own}`"
+            ))
+        };
+        let build = match digest {
+            Some(digest) => digest.strip_prefix("sha256:").map(str::to_owned),
+            None => fs::read_link(self.images.join(own).join("current"))
+                .ok()
+                .and_then(|build| build.file_name()?.to_str().map(str::to_owned)),
+        };
+        let build = build.ok_or_else(missing)?;
+        let there = self.images.join(own).join(&build).join("rootfs").is_dir();
+        if there { Ok(format!("{own}/{build}")) } else { Err(missing()) }
     }
 }
 
@@ -69,7 +94,11 @@ impl SessionRuntime for ProcessRuntime {
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<(), RuntimeError> {
-        self.launcher.start(recipe(spec)).await.map(drop).map_err(failed)
+        let files = match &spec.image {
+            Image::Host(paths) => Files::Host(paths.clone()),
+            Image::Named { name, digest } => Files::Image(self.build(name, digest.as_deref())?),
+        };
+        self.launcher.start(recipe(spec, files)).await.map(drop).map_err(failed)
     }
 
     async fn open(&self, id: &SandboxId) -> Result<Box<dyn ByteStream>, RuntimeError> {
@@ -128,11 +157,7 @@ fn end_of(mut file: File, most: usize) -> io::Result<Vec<u8>> {
     Ok(end)
 }
 
-fn recipe(spec: &SandboxSpec) -> Recipe {
-    let files = match &spec.image {
-        Image::Host(paths) => Files::Host(paths.clone()),
-        Image::Named { name, .. } => Files::Image(name.clone()),
-    };
+fn recipe(spec: &SandboxSpec, files: Files) -> Recipe {
     let limits = Limits {
         cpu_millis: spec.limits.cpu_millis,
         memory: spec.limits.memory,

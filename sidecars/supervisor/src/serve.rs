@@ -68,10 +68,10 @@ pub(crate) fn run(options: Serve) -> io::Result<u8> {
     code
 }
 
-/// The one way out, on the sandbox's own loopback. Port 0 is any that is free.
+/// The one way out, on the sandbox's own loopback.
 fn proxy(port: u16, route: watch::Receiver<Option<Mux>>) -> io::Result<Proxy> {
     net::loopback_up()?;
-    Proxy::start((port != 0).then_some(port), route)
+    Proxy::start(Some(port), route)
 }
 
 /// The socket that hosts connect to.

@@ -5,6 +5,7 @@ mod blocks;
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anstream::{eprintln, println};
 use async_trait::async_trait;

@@ -99,7 +99,7 @@ fn list(store: &Store, output: Output) -> Result<(), Error> {
 impl From<ImageError> for Error {
     fn from(error: ImageError) -> Self {
         match error {
-            ImageError::Unknown(_) => {
+            ImageError::Unknown(..) => {
                 let message = crate::exit::sentence(&error.to_string());
                 Failure::new(ErrorCode::NotFound, message).fix("`packhost images ls` has them all.").into()
             }

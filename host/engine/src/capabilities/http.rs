@@ -116,6 +116,10 @@ impl Rules for Granting {
     fn tunnel(&self, origin: &url::Url) -> Verdict {
         self.http().map_or_else(nothing, |http| verdict(http.tunnel(origin)))
     }
+
+    fn terminates(&self, origin: &url::Url) -> bool {
+        self.http().is_some_and(|http| http.terminates(origin))
+    }
 }
 
 /// Where there are no rules, nothing leaves.

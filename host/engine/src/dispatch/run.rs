@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use packhost_core::{ErrorCode, Failure};
-use packhost_egress::{Account, CallEgress, Holding, Quota, Used};
+use packhost_egress::{Account, CallEgress, Holding, Quota, SessionCa, Used};
 use packhost_manifest::{DeniedRequest, Grants, Limits};
 use packhost_workspaces::Workspace;
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub(super) async fn run(
         stop,
     };
     let inside = spending.of(&given.grants, Side::Sandbox);
-    let session = session(engine, call, tool, &given, inside.call);
+    let session = session(engine, call, tool, &given, inside.call)?;
     let ran = match &tool.export {
         Export::Command(pack) => command::run(pack, tool, session, given.input, stop, so_far).await,
         _ => in_component(engine, call, tool, given, &spending, session, stop, so_far).await,
@@ -61,16 +61,31 @@ pub(super) async fn run(
 }
 
 /// The sandbox that this call may have; none is made yet.
-fn session(engine: &Inner, call: &Call, tool: &Tool, given: &Given, inside: CallEgress) -> CallSession {
-    CallSession::new(Wanted {
+fn session(
+    engine: &Inner,
+    call: &Call,
+    tool: &Tool,
+    given: &Given,
+    inside: CallEgress,
+) -> Result<CallSession, Failure> {
+    let mut way = Way::new(engine.egress.clone(), inside);
+    let rules = given.grants.session.iter().flat_map(|session| session.http.rules());
+    if rules.into_iter().any(|rule| rule.terminate) {
+        let authority = SessionCa::new().map_err(|error| {
+            Failure::new(ErrorCode::Internal, "The sandbox cannot be set up. The operator's log says why.")
+                .cause(error)
+        })?;
+        way = way.terminating(authority);
+    }
+    Ok(CallSession::new(Wanted {
         sessions: engine.settings.sessions.clone(),
         caller: call.caller.clone(),
         pack: tool.pack.name.clone(),
         grants: Arc::clone(&given.grants),
         limits: tool.entry.limits,
         workspace: given.workspace.clone(),
-        way: Way::new(engine.egress.clone(), inside),
-    })
+        way,
+    }))
 }
 
 #[expect(clippy::too_many_arguments, reason = "all that a call is, once")]

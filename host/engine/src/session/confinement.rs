@@ -9,6 +9,10 @@ use super::WORKSPACE;
 /// Linux 6.7: from here on a read-only file cannot be truncated (3) and ports are held (4).
 const LANDLOCK_ABI: u32 = 4;
 
+/// Files that every sandbox has of its own, without anything of the machine in them, and that programs look into by
+/// themselves: whose a number is, and that there are no names to resolve.
+const OWN: [&str; 5] = ["/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];
+
 pub(super) fn of(grant: &SessionGrant, limits: &Limits, workspace: bool, two_users: bool) -> Confinement {
     let bytes = |path: &String| path.as_bytes().to_vec().into();
     let mut read_write: Vec<_> = grant.files.read_write.iter().map(bytes).collect();
@@ -17,7 +21,7 @@ pub(super) fn of(grant: &SessionGrant, limits: &Limits, workspace: bool, two_use
     }
     Confinement {
         user: two_users.then_some(User { uid: SANDBOX_USER, gid: SANDBOX_USER }),
-        read_only: grant.files.read_only.iter().map(bytes).collect(),
+        read_only: grant.files.read_only.iter().map(bytes).chain(OWN.map(|path| path.as_bytes().to_vec().into())).collect(),
         read_write,
         rlimits: Rlimits {
             open_files: Some(limits.open_files.into()),

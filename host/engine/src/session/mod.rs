@@ -5,6 +5,7 @@ mod confinement;
 mod leaving;
 mod need;
 mod refusal;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -253,6 +254,8 @@ impl CallSession {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        let roots = self.way.root().map(|_| trust::VARIABLES).into_iter().flatten();
+        all.extend(roots.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let granted = self.grants.session.iter().flat_map(|grant| grant.env.clone());
         for (name, value) in granted.chain(own.iter().cloned()) {
             all.retain(|(known, _)| *known != name);
@@ -268,15 +271,17 @@ impl CallSession {
 
     fn scratch_home(&self) -> &str {
         let writable = self.grants.session.as_ref().map(|grant| grant.files.read_write.as_slice());
-        let first = writable.unwrap_or_default().iter().find(|path| path.as_str() != "/tmp");
+        let first = writable.unwrap_or_default().iter().find(|path| !need::is_of_every_sandbox(path));
         first.map_or("/tmp", String::as_str)
     }
 
     async fn confinement(&mut self) -> Result<Confinement, Failure> {
-        let held = self.held().await?;
-        let two_users = held.capabilities().two_users;
-        let grant = self.granted()?;
-        Ok(confinement::of(grant, &self.limits, self.workspace.is_some(), two_users))
+        let two_users = self.held().await?.capabilities().two_users;
+        self.confined(two_users)
+    }
+
+    fn confined(&self, two_users: bool) -> Result<Confinement, Failure> {
+        Ok(confinement::of(self.granted()?, &self.limits, self.workspace.is_some(), two_users))
     }
 
     fn granted(&self) -> Result<&SessionGrant, Failure> {
@@ -297,6 +302,10 @@ impl CallSession {
             held.open_gate(Arc::clone(&self.way) as _);
             let (id, chosen, reused) = (held.id().to_string(), held.chosen().clone(), held.is_reused());
             self.used = Some(SessionUse { id, chosen, reused, execs: 0 });
+            if let Some(root) = self.way.root() {
+                let confinement = self.confined(held.capabilities().two_users)?;
+                trust::install(held.link(), root, confinement).await?;
+            }
             self.held = Some(held);
         }
         self.held.as_ref().ok_or_else(refusal::none_here)

@@ -21,7 +21,7 @@ pub(super) fn of(
         inside: PathBuf::from(WORKSPACE),
         access: Access::ReadWrite,
     };
-    let scratch = grant.files.read_write.iter().filter(|path| !matches!(path.as_str(), "/tmp" | WORKSPACE));
+    let scratch = grant.files.read_write.iter().filter(|path| !is_of_every_sandbox(path));
     Need {
         owner: owner.clone(),
         pack: pack.clone(),
@@ -30,7 +30,7 @@ pub(super) fn of(
             .image
             .as_ref()
             .map(|image| NamedImage { name: image.name.clone(), digest: image.digest.clone() }),
-        host_files: grant.files.read_only.iter().map(PathBuf::from).collect(),
+        host_files: grant.files.of_the_machine().collect(),
         limits: SandboxLimits {
             cpu_millis: limits.cpu_millis,
             memory: limits.sandbox_memory,
@@ -47,6 +47,11 @@ pub(super) fn of(
         lifetime: grant.lifetime,
         most: limits.sessions,
     }
+}
+
+/// What every sandbox has by itself, empty and to write.
+pub(super) fn is_of_every_sandbox(path: &str) -> bool {
+    matches!(path, "/tmp" | "/run" | "/dev/shm" | WORKSPACE)
 }
 
 fn backend_of(backend: SessionBackend) -> Backend {

@@ -81,7 +81,7 @@ pub(super) fn body(
         image: Some(image),
         entrypoint: Some(vec![PROGRAM.into()]),
         cmd: Some(
-            ["serve", "--listen", SOCKET, "--proxy-port", "0", "--orphaned-after"]
+            ["serve", "--listen", SOCKET, "--proxy-port", "3128", "--orphaned-after"]
                 .map(str::to_owned)
                 .into_iter()
                 .chain([orphaned.to_string()])

@@ -192,7 +192,8 @@ impl Facts {
     }
 }
 
-const SHARED: &str = "disk: every directory that can be written has an equal part of it, because the engine cannot mount one file \
+/// What no engine can.
+pub(super) const SHARED: &str = "disk: every directory that can be written has an equal part of it, because the engine cannot mount one file \
                       system in several places";
 
 /// Under `userns-remap` the engine keeps its data in a directory that is named after root's uid and gid outside.

@@ -61,7 +61,7 @@ impl SessionRuntime for DockerRuntime {
             images: true,
             mounts: true,
             two_users: true,
-            lacking: lacking.unwrap_or_default(),
+            lacking: lacking.unwrap_or_else(|| vec![engine::SHARED.to_owned()]),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures::FutureExt;
+use packhost_core::{Caller, PackName};
 
 use super::choose::Chosen;
 use super::gate::Gate;
@@ -14,6 +15,8 @@ use crate::link::Link;
 /// A session that nobody has now.
 pub(super) struct Kept {
     pub(super) id: SandboxId,
+    pub(super) owner: Caller,
+    pub(super) pack: PackName,
     pub(super) key: Key,
     pub(super) link: Link,
     pub(super) gate: Arc<Gate>,
@@ -43,6 +46,12 @@ impl Idle {
     /// The one that was used last: the others go sooner.
     pub(super) fn take(&mut self, key: Key) -> Option<Kept> {
         let at = self.0.iter().rposition(|kept| kept.key == key)?;
+        Some(self.0.remove(at))
+    }
+
+    /// The one of this owner and pack that has been unused longest.
+    pub(super) fn take_oldest(&mut self, owner: &Caller, pack: &PackName) -> Option<Kept> {
+        let at = self.0.iter().position(|kept| kept.owner == *owner && kept.pack == *pack)?;
         Some(self.0.remove(at))
     }
 

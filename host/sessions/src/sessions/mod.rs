@@ -224,7 +224,8 @@ impl Shared {
                 match self.start(&runtime, &image, &need).await {
                     Ok((id, link, gate, ends)) => {
                         let chosen = Chosen { backend, image: choose::name(&image), passed };
-                        let kept = idle::Kept { id, key, link, gate, chosen, ends, until: ends };
+                        let (owner, pack) = (need.owner.clone(), need.pack.clone());
+                        let kept = idle::Kept { id, owner, pack, key, link, gate, chosen, ends, until: ends };
                         return Ok(Held::new(Arc::clone(self), kept, need));
                     }
                     Err(SessionError::Runtime(error)) if choose::is_for_the_next(&error) => {
@@ -245,7 +246,13 @@ impl Shared {
     ) -> Result<(SandboxId, Link, Arc<Gate>, SystemTime), SessionError> {
         let spec = choose::spec(image, need, self.settings.orphaned_after);
         let (id, ends) = (spec.id.clone(), SystemTime::now() + need.lifetime);
-        self.enter(runtime.backend(), &spec, need, ends).await?;
+        if let Err(refused) = self.enter(runtime.backend(), &spec, need, ends).await {
+            // One that waits for a call that may never come makes room for one that is here.
+            let oldest = self.idle().take_oldest(&need.owner, &need.pack);
+            let (SessionError::TooMany { .. }, Some(kept)) = (&refused, oldest) else { return Err(refused) };
+            Arc::clone(self).end_now(kept.id, kept.chosen.backend).await;
+            self.enter(runtime.backend(), &spec, need, ends).await?;
+        }
         let unless_done = held::EndOnDrop::new(Arc::clone(self), id.clone(), runtime.backend());
         runtime.create(&spec).await?;
         let gate = Arc::new(Gate::default());

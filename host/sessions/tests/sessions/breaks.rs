@@ -25,7 +25,7 @@ fn size() -> impl Strategy<Value = usize> {
 /// A step of one that is slow: every third takes its (simulated) time, in which what is sent piles up and breaks.
 async fn step(count: &mut u32) {
     *count += 1;
-    if *count % 3 == 0 {
+    if count.is_multiple_of(3) {
         tokio::time::sleep(Duration::from_millis(u64::from(*count % 40))).await;
     }
 }

@@ -32,8 +32,10 @@ async fn a_terminal_takes_another_size() {
 async fn control_characters_are_signals_and_the_end() {
     let sandbox = Sandbox::start().await;
     let host = sandbox.host().await;
-    let mut exec = host.start(on_terminal(shell("echo ready; cat"), 80, 24)).await;
-    exec.read_until("ready").await;
+    let mut exec = host.start(on_terminal(program(&["cat"]), 80, 24)).await;
+    exec.write(b"ready\n").await;
+    // Echoed, and written by cat, which reads again from here.
+    exec.read_until("ready\r\nready\r\n").await;
     exec.write(b"\x03").await;
     assert_eq!(exec.outcome().await.exit.signal, Some(2));
 
