@@ -21,7 +21,7 @@ pub struct Serve {
     pub listen: Listen,
     /// How long to wait for a host that is not connected; none for ever.
     pub orphaned_after: Option<Duration>,
-    /// The port of the proxy on 127.0.0.1, 0 for any that is free; none for no proxy.
+    /// The port of the proxy on 127.0.0.1; none for no proxy.
     pub proxy_port: Option<u16>,
 }
 
@@ -85,15 +85,16 @@ fn serve(mut arguments: impl Iterator<Item = OsString>) -> Result<Serve, Options
                 let after = number(value, "--orphaned-after", "milliseconds")?;
                 orphaned_after = Some(Duration::from_millis(after));
             }
-            Some("--proxy-port") => {
-                proxy_port = Some(number(value, "--proxy-port", "a port, or 0 for any that is free")?)
-            }
+            Some("--proxy-port") => proxy_port = Some(number(value, "--proxy-port", "a port, 1 to 65535")?),
             _ => return Err(OptionsError::Unknown(name)),
         }
     }
     let [listen] = <[Listen; 1]>::try_from(listen).map_err(|_| OptionsError::Listen)?;
     if matches!(listen, Listen::Descriptor(..3)) {
         return Err(OptionsError::Value("--listen-fd", "the number of an open descriptor, 3 or more"));
+    }
+    if proxy_port == Some(0) {
+        return Err(OptionsError::Value("--proxy-port", "a port, 1 to 65535"));
     }
     Ok(Serve { listen, orphaned_after, proxy_port })
 }
@@ -125,10 +126,6 @@ mod tests {
         };
         let line = "serve --proxy-port 3128 --listen-fd 3 --orphaned-after 500";
         assert_eq!(read(line), Ok(Options::Serve(expected)));
-        assert!(matches!(
-            read("serve --listen /run/s --proxy-port 0"),
-            Ok(Options::Serve(Serve { proxy_port: Some(0), .. }))
-        ));
         assert_eq!(read("bridge /run/s"), Ok(Options::Bridge("/run/s".into())));
     }
 
@@ -142,7 +139,7 @@ mod tests {
         for bad in [
             "--listen-fd 1",
             "--listen-fd x",
-            "--listen a --proxy-port 65536",
+            "--listen a --proxy-port 0",
             "--listen",
             "--listen a --orphaned-after",
         ] {
