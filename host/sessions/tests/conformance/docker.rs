@@ -23,8 +23,9 @@ use engine::Engine;
 
 const IMAGE: &str = "packhost/conformance";
 const PROGRAMS: [&str; 28] = [
-    "cat", "chmod", "dd", "echo", "env", "false", "grep", "head", "id", "ln", "ls", "mkdir", "mkfifo", "od", "pwd",
-    "python3", "readlink", "rm", "seq", "setsid", "sh", "sleep", "stat", "stty", "touch", "tr", "true", "wc",
+    "cat", "chmod", "dd", "echo", "env", "false", "grep", "head", "id", "ln", "ls", "mkdir", "mkfifo", "od",
+    "pwd", "python3", "readlink", "rm", "seq", "setsid", "sh", "sleep", "stat", "stty", "touch", "tr",
+    "true", "wc",
 ];
 /// What no behaviour imports, and what would make the image large.
 const UNUSED: [&str; 7] = ["test", "unittest", "idlelib", "lib2to3", "ensurepip", "tkinter", "pydoc_data"];
@@ -100,7 +101,11 @@ pub(crate) fn place() -> Box<dyn Place> {
         userns: None,
         stream: Stream::Socket,
     };
-    Box::new(DockerPlace { engine, settings, work: TempDir::with_prefix("conformance").expect("a directory") })
+    Box::new(DockerPlace {
+        engine,
+        settings,
+        work: TempDir::with_prefix("conformance").expect("a directory"),
+    })
 }
 
 impl DockerPlace {
@@ -108,7 +113,8 @@ impl DockerPlace {
     async fn container(&self, id: &SandboxId) -> (String, u32) {
         let client = self.engine.client().await;
         let name = format!("packhost-{id}");
-        let found = client.inspect_container(&name, None::<InspectContainerOptions>).await.expect("it is there");
+        let found =
+            client.inspect_container(&name, None::<InspectContainerOptions>).await.expect("it is there");
         let pid = found.state.and_then(|state| state.pid).expect("it was started");
         (found.id.expect("every container has one"), u32::try_from(pid).expect("as said"))
     }

@@ -69,7 +69,10 @@ async fn a_sandbox_is_made_listed_and_destroyed(bench: &Bench) {
     let before = std::time::SystemTime::now() - Duration::from_secs(2);
     let room = bench.room_of(spec).await;
     let status = runtime.get(&room.id).await.expect("it is known");
-    assert_eq!((&status.id, status.owner.as_str(), &status.state), (&room.id, "token:ci", &SandboxState::Running));
+    assert_eq!(
+        (&status.id, status.owner.as_str(), &status.state),
+        (&room.id, "token:ci", &SandboxState::Running)
+    );
     assert!(status.created >= before && status.created <= std::time::SystemTime::now());
     assert_eq!(runtime.list().await.expect("a list"), [status]);
     runtime.extend(&room.id, std::time::SystemTime::now()).await.expect("it is known");
@@ -130,7 +133,8 @@ async fn a_supervisor_that_was_killed_is_said(bench: &Bench) {
 
 async fn a_sandbox_that_was_told_to_end_says_so(bench: &Bench) {
     let room = bench.room().await;
-    let (_exec, _output) = room.ready(python("import time; print('ready', flush=True); time.sleep(600)")).await;
+    let (_exec, _output) =
+        room.ready(python("import time; print('ready', flush=True); time.sleep(600)")).await;
     room.link.shutdown().await.expect("it hears it");
     assert_eq!(ended(bench, &room.id).await, Ended::Exited(0));
     assert_eq!(room.link.lost().await, LinkError::Ended(Ended::Exited(0)));

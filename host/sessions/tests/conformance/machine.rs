@@ -54,7 +54,9 @@ pub(crate) fn cgroup_file(pid: u32, controller: &str, v1: &str, v2: &str) -> Opt
         let root = Path::new("/sys/fs/cgroup");
         let file = match controllers {
             "" => root.join(path).join(v2),
-            _ if controllers.split(',').any(|word| word == controller) => root.join(controllers).join(path).join(v1),
+            _ if controllers.split(',').any(|word| word == controller) => {
+                root.join(controllers).join(path).join(v1)
+            }
             _ => continue,
         };
         if let Ok(text) = fs::read_to_string(file) {

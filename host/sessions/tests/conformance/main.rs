@@ -78,6 +78,12 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let handle = runtime.handle().clone();
     let mut trials = page::trials();
+    // nextest starts this program for each trial, and an engine for each takes longer than all that is tried on it.
+    let alone = std::env::var_os("NEXTEST").is_some();
+    if alone {
+        trials
+            .push(Trial::test("docker::all", on_docker_together).with_ignored_flag(!docker::can_be_tried()));
+    }
     for behaviour in ALL.iter().flat_map(|(_, behaviours)| *behaviours) {
         let run = behaviour.run;
         let (on_process, on_docker) = (handle.clone(), handle.clone());
@@ -86,6 +92,9 @@ fn main() -> ExitCode {
             Ok(())
         });
         trials.push(trial.with_ignored_flag(!process::can_be_tried()));
+        if alone {
+            continue;
+        }
         let trial = Trial::test(format!("docker::{}", behaviour.name), move || {
             on_docker.block_on(bench::tried(docker::place(), run));
             Ok(())
@@ -93,11 +102,25 @@ fn main() -> ExitCode {
         trials.push(trial.with_ignored_flag(!docker::can_be_tried()));
     }
     let wanted = |trial: &Trial| {
-        trial.name().starts_with("docker::") && !arguments.is_filtered_out(trial) && !arguments.is_ignored(trial)
+        !alone
+            && trial.name().starts_with("docker::")
+            && !arguments.is_filtered_out(trial)
+            && !arguments.is_ignored(trial)
     };
     // On this thread: the engine ends with the one that started it.
     let engine = (!arguments.list && trials.iter().any(wanted)).then(|| docker::start(&handle));
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(engine);
     conclusion.exit_code()
+}
+
+/// Another one of this program, which tries all of them on one engine.
+fn on_docker_together() -> Result<(), libtest_mimic::Failed> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    let output = command.arg("docker::").env_remove("NEXTEST").output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        .into())
 }

@@ -53,7 +53,8 @@ async fn echoes(room: &Room, target: ForwardTarget) {
 
 async fn a_server_inside_is_reached_by_its_port(bench: &Bench) {
     let room = bench.room().await;
-    let script = format!("import socket\nlistener = socket.socket()\nlistener.bind(('127.0.0.1', 0))\n{ECHO}");
+    let script =
+        format!("import socket\nlistener = socket.socket()\nlistener.bind(('127.0.0.1', 0))\n{ECHO}");
     let mut exec = room.exec(python(&script)).await;
     let mut output = exec.stdout().expect("not taken yet");
     let said = until_read(&mut output, "ready").await;
@@ -115,11 +116,13 @@ async fn serving(bench: &Bench) -> (Room, Arc<Answers>) {
 
 async fn what_leaves_the_sandbox_comes_to_the_host(bench: &Bench) {
     let (room, answers) = serving(bench).await;
-    let script =
-        "import urllib.request; print(urllib.request.urlopen('http://no-such-name.test/page?x=1').read().decode())";
+    let script = "import urllib.request; print(urllib.request.urlopen('http://no-such-name.test/page?x=1').read().decode())";
     assert_eq!(room.says(python(script)).await, "hello\n");
     let asked = answers.0.lock().expect("no panic holds it").clone();
-    assert!(asked.len() == 1 && asked[0].starts_with("GET http://no-such-name.test/page?x=1 HTTP/1.1\r\n"), "{asked:?}");
+    assert!(
+        asked.len() == 1 && asked[0].starts_with("GET http://no-such-name.test/page?x=1 HTTP/1.1\r\n"),
+        "{asked:?}"
+    );
 }
 
 async fn a_tunnel_that_leaves_the_sandbox_comes_to_the_host(bench: &Bench) {
@@ -189,7 +192,11 @@ async fn an_address_outside_cannot_be_reached(bench: &Bench) {
         ("AF_INET6", "SOCK_STREAM", "('2001:db8::1', 80)"),
         ("AF_INET", "SOCK_STREAM", "('169.254.169.254', 80)"),
     ] {
-        assert_eq!(room.says(python(&connecting(family, kind, address))).await, "refused\n", "{address} {kind}");
+        assert_eq!(
+            room.says(python(&connecting(family, kind, address))).await,
+            "refused\n",
+            "{address} {kind}"
+        );
     }
 }
 

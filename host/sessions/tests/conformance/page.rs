@@ -9,7 +9,8 @@ use libtest_mimic::Trial;
 use crate::ALL;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/sessions/conformance.md");
-const BEGIN: &str = "<!-- list: written by UPDATE=1 cargo test -p packhost-sessions --test conformance page -->\n";
+const BEGIN: &str =
+    "<!-- list: written by UPDATE=1 cargo test -p packhost-sessions --test conformance page -->\n";
 const END: &str = "<!-- end of list -->";
 /// Fewer would be a list that lost some.
 const LEAST: usize = 60;
@@ -21,7 +22,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             Ok(())
         }),
         Trial::test("every_behaviour_has_a_name_of_its_own", || {
-            let names: Vec<_> = ALL.iter().flat_map(|(_, all)| *all).map(|behaviour| behaviour.name).collect();
+            let names: Vec<_> =
+                ALL.iter().flat_map(|(_, all)| *all).map(|behaviour| behaviour.name).collect();
             assert!(names.len() >= LEAST);
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
             Ok(())
@@ -52,6 +54,9 @@ fn lists_all() {
     if std::env::var("UPDATE").as_deref() == Ok("1") {
         fs::write(PAGE, wanted).expect("the page can be written");
     } else {
-        assert!(page == wanted, "the list has changed: UPDATE=1 cargo test -p packhost-sessions --test conformance page");
+        assert!(
+            page == wanted,
+            "the list has changed: UPDATE=1 cargo test -p packhost-sessions --test conformance page"
+        );
     }
 }

@@ -103,7 +103,7 @@ impl Place for ProcessPlace {
     fn host(&self) -> Arc<dyn SessionRuntime> {
         self.stop();
         let launched = self.launch();
-        let runtime = ProcessRuntime::new(launched.launcher.clone());
+        let runtime = ProcessRuntime::new(launched.launcher.clone(), self.home.path().join("images"));
         *self.launched.lock().expect("no panic holds it") = Some(launched);
         Arc::new(runtime)
     }

@@ -143,7 +143,8 @@ async fn output_that_nobody_reads_waits_and_is_not_lost(bench: &Bench) {
 
 async fn output_that_is_not_wanted_blocks_nobody(bench: &Bench) {
     let room = bench.room().await;
-    let script = "dd if=/dev/zero bs=65536 count=128 status=none; dd if=/dev/zero bs=65536 count=128 status=none >&2";
+    let script =
+        "dd if=/dev/zero bs=65536 count=128 status=none; dd if=/dev/zero bs=65536 count=128 status=none >&2";
     let exit = room.exec(shell(script)).await.wait().await.expect("an end");
     assert_eq!(exit.code, Some(0));
 }

@@ -14,7 +14,8 @@ crate::behaviours![
 
 async fn a_program_may_have_a_terminal_of_its_own(bench: &Bench) {
     let room = bench.room().await;
-    let script = "test -t 0 && test -t 1 && test -t 2 && echo three; stty size; echo err >&2; echo own > /dev/tty";
+    let script =
+        "test -t 0 && test -t 1 && test -t 2 && echo three; stty size; echo err >&2; echo own > /dev/tty";
     let finished = room.run(shell(script).terminal(100, 40)).await;
     assert_eq!(String::from_utf8_lossy(&finished.stdout), "three\r\n40 100\r\nerr\r\nown\r\n");
     assert!(finished.stderr.is_empty());

@@ -76,8 +76,18 @@ print(*map(tried, [
 async fn the_files_of_the_image_cannot_be_changed(bench: &Bench) {
     let room = bench.room().await;
     let everything = || Confinement { read_write: vec![b"/".to_vec().into()], ..profile() };
-    for path in ["/new", "/bin/new", "/usr/new", "/etc/new", "/lib/new", "/proc/new", "/bin/sh", "/proc/sysrq-trigger"] {
-        let said = room.tries(shell(&format!("echo x > {path} && echo written")).confinement(everything())).await;
+    for path in [
+        "/new",
+        "/bin/new",
+        "/usr/new",
+        "/etc/new",
+        "/lib/new",
+        "/proc/new",
+        "/bin/sh",
+        "/proc/sysrq-trigger",
+    ] {
+        let said =
+            room.tries(shell(&format!("echo x > {path} && echo written")).confinement(everything())).await;
         assert!(!said.contains("written"), "{path}: {said}");
     }
 }
@@ -94,7 +104,10 @@ async fn a_program_is_a_normal_user_without_any_power(bench: &Bench) {
         assert_eq!(field(&status, set), "0000000000000000", "{set}");
     }
     assert_eq!((field(&status, "NoNewPrivs"), field(&status, "Seccomp")), ("1", "2"));
-    assert_eq!((field(&status, "Uid"), field(&status, "Gid")), ("1000\t1000\t1000\t1000", "1000\t1000\t1000\t1000"));
+    assert_eq!(
+        (field(&status, "Uid"), field(&status, "Gid")),
+        ("1000\t1000\t1000\t1000", "1000\t1000\t1000\t1000")
+    );
     assert_eq!(field(&status, "Groups"), "");
 }
 
@@ -116,7 +129,14 @@ print(tried(os.setuid, 0), tried(os.setgid, 0), tried(os.setgroups, [0]), tried(
 async fn the_supervisor_cannot_be_touched(bench: &Bench) {
     let room = bench.room().await;
     assert!(room.link.welcome().is_init);
-    for script in ["kill -9 1", "kill -STOP 1", "cat /proc/1/environ", "cat /proc/1/mem", "ls /proc/1/fd", "ls /proc/1/root/"] {
+    for script in [
+        "kill -9 1",
+        "kill -STOP 1",
+        "cat /proc/1/environ",
+        "cat /proc/1/mem",
+        "ls /proc/1/fd",
+        "ls /proc/1/root/",
+    ] {
         let finished = room.run(shell(script)).await;
         assert!(finished.exit.code != Some(0) && finished.stdout.is_empty(), "{script}: {finished:?}");
     }
@@ -128,7 +148,9 @@ async fn the_hosts_users_and_files_are_not_there(bench: &Bench) {
     let everything = || Confinement { read_only: vec![b"/".to_vec().into()], ..profile() };
     let inside = room.tries(shell("cat /etc/passwd").confinement(everything())).await;
     let outside = fs::read_to_string("/etc/passwd").expect("a host has users");
-    let names = |text: &str| text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect::<Vec<_>>();
+    let names = |text: &str| {
+        text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect::<Vec<_>>()
+    };
     let usual = ["root", "nobody", "sandbox", "cat"];
     assert!(names(&outside).len() > usual.len());
     for name in names(&inside) {
@@ -136,7 +158,9 @@ async fn the_hosts_users_and_files_are_not_there(bench: &Bench) {
     }
     let secret = bench.place.work().join("secret");
     fs::write(&secret, "secret").expect("ours");
-    let said = room.tries(shell(&format!("cat {0}; cat /proc/1/root{0}", secret.display())).confinement(everything())).await;
+    let said = room
+        .tries(shell(&format!("cat {0}; cat /proc/1/root{0}", secret.display())).confinement(everything()))
+        .await;
     assert!(!said.contains("secret\n") && !said.ends_with("secret"), "{said}");
     let said = room.tries(shell("ls -a /root /home /var/lib /etc/shadow").confinement(everything())).await;
     assert!(!said.contains(".bashrc") && !said.contains("dpkg"), "{said}");
@@ -175,7 +199,12 @@ async fn a_mount_to_write_is_shared_with_the_host(bench: &Bench) {
 async fn a_mount_to_read_cannot_be_written(bench: &Bench) {
     let (room, host) = mounted(bench, Access::ReadOnly).await;
     assert_eq!(room.says(shell("cat /workspace/file")).await, "of the host\n");
-    for script in ["echo x > /workspace/new", "echo x > /workspace/file", "rm /workspace/file", "chmod 777 /workspace/file"] {
+    for script in [
+        "echo x > /workspace/new",
+        "echo x > /workspace/file",
+        "rm /workspace/file",
+        "chmod 777 /workspace/file",
+    ] {
         let finished = room.run(shell(script)).await;
         assert_ne!(finished.exit.code, Some(0), "{script}");
     }
@@ -209,7 +238,8 @@ async fn scratch_directories_are_empty_and_can_be_written(bench: &Bench) {
 
 async fn two_sandboxes_share_nothing(bench: &Bench) {
     let (one, two) = (bench.room().await, bench.room().await);
-    let (_exec, _output) = one.ready(shell("echo x > /tmp/x; echo x > /dev/shm/x; echo x > x; echo ready; sleep 600")).await;
+    let (_exec, _output) =
+        one.ready(shell("echo x > /tmp/x; echo x > /dev/shm/x; echo x > x; echo ready; sleep 600")).await;
     assert_eq!(two.says(shell("ls -A /tmp /sandbox /dev/shm")).await, "/dev/shm:\n\n/sandbox:\n\n/tmp:\n");
     assert_eq!(two.processes().await, 0);
 }

@@ -103,7 +103,8 @@ impl Engine {
     }
 
     async fn named(&self, options: ListContainersOptionsBuilder) -> Vec<String> {
-        let listed = self.client().await.list_containers(Some(options.build())).await.expect("the engine lists");
+        let listed =
+            self.client().await.list_containers(Some(options.build())).await.expect("the engine lists");
         listed.into_iter().flat_map(|container| container.names.unwrap_or_default()).collect()
     }
 }
