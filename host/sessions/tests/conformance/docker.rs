@@ -1,12 +1,13 @@
 //! A place for the Docker backend: a host of its own on one engine, which all behaviours share.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::query_parameters::InspectContainerOptions;
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Supervisor};
 use packhost_sessions::{HostId, Image, SandboxId, SessionRuntime};
 use packhost_supervisor_binary::SUPERVISOR;
@@ -147,7 +148,11 @@ impl Place for DockerPlace {
     }
 
     async fn left(&self) -> Vec<String> {
-        let mut left = self.engine.labelled(&format!("packhost.host={}", self.settings.host)).await;
+        let ours = HashMap::from([("label", vec![format!("packhost.host={}", self.settings.host)])]);
+        let ours = ListContainersOptionsBuilder::default().all(true).filters(&ours).build();
+        let listed = self.engine.client().await.list_containers(Some(ours)).await.expect("the engine lists");
+        let mut left: Vec<String> =
+            listed.into_iter().flat_map(|found| found.names.unwrap_or_default()).collect();
         let entries = fs::read_dir(&self.settings.run_dir).into_iter().flatten().flatten();
         let places = entries.filter(|entry| entry.path().is_dir());
         left.extend(places.map(|entry| entry.path().display().to_string()));

@@ -20,6 +20,8 @@ crate::behaviours![
     where_nothing_listens_nothing_is_reached,
     what_leaves_the_sandbox_comes_to_the_host,
     a_tunnel_that_leaves_the_sandbox_comes_to_the_host,
+    much_passes_through_a_tunnel_in_both_directions_at_once,
+    the_newest_connection_serves_what_leaves,
     without_anybody_to_serve_it_nothing_leaves,
     there_is_no_interface_but_loopback,
     an_address_outside_cannot_be_reached,
@@ -139,6 +141,51 @@ print(answer.decode().rpartition('\\n')[2])
     assert_eq!(room.says(python(script)).await, "hello\n");
     let asked = answers.0.lock().expect("no panic holds it").clone();
     assert!(asked.len() == 1 && asked[0].starts_with("CONNECT example.test:443 HTTP/1.1\r\n"), "{asked:?}");
+}
+
+/// Gives back all that it gets.
+struct Mirror;
+
+#[async_trait]
+impl Leaves for Mirror {
+    async fn leave(&self, stream: Stream) {
+        let (mut reading, mut writing) = tokio::io::split(stream);
+        // Where it breaks, the client sees it.
+        let _ = tokio::io::copy(&mut reading, &mut writing).await;
+        let _ = writing.shutdown().await;
+    }
+}
+
+async fn much_passes_through_a_tunnel_in_both_directions_at_once(bench: &Bench) {
+    let Room { id, link } = bench.room().await;
+    drop(link);
+    let link = bench.link_with(bench.runtime(), &id, Some(Arc::new(Mirror))).await;
+    let room = Room { id, link };
+    let script = "
+import os, socket, threading, urllib.parse
+proxy = urllib.parse.urlsplit(os.environ['HTTPS_PROXY'])
+tunnel = socket.create_connection((proxy.hostname, proxy.port))
+sent = b'CONNECT example.test:443 HTTP/1.1\\r\\n\\r\\n' + bytes(range(256)) * 65536
+def send():
+    tunnel.sendall(sent)
+    tunnel.shutdown(socket.SHUT_WR)
+threading.Thread(target=send).start()
+back = bytearray()
+while data := tunnel.recv(65536): back += data
+print(back == sent)
+";
+    assert_eq!(room.says(python(script)).await, "True\n");
+}
+
+async fn the_newest_connection_serves_what_leaves(bench: &Bench) {
+    let (room, older) = serving(bench).await;
+    let newer = Arc::new(Answers::default());
+    let leaves: Arc<dyn Leaves> = newer.clone();
+    let _link = bench.link_with(bench.runtime(), &room.id, Some(leaves)).await;
+    let script = "import urllib.request; print(urllib.request.urlopen('http://a.test/').read().decode())";
+    assert_eq!(room.says(python(script)).await, "hello\n");
+    let asked = |answers: &Answers| answers.0.lock().expect("no panic holds it").len();
+    assert_eq!((asked(&older), asked(&newer)), (0, 1));
 }
 
 async fn without_anybody_to_serve_it_nothing_leaves(bench: &Bench) {

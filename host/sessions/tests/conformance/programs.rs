@@ -1,5 +1,6 @@
 //! Programs: how they start, what they get, how they end.
 
+use packhost_session_protocol::limits::EXECS;
 use packhost_session_protocol::message::Fault;
 use packhost_sessions::SandboxLimits;
 
@@ -19,6 +20,9 @@ crate::behaviours![
     a_file_without_an_interpreter_is_no_program,
     a_thousand_programs_run_one_after_another,
     sixty_four_programs_run_at_once,
+    more_programs_than_a_sandbox_runs_are_refused,
+    a_command_that_is_too_long_is_refused,
+    a_program_starts_with_three_descriptors_and_no_signal_blocked,
     what_a_program_used_is_said_at_its_end,
 ];
 
@@ -145,6 +149,38 @@ async fn sixty_four_programs_run_at_once(bench: &Bench) {
     for (number, finished) in ends.into_iter().enumerate() {
         let finished = finished.expect("an end");
         assert_eq!((finished.exit.code, finished.stdout), (Some(0), format!("{number}\n").into_bytes()));
+    }
+}
+
+async fn more_programs_than_a_sandbox_runs_are_refused(bench: &Bench) {
+    let spec = bench.spec();
+    let limits = SandboxLimits { processes: 300, ..spec.limits };
+    let room = bench.room_of(packhost_sessions::SandboxSpec { limits, ..spec }).await;
+    let starts = (0..EXECS).map(|_| room.exec(program("sleep").arg("600")));
+    let execs = futures::future::join_all(starts).await;
+    assert_eq!(fault(room.link.exec(program("true")).await), Fault::Busy);
+    drop(execs);
+    room.quiet().await;
+    assert_eq!(room.says(shell("echo room again")).await, "room again\n");
+}
+
+async fn a_command_that_is_too_long_is_refused(bench: &Bench) {
+    let room = bench.room().await;
+    let long = |bytes: usize| program("echo").arg(vec![b'x'; bytes]);
+    assert_eq!(room.run(long(100_000)).await.stdout.len(), 100_001);
+    // More than the kernel takes in one argument, and more than a message of the protocol may have.
+    fault(room.link.exec(long(200_000)).await);
+    assert_eq!(fault(room.link.exec(long(2_000_000)).await), Fault::Malformed);
+    assert_eq!(room.says(shell("echo goes on")).await, "goes on\n");
+}
+
+async fn a_program_starts_with_three_descriptors_and_no_signal_blocked(bench: &Bench) {
+    let room = bench.room().await;
+    // The fourth is the directory that is listed.
+    assert_eq!(room.says(program("ls").arg("/proc/self/fd")).await, "0\n1\n2\n3\n");
+    let status = room.says(program("cat").arg("/proc/self/status")).await;
+    for mask in ["SigBlk", "SigIgn", "SigCgt"] {
+        assert!(status.contains(&format!("{mask}:\t0000000000000000\n")), "{status}");
     }
 }
 

@@ -18,6 +18,7 @@ crate::behaviours![
     a_program_that_is_dropped_is_killed_with_its_tree,
     a_program_goes_on_without_anybody_and_is_taken_up_again,
     a_program_that_ended_without_anybody_is_remembered,
+    a_program_without_anybody_is_killed_when_its_time_is_over,
     programs_that_run_are_listed,
     usage_counts_what_runs,
 ];
@@ -164,6 +165,16 @@ async fn a_program_that_ended_without_anybody_is_remembered(bench: &Bench) {
     let finished = room.link.attach(id).await.expect("it is known").output(100).await.expect("an end");
     assert_eq!((finished.exit.code, &finished.stdout[..]), (Some(7), &b"last words\n"[..]));
     until("it is forgotten", async || room.link.execs().await.expect("a list").is_empty()).await;
+}
+
+async fn a_program_without_anybody_is_killed_when_its_time_is_over(bench: &Bench) {
+    let mut room = bench.room().await;
+    let exec = room.exec(python(DAEMONS).timeout(Duration::from_millis(700))).await;
+    let id = exec.detach().await.expect("detached");
+    room.link = bench.link(&room.id).await;
+    let exit = room.link.attach(id).await.expect("it is known").wait().await.expect("an end");
+    assert!(exit.timed_out, "{exit:?}");
+    assert_eq!(room.processes().await, 0);
 }
 
 async fn programs_that_run_are_listed(bench: &Bench) {

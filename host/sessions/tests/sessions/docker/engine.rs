@@ -1,6 +1,6 @@
 //! A Docker Engine of the test's own, with an image made from a few programs of this machine.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -93,18 +93,8 @@ impl Engine {
 
     /// The names of all containers, whoever's.
     pub(crate) async fn containers(&self) -> Vec<String> {
-        self.named(ListContainersOptionsBuilder::default().all(true)).await
-    }
-
-    /// The names of all containers with this label.
-    pub(crate) async fn labelled(&self, label: &str) -> Vec<String> {
-        let labels = HashMap::from([("label", vec![label])]);
-        self.named(ListContainersOptionsBuilder::default().all(true).filters(&labels)).await
-    }
-
-    async fn named(&self, options: ListContainersOptionsBuilder) -> Vec<String> {
-        let listed =
-            self.client().await.list_containers(Some(options.build())).await.expect("the engine lists");
+        let all = ListContainersOptionsBuilder::default().all(true).build();
+        let listed = self.client().await.list_containers(Some(all)).await.expect("the engine lists");
         listed.into_iter().flat_map(|container| container.names.unwrap_or_default()).collect()
     }
 }
