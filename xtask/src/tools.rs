@@ -17,6 +17,8 @@ pub(crate) fn all() -> Done {
     debian("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
     debian("g++", &["--version"], &["g++"])?;
     debian("strace", &["--version"], &["strace"])?;
+    debian("dockerd", &["--version"], &["docker.io"])?;
+    debian("mmdebstrap", &["--version"], &["mmdebstrap"])?;
     nextest()?;
     deny()?;
     python()?;

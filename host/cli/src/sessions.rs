@@ -102,12 +102,28 @@ pub(crate) fn docker_socket() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// Where the launcher keeps what it knows of its sandboxes: until the next start of the machine, and out of reach of the
+/// walled host, which must not tell it what to believe.
+fn records(dirs: &Dirs, host: &HostId) -> PathBuf {
+    let user = rustix::process::geteuid();
+    let runtime = match user.is_root() {
+        true => Some(PathBuf::from("/run")),
+        false => std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute()),
+    };
+    match runtime.filter(|dir| dir.is_dir()) {
+        Some(runtime) => runtime.join("packhost").join(host.as_str()),
+        // Beside the state, which is as much as there is.
+        None => dirs.state.with_file_name(format!("packhost-sandboxes-{host}")),
+    }
+}
+
 /// Another process of this binary, with nothing of this one but its end of a socket pair.
 fn start_launcher(global: &Global, dirs: &Dirs, host: &HostId, readable: &[PathBuf]) -> io::Result<OwnedFd> {
     let (own, theirs) = packhost_launcher::channel()?;
     let mut launcher = Command::new(std::env::current_exe()?);
     launcher.arg("launch-sandboxes").arg("--host").arg(host.as_str());
-    launcher.arg("--in").arg(&dirs.state).arg("--mountable").arg(workspaces_dir(dirs));
+    launcher.arg("--records").arg(records(dirs, host)).arg("--images").arg(images(&dirs.state));
+    launcher.arg("--mountable").arg(workspaces_dir(dirs));
     for path in readable {
         launcher.arg("--readable").arg(path);
     }
@@ -125,10 +141,10 @@ pub(crate) fn launch(args: &LaunchSandboxes) -> Result<ExitCode, Error> {
     let channel = io::stdin();
     let channel = rustix::io::dup(&channel).map_err(|error| Error::failed(error.to_string()))?;
     let settings = LauncherSettings {
-        state: args.state_dir.join("launcher"),
+        state: args.records.clone(),
         host: args.host.clone(),
         supervisor: SUPERVISOR.into(),
-        images: Some(images(&args.state_dir)),
+        images: Some(args.images.clone()),
         readable: args.readable.clone(),
         mountable: args.mountable.clone(),
         uids: packhost_launcher::UIDS,

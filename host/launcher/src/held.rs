@@ -1,6 +1,6 @@
-//! The sandboxes of one launcher: those it made and those it found.
+//! The sandboxes of one host, as this launcher sees them: those it made, and those that it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::recipe::{Recipe, bounds};
 use crate::sandbox::{self, During, Handles, Plan, Power};
 use crate::settings::Settings;
-use crate::shelf::{Found, Record, Shelf, now_ms};
+use crate::shelf::{Found, Record, Shelf, Turn, now_ms};
 use crate::wire::{About, End, Fault, PAGE, Refusal, Sandbox, Started, State, Usage};
 
 /// How long the end of a killed sandbox is waited for: its processes may be in the middle of something in the kernel.
@@ -44,7 +44,7 @@ enum Life {
 }
 
 impl Held {
-    /// Takes over everything that an earlier launcher left in the state directory.
+    /// Finds everything that other launchers of the host have made, and removes what they have left half done.
     pub(crate) fn new(mut settings: Settings) -> io::Result<Self> {
         let shelf = Shelf::open(&settings.state)?;
         settings.state = settings.state.canonicalize()?;
@@ -59,12 +59,7 @@ impl Held {
             settings,
             sandboxes: BTreeMap::new(),
         };
-        // What cannot be cleaned up is no reason to make no sandboxes; the next launcher tries again.
-        for id in held.shelf.names()? {
-            if let Err(error) = held.adopt(id.clone()) {
-                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
-            }
-        }
+        let _turn = held.turn()?;
         for id in held.cgroups.names() {
             if !held.sandboxes.contains_key(&id)
                 && let Err(error) = held.cgroups.remove(&id)
@@ -73,6 +68,23 @@ impl Held {
             }
         }
         Ok(held)
+    }
+
+    /// Waits until no other launcher of the host does anything, and sees what they have done. Whoever makes a sandbox has the
+    /// turn until it is made: one that is found half made is left behind.
+    pub(crate) fn turn(&mut self) -> io::Result<Turn> {
+        let turn = self.shelf.turn()?;
+        let names: BTreeSet<_> = self.shelf.names()?.into_iter().collect();
+        self.sandboxes.retain(|id, _| names.contains(id));
+        for id in names {
+            // What cannot be cleaned up is no reason to make no sandboxes; the next turn tries again.
+            if !self.sandboxes.contains_key(&id)
+                && let Err(error) = self.adopt(id.clone())
+            {
+                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
+            }
+        }
+        Ok(turn)
     }
 
     fn adopt(&mut self, id: String) -> io::Result<()> {
@@ -247,6 +259,12 @@ impl Held {
             End::Signalled(KILL) | End::Unknown if starved => End::OutOfMemory,
             end => end,
         };
+        // Only its parent knows how a process ended; of what another launcher has made, that one knows more.
+        if end == End::Unknown
+            && let Some(known) = self.shelf.ended(id)
+        {
+            return known;
+        }
         let _ = self.shelf.end(id, end);
         let _ = self.cgroups.remove(id);
         end

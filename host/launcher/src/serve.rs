@@ -41,6 +41,7 @@ fn run(channel: &OwnedFd, settings: Settings) -> io::Result<()> {
     let mut looked = Instant::now();
     loop {
         let asked = wait(channel, &held)?;
+        let _turn = held.turn()?;
         held.reap();
         if looked.elapsed() >= TICK {
             held.trim_logs();

@@ -64,12 +64,23 @@ pub(crate) enum Found {
 pub(crate) struct Shelf {
     sandboxes: PathBuf,
     boot: String,
-    /// Held as long as this launcher lives: there is one per directory.
-    _lock: File,
+    /// Several launchers of one host share the directory: each holds this while it does something.
+    lock: File,
+}
+
+/// While this lives, no other launcher of the host does anything.
+#[derive(Debug)]
+pub(crate) struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // It is ours, so there is nothing to fail.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 impl Shelf {
-    /// The shelf in this state directory; waits for an earlier launcher that is just ending.
+    /// The shelf in this state directory.
     pub(crate) fn open(state: &Path) -> io::Result<Self> {
         let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         let sandboxes = state.join("sandboxes");
@@ -80,8 +91,14 @@ impl Shelf {
             .write(true)
             .mode(0o600)
             .open(state.join("lock"))?;
+        Ok(Self { sandboxes, boot: boot()?, lock })
+    }
+
+    /// Waits until no other launcher of the host does anything.
+    pub(crate) fn turn(&self) -> io::Result<Turn> {
+        let lock = self.lock.try_clone()?;
         flock(&lock, FlockOperation::LockExclusive)?;
-        Ok(Self { sandboxes, boot: boot()?, _lock: lock })
+        Ok(Turn(lock))
     }
 
     pub(crate) fn directory(&self, id: &str) -> PathBuf {
@@ -109,6 +126,11 @@ impl Shelf {
 
     pub(crate) fn end(&self, id: &str, end: End) -> io::Result<()> {
         write(&self.directory(id), "end", &end)
+    }
+
+    /// How it ended, where somebody knows.
+    pub(crate) fn ended(&self, id: &str) -> Option<End> {
+        read(&self.directory(id), "end")
     }
 
     /// What is here under that name.

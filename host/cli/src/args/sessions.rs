@@ -75,9 +75,12 @@ pub(crate) struct LaunchSandboxes {
     /// The host that it serves
     #[arg(long)]
     pub(crate) host: String,
-    /// The host's state directory
-    #[arg(long = "in", value_name = "DIR")]
-    pub(crate) state_dir: PathBuf,
+    /// Where it keeps what it knows of its sandboxes
+    #[arg(long)]
+    pub(crate) records: PathBuf,
+    /// Where images are unpacked
+    #[arg(long)]
+    pub(crate) images: PathBuf,
     /// What sandboxes may be made of
     #[arg(long)]
     pub(crate) readable: Vec<PathBuf>,

@@ -14,6 +14,9 @@ use crate::recipe::{Files, Mount, Recipe};
 use crate::settings::Settings;
 use crate::wire::Fault;
 
+/// Where programs find the way out, on the loopback of the sandbox, which is its own: nobody else can have taken it.
+const PROXY_PORT: &str = "3128";
+
 /// A sandbox that is to be made.
 pub(crate) struct Plan {
     pub(super) power: Power,
@@ -104,11 +107,20 @@ impl Plan {
 
 fn arguments(recipe: &Recipe) -> Result<Vec<CString>, Trouble> {
     let orphaned = recipe.orphaned_after_ms.to_string();
-    ["packhost-supervisor", "serve", "--listen-fd", "3", "--proxy-port", "3128", "--orphaned-after", &orphaned]
-        .map(str::to_owned)
-        .into_iter()
-        .map(text)
-        .collect()
+    [
+        "packhost-supervisor",
+        "serve",
+        "--listen-fd",
+        "3",
+        "--proxy-port",
+        PROXY_PORT,
+        "--orphaned-after",
+        &orphaned,
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .map(text)
+    .collect()
 }
 
 fn text(text: String) -> Result<CString, Trouble> {

@@ -17,7 +17,8 @@ static LAST: Mutex<Option<Instant>> = Mutex::new(None);
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     assert_eq!(arguments[1..4], ["serve", "--listen-fd", "3"]);
-    let orphaned = Duration::from_millis(arguments[5].parse().unwrap());
+    let after = arguments.iter().position(|argument| argument == "--orphaned-after").unwrap() + 1;
+    let orphaned = Duration::from_millis(arguments[after].parse().unwrap());
     eprintln!("the stand-in runs");
     *LAST.lock().unwrap() = Some(Instant::now());
     std::thread::spawn(move || {
