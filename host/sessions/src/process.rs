@@ -14,6 +14,7 @@ use packhost_launcher::{
     About, End, Fault, Files, Launcher, LauncherError, Limits, Recipe, Refusal, Sandbox, State,
 };
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 use crate::error::{Ended, RuntimeError};
 use crate::id::SandboxId;
@@ -22,6 +23,11 @@ use crate::spec::{Access, Backend, Image, Mount, SandboxSpec};
 
 /// With what code the supervisor exits when nobody was connected for too long: `packhost_supervisor::ORPHANED`.
 const ORPHANED: i32 = 75;
+/// How long a supervisor that does not listen any more may take to end, before whoever wants to reach it is told to try
+/// again.
+const ENDING: Duration = Duration::from_secs(2);
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
 /// What the names of images that packhost builds begin with.
 const OURS: &str = "packhost/";
 
@@ -136,13 +142,21 @@ impl SessionRuntime for ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    /// Why a sandbox does not answer any more.
+    /// Why a sandbox does not answer any more. A supervisor that ends closes its socket first: its end is waited for.
     async fn why(&self, id: &SandboxId) -> RuntimeError {
-        match self.get(id).await {
-            Ok(SandboxStatus { state: SandboxState::Ended(ended), .. }) => RuntimeError::Ended(ended),
-            // Its socket is closed and its end not seen yet.
-            Ok(_) => RuntimeError::Ended(Ended::Unknown),
-            Err(error) => error,
+        let started = Instant::now();
+        loop {
+            match self.get(id).await {
+                Ok(SandboxStatus { state: SandboxState::Ended(ended), .. }) => {
+                    return RuntimeError::Ended(ended);
+                }
+                Ok(_) if started.elapsed() < ENDING => sleep(PAUSE).await,
+                Ok(_) => {
+                    let why = "the sandbox's supervisor does not listen any more, and has not ended yet";
+                    return RuntimeError::Unavailable(why.to_owned());
+                }
+                Err(error) => return error,
+            }
         }
     }
 }

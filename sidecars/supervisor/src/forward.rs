@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use packhost_session_protocol::message::{Fault, Forward, ForwardTarget, Forwarded, Refusal};
 use packhost_session_protocol::{Frames, Stream};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -19,10 +20,13 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 /// The longest path of a Unix socket, in bytes: what fits into `sun_path` with a zero behind it (unix(7)).
 pub const LONGEST_PATH: usize = 107;
 
+/// As whom Unix sockets are connected to, where the supervisor may be another: what hosts call `SANDBOX_USER`.
+const PROGRAMS: u32 = 1000;
+
 /// Connects, says [`Forwarded`], and passes bytes both ways until both have ended.
 ///
-/// A TCP port is looked for on 127.0.0.1, then on `::1`. A Unix socket is connected to with the supervisor's own rights, by
-/// its absolute path; abstract sockets (unix(7)) cannot be named.
+/// A TCP port is looked for on 127.0.0.1, then on `::1`. A Unix socket is connected to by its absolute path, with the rights
+/// of the programs' user; abstract sockets (unix(7)) cannot be named.
 pub async fn serve(request: Forward, frames: Frames<Stream>) {
     match request.target {
         ForwardTarget::Tcp(port) => match within(tcp(port)).await {
@@ -68,7 +72,37 @@ async fn unix(path: &std::path::Path) -> io::Result<UnixStream> {
     if !path.is_absolute() || bytes.len() > LONGEST_PATH || bytes.contains(&0) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    UnixStream::connect(path).await
+    UnixStream::from_std(connect(path)?)
+}
+
+/// Connects without waiting: one with a full queue is [`io::ErrorKind::WouldBlock`].
+fn connect(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let address = SocketAddrUnix::new(path)?;
+    let connected = as_programs(|| rustix::net::connect(&socket, &address));
+    connected?;
+    Ok(socket.into())
+}
+
+/// Does something with files as the programs' user: a supervisor whose root has no power over files could not reach a
+/// program's socket, and one that has it would reach sockets that programs must not. Where this process may not be another
+/// user, it stays its own.
+fn as_programs<T>(what: impl FnOnce() -> T) -> T {
+    let own = (rustix::process::getegid().as_raw(), rustix::process::geteuid().as_raw());
+    become_for_files((PROGRAMS, PROGRAMS));
+    let done = what();
+    become_for_files(own);
+    done
+}
+
+/// Group and user of this thread for files (setfsuid(2)). The kernel does it or leaves it.
+fn become_for_files((group, user): (u32, u32)) {
+    // SAFETY: both take a number, and touch no memory.
+    unsafe {
+        libc::setfsgid(group);
+        libc::setfsuid(user);
+    }
 }
 
 async fn between<C>(inside: &mut C, mut frames: Frames<Stream>) -> io::Result<()>

@@ -99,11 +99,39 @@ async fn a_port_on_ipv6_alone_is_reached() {
     halves(&mut exchange, &mut inside).await;
 }
 
+/// A directory that the programs' user reaches.
+fn everyones() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    open_to_all(place.path());
+    place
+}
+
+fn open_to_all(path: &std::path::Path) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+}
+
+/// Only root has another user that it could be.
+#[tokio::test]
+async fn a_socket_that_programs_may_not_reach_is_not_reached_for_the_host_either() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = everyones();
+    let path = place.path().join("of-the-supervisor");
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(refused(unix(&path)).await, Fault::Denied);
+    open_to_all(&path);
+    let mut connection = Connection::new();
+    connected(&mut connection, unix(&path)).await;
+}
+
 #[tokio::test]
 async fn a_unix_socket_inside_is_reached() {
-    let place = tempfile::tempdir().unwrap();
+    let place = everyones();
     let path = place.path().join(std::ffi::OsStr::from_bytes(b"a \xff"));
     let listener = UnixListener::bind(&path).unwrap();
+    open_to_all(&path);
     let mut connection = Connection::new();
     let mut exchange = connected(&mut connection, unix(&path)).await;
     let (mut inside, _) = listener.accept().await.unwrap();
@@ -120,10 +148,11 @@ async fn what_does_not_listen_is_refused_with_a_reason() {
     drop(listener);
     assert_eq!(refused(ForwardTarget::Tcp(port)).await, Fault::NotFound);
     assert_eq!(refused(ForwardTarget::Tcp(0)).await, Fault::Malformed);
-    let place = tempfile::tempdir().unwrap();
+    let place = everyones();
     let path = place.path().join("socket");
     assert_eq!(refused(unix(&path)).await, Fault::NotFound);
     drop(UnixListener::bind(&path).unwrap());
+    open_to_all(&path);
     assert_eq!(refused(unix(&path)).await, Fault::NotFound, "nobody listens any more");
 }
 

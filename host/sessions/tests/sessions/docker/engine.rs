@@ -5,13 +5,12 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures::TryStreamExt;
 use tempfile::TempDir;
-
-use crate::docker::support::soon;
 
 /// The image that every test has.
 pub(crate) const IMAGE: &str = "packhost/test";
@@ -72,6 +71,11 @@ impl Engine {
 
     /// Makes an image of the machine's programs, with these changes (instructions of a Dockerfile).
     pub(crate) async fn import(&self, name: &str, changes: &[&str]) {
+        self.load(name, changes, closure(&PROGRAMS).into_inner().expect("a whole tar")).await;
+    }
+
+    /// Makes an image of a tar.
+    pub(crate) async fn load(&self, name: &str, changes: &[&str], tar: Vec<u8>) {
         let options = CreateImageOptionsBuilder::default()
             .from_src("-")
             .repo(name)
@@ -79,7 +83,7 @@ impl Engine {
             .changes(changes.iter().map(|&change| change.to_owned()).collect())
             .build();
         let client = self.client().await;
-        let imported = client.create_image(Some(options), Some(body_full(closure().into())), None);
+        let imported = client.create_image(Some(options), Some(body_full(tar.into())), None);
         imported.try_collect::<Vec<_>>().await.expect("the image is imported");
     }
 
@@ -111,10 +115,23 @@ impl Drop for Engine {
     }
 }
 
-/// A tar of the programs and of the libraries that they are linked with.
-fn closure() -> Vec<u8> {
+/// Waits until there is something; for as long as anything may take on a slow machine.
+pub(crate) async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// A tar of these programs and of the libraries that they are linked with.
+pub(crate) fn closure(programs: &[&str]) -> tar::Builder<Vec<u8>> {
     let mut files = BTreeSet::new();
-    for program in PROGRAMS {
+    for program in programs {
         let path = ["/usr/bin", "/bin"].map(|directory| Path::new(directory).join(program));
         let path = path.into_iter().find(|path| path.exists()).expect("every machine has it");
         let linked = Command::new("ldd").arg(&path).output().expect("ldd runs");
@@ -135,5 +152,5 @@ fn closure() -> Vec<u8> {
         header.set_mode(0o755);
         tar.append_data(&mut header, directory, std::io::empty()).expect("a directory");
     }
-    tar.into_inner().expect("a whole tar")
+    tar
 }

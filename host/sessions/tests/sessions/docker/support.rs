@@ -11,20 +11,8 @@ use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Superviso
 use packhost_sessions::{HostId, Image, RuntimeError, SandboxId, SandboxLimits, SandboxSpec, SessionRuntime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub(crate) use crate::docker::engine::soon;
 use crate::docker::engine::{Engine, IMAGE};
-
-/// Waits until there is something; for as long as anything may take on a slow machine.
-pub(crate) async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let wait = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("never: {what}"))
-}
 
 /// The stand-in, built once.
 fn stand_in() -> &'static [u8] {
