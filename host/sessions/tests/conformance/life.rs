@@ -199,7 +199,9 @@ async fn twenty_sandboxes_leave_nothing_behind(bench: &Bench) {
     let mut names = Vec::new();
     for _ in 0..20 {
         let room = bench.room().await;
-        names.extend(bench.place.names(&room.id).await);
+        let known = bench.place.names(&room.id).await;
+        assert!(!machine::traces(&known).is_empty() && !bench.place.left().await.is_empty(), "{known:?}");
+        names.extend(known);
         room.exec(shell("sleep 600")).await.detach().await.expect("detached");
         bench.runtime().destroy(&room.id).await.expect("its end");
     }
