@@ -12,6 +12,7 @@ mod error;
 mod identity;
 mod landlock;
 mod limits;
+mod program;
 mod reach;
 mod seccomp;
 mod wall;

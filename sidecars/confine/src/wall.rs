@@ -4,10 +4,10 @@ use packhost_session_protocol::message::{Confinement, Rlimits, User};
 
 use crate::ConfineError;
 use crate::landlock::Rules;
-use crate::seccomp::Filters;
+use crate::seccomp::Filter;
 use crate::{identity, landlock, limits, seccomp};
 
-/// Everything that will hold one program, ready to be put in force: opened paths, compiled filters, numbers.
+/// Everything that will hold one program, ready to be put in force: opened paths, a compiled filter, numbers.
 ///
 /// Owns one file descriptor (close-on-exec), for as long as it is neither raised nor dropped.
 #[derive(Debug)]
@@ -15,12 +15,12 @@ pub struct Wall {
     user: Option<User>,
     rlimits: Rlimits,
     rules: Rules,
-    filters: Filters,
+    filter: Filter,
     lacking: Vec<String>,
 }
 
 impl Wall {
-    /// Opens the paths and compiles the filters.
+    /// Opens the paths and compiles the filter.
     ///
     /// Fails when `confinement.required` and the kernel cannot hold a program so ([`ConfineError::Lacking`]: no seccomp, or a
     /// Landlock ABI below `confinement.landlock_abi`). Where it is not required, the wall is what the kernel can, and
@@ -35,7 +35,7 @@ impl Wall {
             user: confinement.user,
             rlimits: confinement.rlimits,
             rules: Rules::prepare(confinement)?,
-            filters: Filters::prepare()?,
+            filter: Filter::prepare()?,
             lacking,
         })
     }
@@ -56,6 +56,6 @@ impl Wall {
         identity::forgo_privileges()?;
         self.rules.raise()?;
         // Last: from here on the list answers, and a limit of core files, for one, is no longer set.
-        self.filters.raise()
+        self.filter.raise()
     }
 }
