@@ -45,33 +45,40 @@ pub(crate) fn compile(list: impl Iterator<Item = Denial>) -> Result<BpfProgram, 
         // Numbers are small; one that is not is no call, and the search never comes to it.
         calls.entry(u32::try_from(denial.number).unwrap_or(u32::MAX)).or_default().push(denial);
     }
-    let calls: Vec<_> = calls
-        .into_iter()
-        .map(|(number, denials)| Ok((number, call(denials)?)))
-        .collect::<Result<_, BackendError>>()?;
+    let mut spans = vec![(0, vec![step(RETURN, libc::SECCOMP_RET_ALLOW)])];
+    for (number, denials) in calls {
+        // What begins at this number is the span of the allowed calls behind the call before it.
+        spans.pop_if(|(first, _)| *first == number);
+        spans.push((number, call(denials)?));
+        spans.push((number.saturating_add(1), vec![step(RETURN, libc::SECCOMP_RET_ALLOW)]));
+    }
+    spans.dedup_by(|next, span| next.1 == span.1);
     let kill = step(RETURN, libc::SECCOMP_RET_KILL_PROCESS);
     let mut program =
         vec![step(LOAD, ARCHITECTURE), branch(EQUAL, OURS, 1, 0), kill.clone(), step(LOAD, NUMBER)];
     #[cfg(target_arch = "x86_64")]
     program.extend([branch(AT_LEAST, X32_BIT, 0, 1), kill]);
-    program.extend(search(&calls));
+    program.extend(search(&spans));
     Ok(program)
 }
 
-/// Finds the call's number among these.
-fn search(calls: &[(u32, BpfProgram)]) -> BpfProgram {
-    let allow = step(RETURN, libc::SECCOMP_RET_ALLOW);
-    match calls {
-        [] => vec![allow],
-        [(number, denied)] => [&[branch(EQUAL, *number, 1, 0), allow][..], denied].concat(),
-        _ => {
-            let (lower, upper) = calls.split_at(calls.len() / 2);
-            let (below, above) = (search(lower), search(upper));
-            // The way to the upper half may be longer than a condition can skip.
+/// Finds what becomes of a call by its number. Each span reaches from its number to that of the next one.
+fn search(spans: &[(u32, BpfProgram)]) -> BpfProgram {
+    let (lower, upper) = match spans {
+        [] => return Vec::new(),
+        [(_, only)] => return only.clone(),
+        _ => spans.split_at(spans.len() / 2),
+    };
+    let (below, above) = (search(lower), search(upper));
+    let start = match u8::try_from(below.len()) {
+        Ok(over) => vec![branch(AT_LEAST, upper[0].0, over, 0)],
+        // A condition cannot skip as much, a jump without one can.
+        Err(_) => {
             let over = u32::try_from(below.len()).unwrap_or(u32::MAX);
-            [&[branch(AT_LEAST, upper[0].0, 0, 1), step(JUMP, over)][..], &below, &above].concat()
+            vec![branch(AT_LEAST, upper[0].0, 0, 1), step(JUMP, over)]
         }
-    }
+    };
+    [start, below, above].concat()
 }
 
 /// What becomes of a call that is in the list.
@@ -96,14 +103,18 @@ fn call(mut denials: Vec<Denial>) -> Result<BpfProgram, BackendError> {
 /// Gives the answer where all of these tests hold, and is left at its end where one does not.
 fn rule(tests: &[Test], answer: &sock_filter) -> Result<BpfProgram, BackendError> {
     let mut program = vec![answer.clone()];
-    for test in tests.iter().rev() {
+    for (at, test) in tests.iter().enumerate().rev() {
         let left = u8::try_from(program.len()).map_err(|_| BackendError::FilterTooLarge(program.len()))?;
-        program.splice(0..0, check(*test, left));
+        let mut check = check(*test, left);
+        if at.checked_sub(1).and_then(|before| leaves(tests[before])).as_ref() == check.first() {
+            check.remove(0);
+        }
+        program.splice(0..0, check);
     }
     Ok(program)
 }
 
-/// Goes on behind itself where the test holds, and `left` instructions further on where it does not.
+/// Goes on behind itself where the test holds, and `left` instructions further on where it does not. Loads first.
 fn check(test: Test, left: u8) -> BpfProgram {
     match test {
         Test::Is(argument, value) => vec![low(argument), branch(EQUAL, value, 0, left)],
@@ -114,6 +125,14 @@ fn check(test: Test, left: u8) -> BpfProgram {
         Test::Given(argument) => {
             vec![low(argument), branch(EQUAL, 0, 0, 2), high(argument), branch(EQUAL, 0, left, 0)]
         }
+    }
+}
+
+/// The load whose value is still there after a test, for the next one of the same argument.
+fn leaves(test: Test) -> Option<sock_filter> {
+    match test {
+        Test::Is(argument, _) | Test::IsNot(argument, _) => Some(low(argument)),
+        Test::Masked(..) | Test::Given(_) => None,
     }
 }
 

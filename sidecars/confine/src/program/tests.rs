@@ -178,9 +178,16 @@ fn a_call_that_is_not_in_the_list_is_let_pass_after_a_few_steps() {
     for number in (0..HIGHEST).filter(|number| list().all(|denial| denial.number != i64::from(*number))) {
         let (answer, steps) = run(&program, &Call::new(number, [u64::MAX; 6]));
         assert_eq!(answer, libc::SECCOMP_RET_ALLOW);
-        // The beginning, two for each level of a tree over some hundred calls, and the end.
-        assert!(steps <= 24, "{number} takes {steps}");
+        // The beginning, one or two for each level of a tree over some hundred spans, and the end.
+        assert!(steps <= 18, "{number} takes {steps}");
     }
+}
+
+/// Installing costs time for each instruction, with every program that is started.
+#[test]
+fn the_program_is_short() {
+    let length = compile(list()).expect("it compiles").len();
+    assert!(length <= 400, "it has {length} instructions");
 }
 
 #[test]
