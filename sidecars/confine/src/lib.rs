@@ -19,5 +19,6 @@ mod wall;
 
 pub use denials::{Answer, Denial, list};
 pub use error::ConfineError;
+pub use identity::empty_bounding_set;
 pub use landlock::landlock_abi;
 pub use wall::Wall;
