@@ -9,7 +9,8 @@ use crate::{identity, landlock, limits, seccomp};
 
 /// Everything that will hold one program, ready to be put in force: opened paths, a compiled filter, numbers.
 ///
-/// Owns one file descriptor (close-on-exec), for as long as it is neither raised nor dropped.
+/// Owns one file descriptor (close-on-exec), for as long as it is neither raised nor dropped; shared with [`Walls`](crate::Walls)
+/// where that made it.
 #[derive(Debug)]
 pub struct Wall {
     user: Option<User>,
@@ -26,6 +27,13 @@ impl Wall {
     /// Landlock ABI below `confinement.landlock_abi`). Where it is not required, the wall is what the kernel can, and
     /// [`Wall::lacking`] says what it is not. A path that is there and cannot be opened is an error in both cases.
     pub fn prepare(confinement: &Confinement) -> Result<Self, ConfineError> {
+        Self::with(confinement, || Rules::prepare(confinement))
+    }
+
+    pub(crate) fn with(
+        confinement: &Confinement,
+        rules: impl FnOnce() -> Result<Rules, ConfineError>,
+    ) -> Result<Self, ConfineError> {
         let lacking: Vec<String> =
             [landlock::lacks(confinement.landlock_abi), seccomp::lacks()].into_iter().flatten().collect();
         if confinement.required && !lacking.is_empty() {
@@ -34,7 +42,7 @@ impl Wall {
         Ok(Self {
             user: confinement.user,
             rlimits: confinement.rlimits,
-            rules: Rules::prepare(confinement)?,
+            rules: rules()?,
             filter: Filter::prepare()?,
             lacking,
         })
