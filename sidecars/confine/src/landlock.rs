@@ -7,16 +7,17 @@
 //! Landlock governs opening, making, moving and removing. It does not govern `stat`, `chdir`, `chmod`, `chown`, `utimes` or
 //! extended attributes: there the owner of a file decides, so what is granted read-only should belong to another user.
 
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
+use minicbor::bytes::ByteVec;
 use packhost_session_protocol::message::Confinement;
-use rustix::fs::{FileType, fstat};
 
 use crate::ConfineError;
+use crate::place::Place;
 use crate::reach::reach;
 
 /// Every right up to this ABI is handled; the library drops what the kernel does not know.
@@ -91,32 +92,61 @@ pub(crate) fn lacks(needed: u32) -> Option<String> {
     })
 }
 
-/// A ruleset in the kernel, not yet in force for anyone.
+/// A ruleset in the kernel, to be put in force any number of times, and what it was made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules(Arc<Made>);
+
 #[derive(Debug)]
-pub(crate) struct Rules(RulesetCreated);
+struct Made {
+    ruleset: RulesetCreated,
+    distrusted: Option<u32>,
+    read_only: Vec<ByteVec>,
+    read_write: Vec<ByteVec>,
+    /// Where the paths led, in their order.
+    places: Vec<Option<Place>>,
+}
 
 impl Rules {
     pub(crate) fn prepare(confinement: &Confinement) -> Result<Self, ConfineError> {
-        let mut rules = Ruleset::default()
+        let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(NEWEST))?
             .scope(Scope::from_all(NEWEST))?
             .create()?;
-        // Links of root are everywhere, and lead where the image or the host says.
-        let distrusted = confinement.user.map(|user| user.uid).filter(|uid| *uid != 0);
-        let always = ALWAYS.iter().map(|(path, rights)| (path.as_bytes(), *rights));
-        let read_only = confinement.read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
-        let read_write = confinement.read_write.iter().map(|path| (path.as_slice(), READ_WRITE));
-        for (path, rights) in always.chain(read_only).chain(read_write) {
-            if let Some(file) = reach(path, distrusted)? {
-                rules = grant(rules, file, rights)?;
-            }
+        let distrusted = distrusted(confinement);
+        let mut places = Vec::new();
+        for (path, rights) in grants(&confinement.read_only, &confinement.read_write) {
+            let Some(file) = reach(path, distrusted)? else {
+                places.push(None);
+                continue;
+            };
+            let place = Place::of(&file).map_err(ConfineError::kernel("statx"))?;
+            ruleset = ruleset.add_rule(PathBeneath::new(file, rights_on(place, rights)))?;
+            places.push(Some(place));
         }
-        Ok(Self(rules))
+        let (read_only, read_write) = (confinement.read_only.clone(), confinement.read_write.clone());
+        Ok(Self(Arc::new(Made { ruleset, distrusted, read_only, read_write, places })))
+    }
+
+    /// Whether they were made of the same paths, for a user whose links are followed as far.
+    pub(crate) fn are_for(&self, confinement: &Confinement) -> bool {
+        self.0.distrusted == distrusted(confinement)
+            && self.0.read_only == confinement.read_only
+            && self.0.read_write == confinement.read_write
+    }
+
+    /// Whether each path leads to where it led. The rules keep the kernel from giving a file's number to another one.
+    ///
+    /// Links are followed here whose ever they are: one that leads to the same file changes nothing of what is granted.
+    pub(crate) fn hold(&self) -> bool {
+        let paths = grants(&self.0.read_only, &self.0.read_write).map(|(path, _)| Place::at(path));
+        paths.zip(&self.0.places).all(|(now, then)| now == Ok(*then))
     }
 
     pub(crate) fn raise(self) -> Result<(), ConfineError> {
-        let status = self.0.restrict_self()?;
+        let ruleset = self.0.ruleset.try_clone();
+        let ruleset = ruleset.map_err(|source| ConfineError::Kernel { asked: "fcntl(F_DUPFD)", source })?;
+        let status = ruleset.restrict_self()?;
         if landlock_abi() > 0 && status.ruleset == RulesetStatus::NotEnforced {
             return Err(ConfineError::NotEnforced("Landlock"));
         }
@@ -124,18 +154,24 @@ impl Rules {
     }
 }
 
+/// The user whose links are not followed. Those of root are everywhere, and lead where the image or the host says.
+fn distrusted(confinement: &Confinement) -> Option<u32> {
+    confinement.user.map(|user| user.uid).filter(|uid| *uid != 0)
+}
+
+fn grants<'p>(
+    read_only: &'p [ByteVec],
+    read_write: &'p [ByteVec],
+) -> impl Iterator<Item = (&'p [u8], BitFlags<AccessFs>)> {
+    let always = ALWAYS.iter().map(|(path, rights)| (path.as_bytes(), *rights));
+    let read_only = read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
+    let read_write = read_write.iter().map(|path| (path.as_slice(), READ_WRITE));
+    always.chain(read_only).chain(read_write)
+}
+
 /// Some rights are of directories only, and the kernel refuses a rule that gives them to a file.
-fn grant(
-    rules: RulesetCreated,
-    file: OwnedFd,
-    rights: BitFlags<AccessFs>,
-) -> Result<RulesetCreated, ConfineError> {
-    let stat = fstat(&file).map_err(ConfineError::kernel("fstat"))?;
-    let rights = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => rights,
-        _ => rights & AccessFs::from_file(NEWEST),
-    };
-    Ok(rules.add_rule(PathBeneath::new(file, rights))?)
+fn rights_on(place: Place, rights: BitFlags<AccessFs>) -> BitFlags<AccessFs> {
+    if place.directory { rights } else { rights & AccessFs::from_file(NEWEST) }
 }
 
 #[cfg(test)]

@@ -10,13 +10,18 @@ compile_error!("packhost-confine knows the system calls of Linux on x86_64 and a
 mod denials;
 mod error;
 mod identity;
+mod kept;
 mod landlock;
 mod limits;
+mod place;
+mod program;
 mod reach;
 mod seccomp;
 mod wall;
 
 pub use denials::{Answer, Denial, list};
 pub use error::ConfineError;
+pub use identity::empty_bounding_set;
+pub use kept::{KEPT, Walls};
 pub use landlock::landlock_abi;
 pub use wall::Wall;

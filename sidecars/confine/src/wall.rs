@@ -4,28 +4,36 @@ use packhost_session_protocol::message::{Confinement, Rlimits, User};
 
 use crate::ConfineError;
 use crate::landlock::Rules;
-use crate::seccomp::Filters;
+use crate::seccomp::Filter;
 use crate::{identity, landlock, limits, seccomp};
 
-/// Everything that will hold one program, ready to be put in force: opened paths, compiled filters, numbers.
+/// Everything that will hold one program, ready to be put in force: opened paths, a compiled filter, numbers.
 ///
-/// Owns one file descriptor (close-on-exec), for as long as it is neither raised nor dropped.
+/// Owns one file descriptor (close-on-exec), for as long as it is neither raised nor dropped; shared with [`Walls`](crate::Walls)
+/// where that made it.
 #[derive(Debug)]
 pub struct Wall {
     user: Option<User>,
     rlimits: Rlimits,
     rules: Rules,
-    filters: Filters,
+    filter: Filter,
     lacking: Vec<String>,
 }
 
 impl Wall {
-    /// Opens the paths and compiles the filters.
+    /// Opens the paths and compiles the filter.
     ///
     /// Fails when `confinement.required` and the kernel cannot hold a program so ([`ConfineError::Lacking`]: no seccomp, or a
     /// Landlock ABI below `confinement.landlock_abi`). Where it is not required, the wall is what the kernel can, and
     /// [`Wall::lacking`] says what it is not. A path that is there and cannot be opened is an error in both cases.
     pub fn prepare(confinement: &Confinement) -> Result<Self, ConfineError> {
+        Self::with(confinement, || Rules::prepare(confinement))
+    }
+
+    pub(crate) fn with(
+        confinement: &Confinement,
+        rules: impl FnOnce() -> Result<Rules, ConfineError>,
+    ) -> Result<Self, ConfineError> {
         let lacking: Vec<String> =
             [landlock::lacks(confinement.landlock_abi), seccomp::lacks()].into_iter().flatten().collect();
         if confinement.required && !lacking.is_empty() {
@@ -34,8 +42,8 @@ impl Wall {
         Ok(Self {
             user: confinement.user,
             rlimits: confinement.rlimits,
-            rules: Rules::prepare(confinement)?,
-            filters: Filters::prepare()?,
+            rules: rules()?,
+            filter: Filter::prepare()?,
             lacking,
         })
     }
@@ -56,6 +64,6 @@ impl Wall {
         identity::forgo_privileges()?;
         self.rules.raise()?;
         // Last: from here on the list answers, and a limit of core files, for one, is no longer set.
-        self.filters.raise()
+        self.filter.raise()
     }
 }

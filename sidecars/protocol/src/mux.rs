@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufStream, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -73,6 +73,9 @@ impl Mux {
             Role::Host => (yamux::Mode::Client, limits::HOST_STREAMS),
             Role::Supervisor => (yamux::Mode::Server, limits::SUPERVISOR_STREAMS),
         };
+        // yamux writes a frame in two parts and then flushes, and reads it in two: so each is one system call, and wakes the
+        // other side once.
+        let io = BufStream::with_capacity(BUFFERED, BUFFERED, io);
         let connection = yamux::Connection::new(io.compat(), config(), mode);
         let (commands, asked) = mpsc::channel(1);
         let (inbound, streams) = mpsc::channel(UNTAKEN);
@@ -200,6 +203,9 @@ where
     }
     why
 }
+
+/// Bytes that are gathered each way between yamux and the byte stream. Longer pieces go past it.
+const BUFFERED: usize = 4 * 1024;
 
 /// How long a connection that this side closes gets to send what was written before.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(1);

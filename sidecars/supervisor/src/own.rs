@@ -14,6 +14,8 @@ pub(crate) fn settle(keep: Option<RawFd>) -> io::Result<()> {
     signals::reset()?;
     // Its descriptors, environment and memory are none of its children's business, also where they are the same user.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // Nothing that is started here may ever have any of them, and each program would have to do it again.
+    packhost_confine::empty_bounding_set().map_err(io::Error::other)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())

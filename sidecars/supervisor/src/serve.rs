@@ -15,8 +15,9 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 
 use crate::options::{Listen, Serve};
 use crate::proxy::Proxy;
@@ -39,8 +40,9 @@ pub(crate) fn run(options: Serve) -> io::Result<u8> {
         Listen::Path(_) => None,
     };
     own::settle(inherited)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let code = LocalSet::new().block_on(&runtime, async {
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
+    let code = runtime.block_on(async {
         let listener = UnixListener::from_std(listen(&options.listen)?)?;
         let (egress, route) = watch::channel(None);
         let proxy = options.proxy_port.map(|port| proxy(port, route)).transpose()?;

@@ -3,6 +3,7 @@
 
 mod calls;
 mod files;
+mod kept;
 mod limits;
 #[cfg(target_arch = "x86_64")]
 mod page;
@@ -15,6 +16,7 @@ mod sockets;
 fn main() -> std::process::ExitCode {
     scene::main(&[
         files::SCENES,
+        kept::SCENES,
         calls::SCENES,
         privileges::SCENES,
         processes::SCENES,

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use packhost_session_protocol::limits;
@@ -10,6 +9,11 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
+
+thread_local! {
+    /// What is read is first here. Not on the stack, whose pages would all be touched, and be copied after each fork.
+    static PIECE: RefCell<Vec<u8>> = RefCell::new(vec![0; limits::DATA]);
+}
 
 /// One output of a program.
 #[derive(Debug, Default)]
@@ -126,13 +130,19 @@ impl Output {
     }
 
     fn read(&self, from: &OwnedFd, room: usize) -> Result<(), Errno> {
-        let mut piece = [MaybeUninit::uninit(); limits::DATA];
-        match rustix::io::read(from, &mut piece[..room]) {
-            Ok(([], _)) => self.ended.set(true),
-            Ok((read, _)) => self.kept.borrow_mut().bytes.extend(&*read),
+        match PIECE.with_borrow_mut(|piece| self.read_into(&mut piece[..room], from)) {
+            Ok(()) => {}
             // What a terminal says once nobody has it open.
             Err(Errno::IO) => self.ended.set(true),
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn read_into(&self, piece: &mut [u8], from: &OwnedFd) -> Result<(), Errno> {
+        match rustix::io::read(from, &mut *piece)? {
+            0 => self.ended.set(true),
+            read => self.kept.borrow_mut().bytes.extend(&piece[..read]),
         }
         Ok(())
     }

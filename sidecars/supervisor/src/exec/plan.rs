@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use minicbor::bytes::ByteVec;
-use packhost_confine::Wall;
+use packhost_confine::{Wall, Walls};
 use packhost_session_protocol::limits;
 use packhost_session_protocol::message::{Fault, Refusal, Start};
 
@@ -25,7 +25,7 @@ pub(super) struct Plan {
 }
 
 /// Checks what the host asks for.
-pub(super) fn plan(start: &Start, proxy_port: Option<u16>) -> Result<Plan, Refusal> {
+pub(super) fn plan(start: &Start, proxy_port: Option<u16>, walls: &mut Walls) -> Result<Plan, Refusal> {
     let Some(program) = start.argv.first().filter(|program| !program.is_empty()) else {
         return Err(malformed("a program needs a name: the first of its arguments"));
     };
@@ -50,7 +50,8 @@ pub(super) fn plan(start: &Start, proxy_port: Option<u16>) -> Result<Plan, Refus
         argv: texts(&start.argv)?,
         env,
         cwd: text(&start.cwd)?,
-        wall: Wall::prepare(&start.confinement)
+        wall: walls
+            .prepare(&start.confinement)
             .map_err(|error| Refusal::new(Fault::NotConfined, error.to_string()))?,
     })
 }

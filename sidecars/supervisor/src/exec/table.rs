@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use packhost_confine::Walls;
 use packhost_session_protocol::limits;
 use packhost_session_protocol::message::{Attach, ExecId, Fault, Refusal, RunningExecs, Start};
 use tokio::io::Interest;
@@ -32,6 +33,7 @@ pub(crate) struct Execs {
     reaper: Rc<Reaper>,
     killed: Rc<Killed>,
     proxy_port: Option<u16>,
+    walls: RefCell<Walls>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,8 @@ enum Slot {
 impl Execs {
     /// No programs yet. What is started gets its end from this reaper, and is told of the proxy on this port.
     pub(crate) fn new(reaper: Rc<Reaper>, proxy_port: Option<u16>) -> Rc<Self> {
-        Rc::new(Self { programs: RefCell::default(), reaper, killed: Rc::new(Killed::find()), proxy_port })
+        let (programs, walls) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { programs, reaper, killed: Rc::new(Killed::find()), proxy_port, walls })
     }
 
     /// All of them.
@@ -119,7 +122,7 @@ impl Execs {
     }
 
     async fn begin(self: &Rc<Self>, start: Start) -> Result<Rc<Program>, Refusal> {
-        let plan = plan::plan(&start, self.proxy_port)?;
+        let plan = plan::plan(&start, self.proxy_port, &mut self.walls.borrow_mut())?;
         let spawned = spawn::spawn(&start, plan)?;
         let gone = self.reaper.child(spawned.keeper);
         // From here on, a socket to the keeper that is dropped ends the program.
