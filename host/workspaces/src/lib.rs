@@ -6,6 +6,7 @@
 
 mod measure;
 mod name;
+mod removal;
 mod table;
 
 use std::fs::{self, DirBuilder};
@@ -148,14 +149,13 @@ impl Workspaces {
     /// # Errors
     /// When something of it cannot be removed; it may be asked again.
     pub fn remove(&self, name: &WorkspaceName) -> Result<bool, WorkspaceError> {
-        let dir = self.dir.join(name.as_str());
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(WorkspaceError::File { path: dir, source: error });
-            }
-            _ => {}
-        }
+        self.empty(name)?;
         Ok(self.database.write(|sql| table::remove(sql, name))?)
+    }
+
+    fn empty(&self, name: &WorkspaceName) -> Result<(), WorkspaceError> {
+        let dir = self.dir.join(name.as_str());
+        removal::remove_tree(&dir).map_err(|source| WorkspaceError::File { path: dir, source })
     }
 
     /// Removes those that were not used for too long, and directories that belong to none. `in_use` are left alone,

@@ -70,6 +70,51 @@ fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
     assert!(busy.dir.exists() && touched.dir.exists() && young.dir.exists() && foreign.exists());
 }
 
+/// A chain of directories, each in the one before: longer than a path may be.
+fn chain(top: &Path, levels: usize) {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    let open = |at: std::os::fd::BorrowedFd<'_>, path: &Path| {
+        openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("opened")
+    };
+    let mut at = open(CWD, top);
+    for _ in 0..levels {
+        mkdirat(&at, "d", Mode::RWXU).expect("made");
+        at = open(std::os::fd::AsFd::as_fd(&at), Path::new("d"));
+    }
+}
+
+#[test]
+fn a_tree_of_any_depth_is_removed() {
+    // In memory: so many directories take a disk half a minute.
+    let state = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let workspaces = open(state.path(), Bounds::default());
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    // The standard library's way needs a descriptor and a piece of stack for each: it fails, or ends the process.
+    chain(&made.dir, 20_000);
+    fs::write(made.dir.join(".removed-1"), "in the way").expect("written");
+    fs::create_dir_all(made.dir.join("d/d/beside/below")).expect("made");
+    symlink(state.path(), made.dir.join("d/link")).expect("linked");
+    assert!(workspaces.remove(&made.name).expect("removed"));
+    assert!(!made.dir.exists() && state.path().exists());
+}
+
+#[test]
+fn a_directory_that_was_closed_hides_nothing_and_is_removed() {
+    let closed = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("closed");
+    let state = state();
+    let workspaces = open(state.path(), Bounds::default());
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::create_dir_all(made.dir.join("a/b")).expect("made");
+    fs::write(made.dir.join("a/b/c"), vec![1; 100_000]).expect("written");
+    closed(&made.dir.join("a/b"));
+    closed(&made.dir.join("a"));
+    // Root looks into it all the same.
+    let found = measure(&made.dir, Measured { bytes: 1 << 40, entries: 1 << 40 }).expect("measured");
+    assert!(found.bytes >= 100_000, "{found:?}");
+    assert!(workspaces.remove(&made.name).expect("removed"));
+    assert!(!made.dir.exists());
+}
+
 #[test]
 fn a_directory_that_was_lost_is_made_again() {
     let state = state();
