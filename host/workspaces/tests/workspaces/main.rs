@@ -70,6 +70,34 @@ fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
     assert!(busy.dir.exists() && touched.dir.exists() && young.dir.exists() && foreign.exists());
 }
 
+#[test]
+fn a_workspace_that_is_used_while_it_is_swept_is_kept() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::write(made.dir.join("a"), "kept").expect("writable");
+    let used_now = |name: &WorkspaceName| {
+        workspaces.find(&Caller::local(), name.as_str(), at(200)).expect("found");
+        false
+    };
+    assert_eq!(workspaces.sweep(at(200), used_now).expect("swept"), 0);
+    assert_eq!(fs::read_to_string(made.dir.join("a")).expect("there"), "kept");
+}
+
+#[test]
+fn a_caller_who_has_as_many_as_it_may_gets_the_place_of_one_that_was_not_used_for_long() {
+    let state = state();
+    let bounds = Bounds { per_caller: 2, unused: Duration::from_secs(100) };
+    let workspaces = open(state.path(), bounds);
+    let old = workspaces.fresh(&Caller::local(), at(0)).expect("one");
+    let foreign = workspaces.fresh(&Caller::token("bob"), at(0)).expect("another's");
+    let young = workspaces.fresh(&Caller::local(), at(150)).expect("two");
+    workspaces.fresh(&Caller::local(), at(200)).expect("in place of the old one");
+    assert!(!old.dir.exists() && young.dir.exists() && foreign.dir.exists());
+    let more = workspaces.fresh(&Caller::local(), at(200));
+    assert!(matches!(more, Err(WorkspaceError::TooMany { most: 2 })), "{more:?}");
+}
+
 /// A chain of directories, each in the one before: longer than a path may be.
 fn chain(top: &Path, levels: usize) {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -100,7 +128,7 @@ fn a_tree_of_any_depth_is_removed() {
 
 #[test]
 fn a_directory_that_was_closed_hides_nothing_and_is_removed() {
-    let closed = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("closed");
+    let closed = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("closed");
     let state = state();
     let workspaces = open(state.path(), Bounds::default());
     let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
