@@ -6,6 +6,7 @@
 
 mod measure;
 mod name;
+mod removal;
 mod table;
 
 use std::fs::{self, DirBuilder};
@@ -109,14 +110,26 @@ impl Workspaces {
     /// [`WorkspaceError::TooMany`], and what keeps it from being made.
     pub fn fresh(&self, owner: &Caller, now: SystemTime) -> Result<Workspace, WorkspaceError> {
         let name = WorkspaceName::fresh();
-        let most = self.bounds.per_caller;
-        self.database.write(|sql| match table::count(sql, owner)? < most {
-            true => Ok(table::put(sql, &name, owner, milliseconds(now))?),
-            false => Err(WorkspaceError::TooMany { most }),
-        })?;
+        if let Err(refused) = self.enter(&name, owner, now) {
+            // Those that nobody has used for so long make room, also where nobody sweeps.
+            let WorkspaceError::TooMany { .. } = refused else { return Err(refused) };
+            let oldest = self.oldest(now);
+            for old in self.list(Some(owner))?.into_iter().filter(|one| one.used < oldest) {
+                self.expire(&old.name, oldest)?;
+            }
+            self.enter(&name, owner, now)?;
+        }
         let dir = self.dir.join(name.as_str());
         make(&dir, false).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
         Ok(Workspace { name, dir })
+    }
+
+    fn enter(&self, name: &WorkspaceName, owner: &Caller, now: SystemTime) -> Result<(), WorkspaceError> {
+        let most = self.bounds.per_caller;
+        self.database.write(|sql| match table::count(sql, owner)? < most {
+            true => Ok(table::put(sql, name, owner, milliseconds(now))?),
+            false => Err(WorkspaceError::TooMany { most }),
+        })
     }
 
     /// The one of that name, which counts as used now.
@@ -148,14 +161,13 @@ impl Workspaces {
     /// # Errors
     /// When something of it cannot be removed; it may be asked again.
     pub fn remove(&self, name: &WorkspaceName) -> Result<bool, WorkspaceError> {
-        let dir = self.dir.join(name.as_str());
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(WorkspaceError::File { path: dir, source: error });
-            }
-            _ => {}
-        }
+        self.empty(name)?;
         Ok(self.database.write(|sql| table::remove(sql, name))?)
+    }
+
+    fn empty(&self, name: &WorkspaceName) -> Result<(), WorkspaceError> {
+        let dir = self.dir.join(name.as_str());
+        removal::remove_tree(&dir).map_err(|source| WorkspaceError::File { path: dir, source })
     }
 
     /// Removes those that were not used for too long, and directories that belong to none. `in_use` are left alone,
@@ -168,21 +180,37 @@ impl Workspaces {
         now: SystemTime,
         in_use: impl Fn(&WorkspaceName) -> bool,
     ) -> Result<usize, WorkspaceError> {
-        let oldest = milliseconds(now.checked_sub(self.bounds.unused).unwrap_or(UNIX_EPOCH));
+        let oldest = self.oldest(now);
         // Directories first: one that is made meanwhile has its row already, or is not in this list.
         let dirs = directories(&self.dir)?;
         let listed = self.list(None)?;
         let known = |name: &WorkspaceName| listed.iter().any(|one| one.name == *name);
-        let old = listed.iter().filter(|one| one.used < oldest).map(|one| one.name.clone());
-        let stray = dirs.into_iter().filter(|name| !known(name));
+        let old = listed.iter().filter(|one| one.used < oldest).map(|one| (one.name.clone(), true));
+        let stray = dirs.into_iter().filter(|name| !known(name)).map(|name| (name, false));
         let mut gone = 0;
-        for name in old.chain(stray).filter(|name| !in_use(name)) {
-            match self.remove(&name) {
-                Ok(_) => gone += 1,
+        for (name, has_row) in old.chain(stray).filter(|(name, _)| !in_use(name)) {
+            let removed = if has_row { self.expire(&name, oldest) } else { self.empty(&name).map(|()| true) };
+            match removed {
+                Ok(removed) => gone += usize::from(removed),
                 Err(error) => tracing::warn!(%name, %error, "a workspace cannot be removed"),
             }
         }
         Ok(gone)
+    }
+
+    /// Removes one that was last used before then, unless it has been used again meanwhile. Its row first: from then on nobody
+    /// finds it, and what is left of its directory is a stray.
+    fn expire(&self, name: &WorkspaceName, oldest: u64) -> Result<bool, WorkspaceError> {
+        let expired = self.database.write(|sql| table::expire(sql, name, oldest))?;
+        if expired {
+            self.empty(name)?;
+        }
+        Ok(expired)
+    }
+
+    /// When one has to have been used to be kept.
+    fn oldest(&self, now: SystemTime) -> u64 {
+        milliseconds(now.checked_sub(self.bounds.unused).unwrap_or(UNIX_EPOCH))
     }
 }
 

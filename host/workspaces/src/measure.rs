@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
-/// How deep directories are followed. What is deeper counts as over every quota.
-const DEPTH: usize = 512;
+/// How deep directories are followed. What is deeper counts as over every quota. Each level is a descriptor of the host while
+/// it is looked at, and calls are looked at side by side.
+const DEPTH: usize = 128;
 
 /// What is in a directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,16 +21,22 @@ pub struct Measured {
     pub entries: u64,
 }
 
+/// More than any quota.
+const OVER: Measured = Measured { bytes: u64::MAX, entries: u64::MAX };
+
 /// Measures a directory without following a link, and stops as soon as it holds more than `most` bytes or entries: what is
 /// returned is then more than that, and not all.
 ///
 /// # Errors
 ///
-/// When the directory itself cannot be read. What vanishes while it is looked at counts for nothing.
+/// When the directory itself cannot be read, or the host has no descriptor left. What vanishes while it is looked at counts for
+/// nothing; a directory that cannot be looked into, as its owner has closed it, counts as over every quota.
 pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
     let mut sum = Measured::default();
     let mut open: Vec<Dir> = vec![Dir::new(OwnedFd::from(File::open(dir)?))?];
-    while let Some(at) = open.last_mut() {
+    loop {
+        let depth = open.len();
+        let Some(at) = open.last_mut() else { break };
         let Some(entry) = at.read() else {
             open.pop();
             continue;
@@ -50,10 +58,16 @@ pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
             continue;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Ok(below) = rustix::fs::openat(fd, entry.file_name(), flags, Mode::empty()) else { continue };
-        if open.len() == DEPTH {
-            return Ok(Measured { bytes: u64::MAX, entries: u64::MAX });
+        if depth == DEPTH {
+            return Ok(OVER);
         }
+        let below = match rustix::fs::openat(fd, entry.file_name(), flags, Mode::empty()) {
+            Ok(below) => below,
+            // Something else has its name by now.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(OVER),
+            Err(error) => return Err(error.into()),
+        };
         open.push(Dir::new(below)?);
     }
     Ok(sum)

@@ -64,3 +64,9 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
 pub(crate) fn remove(sql: &Transaction<'_>, name: &WorkspaceName) -> Result<bool, StateError> {
     Ok(sql.execute("DELETE FROM workspaces WHERE name = ?1", [name.as_str()])? > 0)
 }
+
+/// Removes one that was not used since then; whether it was.
+pub(crate) fn expire(sql: &Transaction<'_>, name: &WorkspaceName, oldest: u64) -> Result<bool, StateError> {
+    let delete = "DELETE FROM workspaces WHERE name = ?1 AND used_at < ?2";
+    Ok(sql.execute(delete, params![name.as_str(), oldest])? > 0)
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use packhost_core::{Caller, ErrorCode, Failure, PackName};
 use packhost_manifest::{Grants, Limits, SessionGrant};
 use packhost_session_protocol::message::{Confinement, Entry, Exit, Get, List, Put};
-use packhost_sessions::link::{Command, Exec, Link};
+use packhost_sessions::link::{Command, Exec, Link, LinkError};
 use packhost_sessions::{Chosen, Held, Sessions};
 use packhost_workspaces::Workspace;
 use serde::Serialize;
@@ -167,8 +167,12 @@ impl CallSession {
         let link = self.link().await?.clone();
         let full = self.watch();
         // Until it has ended by itself: a call that is cut off here leaves a program, and the sandbox goes with it.
-        self.spoilt = true;
-        let exec = link.exec(command).await.map_err(refusal::link)?;
+        let before = std::mem::replace(&mut self.spoilt, true);
+        let exec = link.exec(command).await.map_err(|error| {
+            // Nothing was started.
+            self.spoilt = before || !matches!(error, LinkError::Refused(_));
+            refusal::link(error)
+        })?;
         if let Some(used) = &mut self.used {
             used.execs += 1;
         }
@@ -176,7 +180,8 @@ impl CallSession {
             ran = to_the_end(exec, input, most) => ran.map_err(refusal::link)?,
             most = full => return Err(workspace::full(most)),
         };
-        self.spoilt = ran.exit.out_of_memory;
+        // What an earlier program of this call has spoilt stays so.
+        self.spoilt = before || ran.exit.out_of_memory;
         Ok(ran)
     }
 
@@ -313,11 +318,7 @@ impl CallSession {
 }
 
 /// Writes the input, reads the outputs, and waits for the end of a program.
-async fn to_the_end(
-    mut exec: Exec,
-    input: Vec<u8>,
-    most: usize,
-) -> Result<Ran, packhost_sessions::link::LinkError> {
+async fn to_the_end(mut exec: Exec, input: Vec<u8>, most: usize) -> Result<Ran, LinkError> {
     let (stdin, stdout, stderr) = (exec.stdin(), exec.stdout(), exec.stderr());
     let feed = async move {
         let Some(mut stdin) = stdin else { return };

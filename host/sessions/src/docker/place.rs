@@ -3,12 +3,12 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use tokio::net::UnixStream;
 
 use super::settings::Supervisor;
@@ -26,8 +26,6 @@ pub(super) const SOCKET: &str = "/.packhost/run/socket";
 
 /// How old a directory without a container has to be before it is taken for left over: older than any making of a sandbox.
 const LEFT_OVER: Duration = Duration::from_secs(600);
-/// The longest path of a socket: `sun_path` of unix(7), with its last zero.
-const SUN_PATH: usize = 107;
 
 /// The directory of all sandboxes of this host.
 #[derive(Debug)]
@@ -123,15 +121,15 @@ impl Places {
         }
     }
 
-    /// Connects to a sandbox's socket.
+    /// Connects to a sandbox's socket. The directory is the supervisor's to write, so a link there is not followed: it could
+    /// lead to any other socket of this host. By way of a descriptor, which also is short enough for an address (unix(7)).
     pub(super) async fn connect(&self, id: &SandboxId) -> io::Result<UnixStream> {
-        let path = self.of(id).join("socket");
-        if path.as_os_str().as_bytes().len() <= SUN_PATH {
-            return UnixStream::connect(path).await;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let socket = openat(CWD, self.of(id).join("socket"), flags, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&socket)?.st_mode) != FileType::Socket {
+            return Err(io::Error::other("what the sandbox has in place of its socket is none"));
         }
-        // Too long for an address: by way of the directory, which the kernel names shorter.
-        let directory = File::open(self.of(id))?;
-        UnixStream::connect(format!("/proc/self/fd/{}/socket", directory.as_raw_fd())).await
+        UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
     }
 
     fn make_root(&self) -> io::Result<()> {
@@ -145,5 +143,32 @@ impl Places {
             }
             _ => RuntimeError::Failed(format!("{}: {error}", path.display())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_in_place_of_the_socket_leads_nowhere() {
+        let room = tempfile::tempdir().expect("a directory");
+        let (id, root) = (SandboxId::fresh(), rustix::process::geteuid().as_raw());
+        // Longer than the address of a socket.
+        let places = Places::new(room.path().join("x".repeat(120)), Supervisor::Bytes(b""));
+        let place = places.make(&id, root).expect("made");
+        let _engine = UnixListener::bind(room.path().join("engine")).expect("listens");
+        symlink(room.path().join("engine"), place.join("socket")).expect("linked");
+        places.connect(&id).await.expect_err("it is another's socket");
+        fs::remove_file(place.join("socket")).expect("removed");
+        fs::write(place.join("socket"), "").expect("written");
+        places.connect(&id).await.expect_err("it is none");
+        fs::remove_file(place.join("socket")).expect("removed");
+        std::env::set_current_dir(&place).expect("there");
+        let _own = UnixListener::bind("socket").expect("listens");
+        places.connect(&id).await.expect("its own");
     }
 }

@@ -78,7 +78,7 @@ impl Held {
         kept.gate.open(None);
         let now = SystemTime::now();
         let idle = self.need.idle;
-        if idle.is_zero() || kept.ends <= now || kept.is_lost() {
+        if idle.is_zero() || kept.key.is_none() || kept.ends <= now || kept.is_lost() {
             self.shared.end(kept.id, kept.chosen.backend);
             return;
         }

@@ -17,7 +17,8 @@ pub(super) struct Kept {
     pub(super) id: SandboxId,
     pub(super) owner: Caller,
     pub(super) pack: PackName,
-    pub(super) key: Key,
+    /// None for one that nobody else can use.
+    pub(super) key: Option<Key>,
     pub(super) link: Link,
     pub(super) gate: Arc<Gate>,
     pub(super) chosen: Chosen,
@@ -45,7 +46,7 @@ impl Idle {
 
     /// The one that was used last: the others go sooner.
     pub(super) fn take(&mut self, key: Key) -> Option<Kept> {
-        let at = self.0.iter().rposition(|kept| kept.key == key)?;
+        let at = self.0.iter().rposition(|kept| kept.key == Some(key))?;
         Some(self.0.remove(at))
     }
 

@@ -155,11 +155,13 @@ impl Sessions {
     /// Why there is none. Nothing is left of it then.
     pub async fn acquire(&self, need: Need) -> Result<Held, SessionError> {
         let key = need.key();
-        while let Some(kept) = self.0.take_idle(key) {
+        while let Some(kept) = key.and_then(|key| self.0.take_idle(key)) {
+            // Whoever asks may go away while its supervisor is silent, and it is out of the idle ones already.
+            let unless_held = held::EndOnDrop::new(Arc::clone(&self.0), kept.id.clone(), kept.chosen.backend);
             if kept.link.ping().await.is_ok() {
+                unless_held.forget();
                 return Ok(Held::again(Arc::clone(&self.0), kept, need));
             }
-            self.0.end(kept.id, kept.chosen.backend);
         }
         self.0.make(key, need).await
     }
@@ -210,7 +212,7 @@ impl Shared {
     }
 
     /// A new session. Its row is there before its sandbox is: what is cut off in between is found.
-    async fn make(self: &Arc<Self>, key: need::Key, need: Need) -> Result<Held, SessionError> {
+    async fn make(self: &Arc<Self>, key: Option<need::Key>, need: Need) -> Result<Held, SessionError> {
         let mut passed = Vec::new();
         for backend in need.on.iter().copied() {
             let runtime = match choose::usable(self.runtime(backend), backend, &need).await {
@@ -246,14 +248,18 @@ impl Shared {
     ) -> Result<(SandboxId, Link, Arc<Gate>, SystemTime), SessionError> {
         let spec = choose::spec(image, need, self.settings.orphaned_after);
         let (id, ends) = (spec.id.clone(), SystemTime::now() + need.lifetime);
+        // Its row may be there as soon as it is being written, whether or not somebody still waits for that.
+        let unless_done = held::EndOnDrop::new(Arc::clone(self), id.clone(), runtime.backend());
         if let Err(refused) = self.enter(runtime.backend(), &spec, need, ends).await {
             // One that waits for a call that may never come makes room for one that is here.
             let oldest = self.idle().take_oldest(&need.owner, &need.pack);
-            let (SessionError::TooMany { .. }, Some(kept)) = (&refused, oldest) else { return Err(refused) };
+            let (SessionError::TooMany { .. }, Some(kept)) = (&refused, oldest) else {
+                unless_done.forget();
+                return Err(refused);
+            };
             Arc::clone(self).end_now(kept.id, kept.chosen.backend).await;
             self.enter(runtime.backend(), &spec, need, ends).await?;
         }
-        let unless_done = held::EndOnDrop::new(Arc::clone(self), id.clone(), runtime.backend());
         runtime.create(&spec).await?;
         let gate = Arc::new(Gate::default());
         let leaves: Arc<dyn crate::link::Leaves> = gate.clone();

@@ -54,10 +54,10 @@ pub struct NamedImage {
 pub(super) struct Key(Digest);
 
 impl Need {
-    /// Everything counts: a session is never used for another owner, pack, workspace or rule than it was made for.
-    pub(super) fn key(&self) -> Key {
-        // A need has nothing in it that JSON cannot say.
-        Key(Digest::of(&serde_json::to_vec(self).unwrap_or_default()))
+    /// Everything counts: a session is never used for another owner, pack, workspace or rule than it was made for. None for
+    /// a need that cannot be told from others, as JSON has no word for a path that is not UTF-8: it gets a session of its own.
+    pub(super) fn key(&self) -> Option<Key> {
+        serde_json::to_vec(self).ok().map(|all| Key(Digest::of(&all)))
     }
 
     /// What the sandbox could be made of on this backend, the best first.
@@ -74,4 +74,48 @@ impl Need {
 
 fn owner<S: serde::Serializer>(caller: &Caller, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(caller.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+    use crate::spec::Access;
+
+    fn need(owner: Caller, host: &[u8]) -> Need {
+        let host = PathBuf::from(std::ffi::OsString::from_vec(host.to_vec()));
+        Need {
+            owner,
+            pack: "python.run".parse().expect("a name"),
+            on: vec![Backend::Process],
+            image: None,
+            host_files: Vec::new(),
+            limits: SandboxLimits {
+                cpu_millis: 1000,
+                memory: 1 << 30,
+                processes: 10,
+                disk: 1 << 20,
+                open_files: 64,
+            },
+            mounts: vec![Mount { host, inside: "/workspace".into(), access: Access::ReadWrite }],
+            scratch: Vec::new(),
+            workspace: None,
+            rules: String::new(),
+            idle: Duration::from_secs(1),
+            lifetime: Duration::from_secs(1),
+            most: 1,
+        }
+    }
+
+    #[test]
+    fn needs_of_two_callers_are_never_the_same_whatever_the_bytes_of_a_path() {
+        let (ada, bob) = (Caller::local(), Caller::token("bob"));
+        let key = |owner: &Caller, host| need(owner.clone(), host).key();
+        assert!(key(&ada, b"/state/a").is_some());
+        assert_eq!(key(&ada, b"/state/a"), key(&ada, b"/state/a"));
+        assert_ne!(key(&ada, b"/state/a"), key(&bob, b"/state/a"));
+        assert_ne!(key(&ada, b"/state/a"), key(&ada, b"/state/b"));
+        assert_eq!(key(&ada, b"/state/\xff"), None);
+    }
 }

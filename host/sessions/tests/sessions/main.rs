@@ -8,6 +8,7 @@ mod fake;
 mod files;
 mod hostile;
 mod inward;
+mod leases;
 mod outward;
 mod process;
 mod wire;

@@ -11,6 +11,7 @@ use packhost_sessions::{
     SessionRuntime,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What is at the other end of a stream.
@@ -45,6 +46,8 @@ pub(crate) struct FakeRuntime {
     ended: Mutex<Option<Ended>>,
     cut: Mutex<CancellationToken>,
     pub(crate) opened: AtomicUsize,
+    /// Told when a sandbox is ended by the host.
+    pub(crate) destroyed: Notify,
 }
 
 impl FakeRuntime {
@@ -56,6 +59,7 @@ impl FakeRuntime {
             ended: Mutex::default(),
             cut: Mutex::default(),
             opened: AtomicUsize::new(0),
+            destroyed: Notify::new(),
         })
     }
 
@@ -157,6 +161,7 @@ impl SessionRuntime for FakeRuntime {
     }
 
     async fn destroy(&self, _: &SandboxId) -> Result<(), RuntimeError> {
+        self.destroyed.notify_one();
         Ok(())
     }
 }

@@ -71,6 +71,79 @@ fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
 }
 
 #[test]
+fn a_workspace_that_is_used_while_it_is_swept_is_kept() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::write(made.dir.join("a"), "kept").expect("writable");
+    let used_now = |name: &WorkspaceName| {
+        workspaces.find(&Caller::local(), name.as_str(), at(200)).expect("found");
+        false
+    };
+    assert_eq!(workspaces.sweep(at(200), used_now).expect("swept"), 0);
+    assert_eq!(fs::read_to_string(made.dir.join("a")).expect("there"), "kept");
+}
+
+#[test]
+fn a_caller_who_has_as_many_as_it_may_gets_the_place_of_one_that_was_not_used_for_long() {
+    let state = state();
+    let bounds = Bounds { per_caller: 2, unused: Duration::from_secs(100) };
+    let workspaces = open(state.path(), bounds);
+    let old = workspaces.fresh(&Caller::local(), at(0)).expect("one");
+    let foreign = workspaces.fresh(&Caller::token("bob"), at(0)).expect("another's");
+    let young = workspaces.fresh(&Caller::local(), at(150)).expect("two");
+    workspaces.fresh(&Caller::local(), at(200)).expect("in place of the old one");
+    assert!(!old.dir.exists() && young.dir.exists() && foreign.dir.exists());
+    let more = workspaces.fresh(&Caller::local(), at(200));
+    assert!(matches!(more, Err(WorkspaceError::TooMany { most: 2 })), "{more:?}");
+}
+
+/// A chain of directories, each in the one before: longer than a path may be.
+fn chain(top: &Path, levels: usize) {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    let open = |at: std::os::fd::BorrowedFd<'_>, path: &Path| {
+        openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("opened")
+    };
+    let mut at = open(CWD, top);
+    for _ in 0..levels {
+        mkdirat(&at, "d", Mode::RWXU).expect("made");
+        at = open(std::os::fd::AsFd::as_fd(&at), Path::new("d"));
+    }
+}
+
+#[test]
+fn a_tree_of_any_depth_is_removed() {
+    // In memory: so many directories take a disk half a minute.
+    let state = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let workspaces = open(state.path(), Bounds::default());
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    // The standard library's way needs a descriptor and a piece of stack for each: it fails, or ends the process.
+    chain(&made.dir, 20_000);
+    fs::write(made.dir.join(".removed-1"), "in the way").expect("written");
+    fs::create_dir_all(made.dir.join("d/d/beside/below")).expect("made");
+    symlink(state.path(), made.dir.join("d/link")).expect("linked");
+    assert!(workspaces.remove(&made.name).expect("removed"));
+    assert!(!made.dir.exists() && state.path().exists());
+}
+
+#[test]
+fn a_directory_that_was_closed_hides_nothing_and_is_removed() {
+    let closed = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("closed");
+    let state = state();
+    let workspaces = open(state.path(), Bounds::default());
+    let made = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::create_dir_all(made.dir.join("a/b")).expect("made");
+    fs::write(made.dir.join("a/b/c"), vec![1; 100_000]).expect("written");
+    closed(&made.dir.join("a/b"));
+    closed(&made.dir.join("a"));
+    // Root looks into it all the same.
+    let found = measure(&made.dir, Measured { bytes: 1 << 40, entries: 1 << 40 }).expect("measured");
+    assert!(found.bytes >= 100_000, "{found:?}");
+    assert!(workspaces.remove(&made.name).expect("removed"));
+    assert!(!made.dir.exists());
+}
+
+#[test]
 fn a_directory_that_was_lost_is_made_again() {
     let state = state();
     let workspaces = open(state.path(), Bounds::default());

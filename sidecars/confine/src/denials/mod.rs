@@ -9,6 +9,7 @@
 //! further. `setuid` and its kin, which without capabilities reach nobody else. `inotify`, `name_to_handle_at` and
 //! `pidfd_open`, which tell nothing that paths and process numbers do not.
 
+mod files;
 mod machine;
 mod processes;
 mod sockets;
@@ -115,5 +116,7 @@ impl Denial {
 /// Every denial on this architecture. Besides, a call by the entry points of another architecture (32-bit, x32) ends the
 /// process with `SIGSYS`: the list knows calls by their numbers, and there they have others.
 pub fn list() -> impl Iterator<Item = Denial> {
-    [machine::DENIALS, machine::HERE, processes::DENIALS, sockets::DENIALS].into_iter().flatten().copied()
+    let all =
+        [machine::DENIALS, machine::HERE, files::DENIALS, files::HERE, processes::DENIALS, sockets::DENIALS];
+    all.into_iter().flatten().copied()
 }

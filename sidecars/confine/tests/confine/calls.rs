@@ -13,6 +13,7 @@ pub(crate) const SCENES: &[Scene] = &[
     scene("no_namespace_is_made", namespaces),
     scene("personality_is_ordinary_or_denied", personality),
     scene("nothing_is_typed_into_a_terminal", terminals),
+    scene("no_file_is_made_set_user_id", set_user_id),
     scene("seccomp_holds_before_the_kernels_own_checks", before_the_kernel),
     #[cfg(target_arch = "x86_64")]
     scene("a_32_bit_call_ends_the_process", int80).ended_by(libc::SIGSYS),
@@ -94,6 +95,38 @@ fn terminals(house: &House) -> Outcome {
     denied(EPERM, call(libc::SYS_ioctl, with([fd, libc::TIOCSETD as i64, (&raw const discipline) as i64])));
     let size = [24_u16, 80, 0, 0];
     call(libc::SYS_ioctl, with([fd, libc::TIOCSWINSZ as i64, size.as_ptr() as i64]))?;
+    Ok(())
+}
+
+/// By any call that takes a mode; all others are as they were.
+fn set_user_id(house: &House) -> Outcome {
+    const SUID: i64 = 0o4755;
+    house.confine()?;
+    let path = |name: &str| std::ffi::CString::new(house.write.join(name).to_string_lossy().as_bytes());
+    let (own, new, here) = (path("f")?, path("new")?, path("")?);
+    let (own, new, here) = (own.as_ptr() as i64, new.as_ptr() as i64, here.as_ptr() as i64);
+    let file = File::open(house.write.join("f"))?;
+    let (fd, at) = (i64::from(file.as_raw_fd()), i64::from(libc::AT_FDCWD));
+    let create = i64::from(libc::O_CREAT | libc::O_WRONLY);
+    let unnamed = i64::from(libc::O_TMPFILE | libc::O_WRONLY);
+    denied(EPERM, call(libc::SYS_fchmod, with([fd, SUID])));
+    denied(EPERM, call(libc::SYS_fchmodat, with([at, own, SUID])));
+    denied(EPERM, call(452, with([at, own, SUID, 0])));
+    denied(EPERM, call(libc::SYS_openat, with([at, new, create, SUID])));
+    denied(EPERM, call(libc::SYS_openat, with([at, here, unnamed, SUID])));
+    denied(EPERM, call(libc::SYS_mknodat, with([at, new, i64::from(libc::S_IFREG) | SUID, 0])));
+    #[cfg(target_arch = "x86_64")]
+    {
+        denied(EPERM, call(libc::SYS_chmod, with([own, SUID])));
+        denied(EPERM, call(libc::SYS_open, with([new, create, SUID])));
+        denied(EPERM, call(libc::SYS_open, with([here, unnamed, SUID])));
+        denied(EPERM, call(libc::SYS_creat, with([new, SUID])));
+        denied(EPERM, call(libc::SYS_mknod, with([new, i64::from(libc::S_IFREG) | SUID, 0])));
+    }
+    call(libc::SYS_fchmodat, with([at, own, 0o2755]))?;
+    // Without a file to make the mode means nothing.
+    call(libc::SYS_openat, with([at, own, i64::from(libc::O_RDONLY), SUID]))?;
+    call(libc::SYS_openat, with([at, new, create, 0o755]))?;
     Ok(())
 }
 

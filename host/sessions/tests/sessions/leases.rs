@@ -1,0 +1,72 @@
+//! Who has which sandbox, also where a call goes away in the middle.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use packhost_core::Caller;
+use packhost_sessions::{Backend, Need, SandboxLimits, Sessions, SessionsSettings};
+use packhost_state::Database;
+use tokio::io::DuplexStream;
+
+use crate::fake::Fake;
+use crate::wire::{FakeRuntime, Peer};
+
+fn need() -> Need {
+    Need {
+        owner: Caller::local(),
+        pack: "python.run".parse().expect("a name"),
+        on: vec![Backend::Process],
+        image: None,
+        host_files: vec!["/usr".into()],
+        limits: SandboxLimits {
+            cpu_millis: 1000,
+            memory: 1 << 30,
+            processes: 10,
+            disk: 1 << 20,
+            open_files: 64,
+        },
+        mounts: Vec::new(),
+        scratch: Vec::new(),
+        workspace: None,
+        rules: String::new(),
+        idle: Duration::from_secs(600),
+        lifetime: Duration::from_secs(600),
+        most: 1,
+    }
+}
+
+/// A supervisor that answers on the first stream, and on no other.
+fn once() -> Arc<dyn Peer> {
+    let (fake, silent) = (Arc::new(Fake::default()), Mutex::new(Vec::new()));
+    let served = Mutex::new(false);
+    Arc::new(move |stream: DuplexStream| {
+        if std::mem::replace(&mut *served.lock().expect("a lock"), true) {
+            silent.lock().expect("a lock").push(stream);
+        } else {
+            fake.clone().serve(stream);
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_session_whose_next_call_went_away_is_ended_and_not_lost() {
+    let state = tempfile::tempdir().expect("a directory");
+    let database = Arc::new(Database::open(state.path()).expect("a database"));
+    let runtime = FakeRuntime::new(once(), []);
+    let sessions =
+        Sessions::open(vec![runtime.clone()], database, SessionsSettings::default()).expect("sessions");
+    sessions.acquire(need()).await.expect("a session").put_back();
+    runtime.cut();
+    let opened = async {
+        while runtime.opened() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = sessions.acquire(need()) => panic!("nobody answers"),
+        () = opened => {}
+    }
+    runtime.destroyed.notified().await;
+    sessions.drain().await;
+    assert_eq!(sessions.list().await.expect("listed"), []);
+}
