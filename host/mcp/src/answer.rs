@@ -128,6 +128,7 @@ mod tests {
             result: Ok(Answer::default()),
             mends: Vec::new(),
             revision: "41".into(),
+            session: None,
             usage: Usage::default(),
         };
         let about = about(&outcome);

@@ -67,9 +67,7 @@ fn what_to_do(code: ErrorCode) -> &'static str {
             "Read the message: it is the pack's own. Tell the operator if the pack crashed."
         }
         ErrorCode::Internal => "Tell the operator: the log has the cause, under the id of the call.",
-        ErrorCode::CredentialDenied
-        | ErrorCode::CredentialInvalid
-        | ErrorCode::ArtifactFailed => LATER,
+        ErrorCode::CredentialDenied | ErrorCode::CredentialInvalid | ErrorCode::ArtifactFailed => LATER,
     }
 }
 
