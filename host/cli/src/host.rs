@@ -138,7 +138,9 @@ impl Prepared {
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
         let Self { dirs, global, loaded, kept, mut settings, sources, makers, .. } = self;
         if let Some(makers) = makers {
-            settings.workspaces = Some(makers.workspaces());
+            let workspaces = makers.workspaces();
+            tokio::spawn(sessions::sweep(Arc::clone(&workspaces)));
+            settings.workspaces = Some(workspaces);
             let sessions = makers.sessions()?;
             let kept_up = sessions.clone();
             tokio::spawn(async move { kept_up.keep().await });

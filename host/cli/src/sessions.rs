@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use packhost_launcher::{Launcher, Settings as LauncherSettings};
 use packhost_manifest::{Entry, Manifest, SessionBackend};
@@ -183,6 +184,27 @@ impl Makers {
             })));
         }
         Ok(Sessions::open(runtimes, self.database, SessionsSettings::default())?)
+    }
+}
+
+/// How often it is looked for workspaces that nobody uses.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Removes workspaces that nobody has used for too long, for as long as this is polled.
+pub(crate) async fn sweep(workspaces: Arc<Workspaces>) {
+    let mut beat = tokio::time::interval(SWEEP);
+    loop {
+        beat.tick().await;
+        let workspaces = Arc::clone(&workspaces);
+        let swept = tokio::task::spawn_blocking(move || workspaces.sweep(SystemTime::now(), |_| false));
+        match swept.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(removed)) => tracing::info!(target: "packhost", removed, "unused workspaces are gone"),
+            Ok(Err(error)) => {
+                tracing::warn!(target: "packhost", %error, "unused workspaces cannot be removed")
+            }
+            Err(panic) => tracing::error!(target: "packhost", %panic, "unused workspaces cannot be removed"),
+        }
     }
 }
 

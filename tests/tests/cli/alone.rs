@@ -70,7 +70,7 @@ fn the_binary_alone_serves_its_packs() {
     };
     let state = setup.state().display().to_string();
     let listed = run(&["--state", &state, "packs", "list"]).json();
-    assert_eq!(listed["packs"].as_array().map(Vec::len), Some(21), "{listed}");
+    assert_eq!(listed["packs"].as_array().map(Vec::len), Some(24), "{listed}");
     let called = run(&["--state", &state, "call", "text.stats", "{\"text\": \"a b\"}"]);
     assert_eq!((called.code, &called.json()["output"]["words"]), (0, &serde_json::json!(2)));
     let homeless = run(&["packs", "list"]);

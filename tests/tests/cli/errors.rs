@@ -44,7 +44,7 @@ const TABLE: [Row; 17] = [
     Row(AuthFailed, 18, 401, false, Raised::Call(|| scraping(401))),
     // A full queue raises it too: the suite `protocol` fills one.
     Row(RateLimited, 19, 429, true, Raised::Call(|| scraping(429))),
-    Row(SessionUnavailable, 20, 503, true, Raised::Nothing),
+    Row(SessionUnavailable, 20, 503, true, Raised::Call(without_docker)),
     Row(ResourceExhausted, 21, 507, false, Raised::Call(too_much)),
     Row(Timeout, 22, 504, true, Raised::Call(|| misbehaving("time: 300ms", json!({ "do": "spin" })))),
     Row(Cancelled, 23, 499, true, Raised::Outside),
@@ -60,6 +60,13 @@ const METADATA: &str = "http://169.254.169.254/latest/meta-data";
 
 fn shipped(pack: &'static str, input: Value) -> Scene {
     Scene { setup: Setup::new().warmed(), pack, input }
+}
+
+/// A sandbox that only an engine could make, where there is none.
+fn without_docker() -> Scene {
+    let policy = "version: 1\npacks:\n  cmd.run:\n    session: { on: [docker], image: packhost/python }\n    workspace: true\n";
+    let setup = Setup::new().policy(policy).env("DOCKER_HOST", "unix:///nonexistent");
+    Scene { setup, pack: "cmd.run", input: json!({ "command": "true" }) }
 }
 
 fn policy(limits: &str) -> String {

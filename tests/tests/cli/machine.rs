@@ -24,7 +24,7 @@ fn doctor_says_what_is_in_force() {
         "{said}"
     );
     let text = setup.run(["doctor"]).stdout;
-    assert!(text.contains("walls") && text.contains("21 packs have an entry"), "{text}");
+    assert!(text.contains("walls") && text.contains("24 packs have an entry"), "{text}");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn the_demo_shows_people_a_denial_and_what_to_do_next() {
     let at = lines.iter().position(|line| line.contains("http_fetch") && line.trim_end().ends_with("denied"));
     let why = lines[at.expect("a denial is shown") + 1].trim();
     assert!(why.starts_with("egress_denied: ") && why.contains("169.254.169.254"), "{why}");
-    for words in ["21 packs", "deny by default", "mended", "connect claude-code", "policy explain http.fetch"]
+    for words in ["24 packs", "deny by default", "mended", "connect claude-code", "policy explain http.fetch"]
     {
         assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
     }

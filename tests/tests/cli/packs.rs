@@ -13,7 +13,7 @@ fn the_shipped_packs_are_listed_with_the_line_that_grants_each() {
     let setup = Setup::new();
     let listed = setup.run(["--json", "packs", "list"]).json();
     let packs = listed["packs"].as_array().expect("a list");
-    assert_eq!(packs.len(), 21, "{listed}");
+    assert_eq!(packs.len(), 24, "{listed}");
     for row in packs {
         assert_eq!(row["origin"], "built in", "{row}");
         let place = row["manifest"].as_str().expect("a place");

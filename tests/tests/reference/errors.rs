@@ -58,6 +58,9 @@ fn what_to_do(code: ErrorCode) -> &'static str {
         ErrorCode::ResourceExhausted => {
             "Ask for less in one call, or send less. The operator can raise the limit that the message names."
         }
+        ErrorCode::SessionUnavailable => {
+            "Make the call again, if its sandbox ended; tell the operator if none could be had: the message says why."
+        }
         ErrorCode::Timeout => "Ask for less in one call. The operator can raise the limit `time`.",
         ErrorCode::Cancelled => "Make the call again if its answer is still wanted.",
         ErrorCode::HandlerFailed => {
@@ -66,7 +69,6 @@ fn what_to_do(code: ErrorCode) -> &'static str {
         ErrorCode::Internal => "Tell the operator: the log has the cause, under the id of the call.",
         ErrorCode::CredentialDenied
         | ErrorCode::CredentialInvalid
-        | ErrorCode::SessionUnavailable
         | ErrorCode::ArtifactFailed => LATER,
     }
 }

@@ -42,15 +42,31 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("entry", "limits") => "the defaults",
         ("entry", "report") => "denied, and that is all",
         ("entry", "deny") => "not denied",
+        ("entry", "session") => "no sandbox",
+        ("entry", "workspace") => "no workspace",
+        ("entry", "command") => "the pack is a component",
+        ("session", "image") => "the machine's own files",
+        ("session", "files" | "http" | "env") => "nothing",
+        ("session", "idle") => "`60s`",
+        ("session", "lifetime") => "`1h`",
+        ("session-files" | "ceiling-session-files" | "ceiling-session", _) => "nothing",
+        ("session-http-rule", "tls") => "the host does not look into TLS",
+        ("command", "title") => "the pack's name",
+        ("command", "output") => "any JSON",
+        ("command", "examples") => "none",
         ("ceiling", "limits") => "the most of each limit",
         ("ceiling", _) => "nothing",
-        ("http-rule" | "ceiling-http-rule", "host" | "url") => "the other is there",
-        ("http-rule" | "ceiling-http-rule", "scheme") => "`https` with `host`, any with `url`",
-        ("http-rule" | "ceiling-http-rule", "ports") => "the scheme's own with `host`, any with `url`",
-        ("http-rule" | "ceiling-http-rule", "methods") => "`GET`, `HEAD`",
-        ("http-rule" | "ceiling-http-rule", "paths") => "every path",
-        ("http-rule" | "ceiling-http-rule", "addresses") => "public addresses",
-        ("http-rule" | "ceiling-http-rule", "credentials") => "none",
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "host" | "url") => "the other is there",
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "scheme") => {
+            "`https` with `host`, any with `url`"
+        }
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "ports") => {
+            "the scheme's own with `host`, any with `url`"
+        }
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "methods") => "`GET`, `HEAD`",
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "paths") => "every path",
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "addresses") => "public addresses",
+        ("http-rule" | "ceiling-http-rule" | "session-http-rule", "credentials") => "none",
         ("fs-rule" | "ceiling-fs-rule", "mode") => "`read-only`",
         other => panic!("say in this test what it means that {other:?} is absent"),
     }
@@ -96,6 +112,7 @@ fn kind(schema: &Value) -> String {
             "text" => "list of texts".into(),
             items => format!("list: {items}"),
         },
+        "object" if schema["additionalProperties"].is_null() => "a JSON object".into(),
         "object" => format!("map from text to {}", kind(&schema["additionalProperties"])),
         "integer" => format!("whole number, {} to {}", schema["minimum"], schema["maximum"]),
         _ => "text".into(),
@@ -164,7 +181,7 @@ fn section(id: &str, object: &Value) -> String {
 fn limits(object: &Value) -> String {
     let mut section = format!("\n## limits\n\n{}\n\n", text(object, "description"));
     section +=
-        "Times have `ms`, `s` or `m`; sizes have `B`, `KiB`, `MiB` or `GiB`; all numbers are whole.\n\n";
+        "Times have `ms`, `s`, `m` or `h`; sizes have `B`, `KiB`, `MiB` or `GiB`; all numbers are whole.\n\n";
     section += &head(&["limit", "value", "default", "least", "most", "meaning", "example"]);
     for limit in Limits::TABLE {
         let kind = match limit.kind {

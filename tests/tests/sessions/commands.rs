@@ -1,6 +1,7 @@
 //! Packs that are a command of the manifest, without a component.
 
 use packhost_tests::host::Setup;
+use packhost_tests::rpc::result;
 use serde_json::{Value, json};
 
 use crate::{answer, connect, failure, text};
@@ -31,7 +32,7 @@ const COUNT: &str = r#"[python3, -c, "import json,sys; print(json.dumps({'words'
 fn any_program_that_reads_and_writes_json_is_a_pack() {
     let setup = with(COUNT, "");
     let mut rpc = connect(&setup);
-    let listed = rpc.request("tools/list", json!({}));
+    let listed = result(rpc.request("tools/list", json!({})));
     let tool = &listed["tools"][0];
     assert_eq!(
         (tool["name"].as_str(), tool["description"].as_str()),

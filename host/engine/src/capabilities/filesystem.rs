@@ -54,7 +54,7 @@ pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Resu
             source,
         };
         return builder
-            .preopened_dir(&workspace.dir, WORKSPACE, FsPerms::ReadWrite)
+            .preopened_dir(&workspace.dir, WORKSPACE, workspace_perms(&granted.grants.fs))
             .map(drop)
             .map_err(|error| failed(io::Error::other(error.to_string())));
     }
@@ -75,6 +75,14 @@ pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Resu
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
     }
     Ok(())
+}
+
+/// To write as well, unless the pack may only read wherever else it may look.
+fn workspace_perms(fs: &[FsGrant]) -> FsPerms {
+    match !fs.is_empty() && fs.iter().all(|grant| grant.mode == FsMode::ReadOnly) {
+        true => FsPerms::ReadOnly,
+        false => FsPerms::ReadWrite,
+    }
 }
 
 /// Opens the part that the manifest spells out as the operator meant it, links included, and the part that the call's

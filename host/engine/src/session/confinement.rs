@@ -21,11 +21,18 @@ pub(super) fn of(grant: &SessionGrant, limits: &Limits, workspace: bool, two_use
     }
     Confinement {
         user: two_users.then_some(User { uid: SANDBOX_USER, gid: SANDBOX_USER }),
-        read_only: grant.files.read_only.iter().map(bytes).chain(OWN.map(|path| path.as_bytes().to_vec().into())).collect(),
+        read_only: grant
+            .files
+            .read_only
+            .iter()
+            .map(bytes)
+            .chain(OWN.map(|path| path.as_bytes().to_vec().into()))
+            .collect(),
         read_write,
         rlimits: Rlimits {
             open_files: Some(limits.open_files.into()),
-            file_size: Some(limits.workspace.max(limits.disk)),
+            // A little more than there is room for: running out of room can be told from having been killed.
+            file_size: Some(limits.workspace.max(limits.disk).saturating_add(1 << 20)),
             ..Rlimits::default()
         },
         required: true,

@@ -39,7 +39,7 @@ pub(super) fn session(error: SessionError) -> Failure {
                 .fix("Tell the operator; `packhost doctor` says what is missing.")
         }
         SessionError::TooMany { .. } => {
-            Failure::new(ErrorCode::RateLimited, format!("No other sandbox can be had now: {error}."))
+            Failure::new(ErrorCode::ResourceExhausted, format!("No other sandbox can be had now: {error}."))
                 .fix("Wait until one of your calls has ended.")
         }
         SessionError::Link(error) => link(error),

@@ -62,10 +62,11 @@ struct Ask {
 }
 
 /// The interfaces that lead out of an instance, in words. All others are every pack's: clocks, randomness, streams.
-const LEADS_OUT: [(&str, &str); 5] = [
+const LEADS_OUT: [(&str, &str); 6] = [
     ("wasi:http/", "http (outgoing)"),
     ("wasi:filesystem/", "files"),
     ("packhost:pack/ask", "questions to the person or the model"),
+    ("packhost:pack/session", "programs in a sandbox"),
     ("wasi:config/", "config values"),
     ("wasi:sockets/", "sockets, which no pack gets"),
 ];
@@ -92,6 +93,7 @@ fn asks(known: &Known) -> Vec<Ask> {
             "wasi:http/" => wants.http.clone(),
             "wasi:filesystem/" => wants.fs.clone(),
             "packhost:pack/ask" => wants.ask.clone(),
+            "packhost:pack/session" => wants.session.clone(),
             _ => None,
         };
         match asks.iter_mut().find(|ask| ask.what == what) {
