@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
-        ["serve", "--listen", path, "--orphaned-after", millis] => serve(path, millis.parse().unwrap()),
+        ["serve", "--listen", path, "--proxy-port", _, "--orphaned-after", millis] => {
+            serve(path, millis.parse().unwrap())
+        }
         ["bridge", path] => bridge(path),
         _ => exit(64),
     }
@@ -50,9 +52,18 @@ fn answer(mut stream: UnixStream) {
                 eaten.push(vec![1_u8; 1 << 20]);
             }
         }
-        "!id" => write!(stream, "{} {}", std::process::id(), std::fs::read_to_string("/proc/self/status").unwrap()).unwrap(),
+        "!id" => {
+            write!(stream, "{} {}", std::process::id(), std::fs::read_to_string("/proc/self/status").unwrap())
+                .unwrap()
+        }
         command => {
-            let ran = Command::new("/bin/sh").args(["-c", command]).uid(1000).gid(1000).current_dir("/").output().unwrap();
+            let ran = Command::new("/bin/sh")
+                .args(["-c", command])
+                .uid(1000)
+                .gid(1000)
+                .current_dir("/")
+                .output()
+                .unwrap();
             let _ = stream.write_all(&ran.stdout);
             let _ = stream.write_all(&ran.stderr);
         }
