@@ -104,11 +104,20 @@ impl Plan {
 
 fn arguments(recipe: &Recipe) -> Result<Vec<CString>, Trouble> {
     let orphaned = recipe.orphaned_after_ms.to_string();
-    ["packhost-supervisor", "serve", "--listen-fd", "3", "--proxy-port", "3128", "--orphaned-after", &orphaned]
-        .map(str::to_owned)
-        .into_iter()
-        .map(text)
-        .collect()
+    [
+        "packhost-supervisor",
+        "serve",
+        "--listen-fd",
+        "3",
+        "--proxy-port",
+        "3128",
+        "--orphaned-after",
+        &orphaned,
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .map(text)
+    .collect()
 }
 
 fn text(text: String) -> Result<CString, Trouble> {

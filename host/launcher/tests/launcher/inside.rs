@@ -26,7 +26,10 @@ async fn the_supervisor_is_process_1_of_a_namespace_of_its_own() {
     let scene = Scene::new();
     let (id, pid) = scene.start(recipe()).await;
     let (_, line) = scene.request(&id, "scat /proc/1/cmdline | tr '\\0' ' '").await.expect("an answer");
-    assert_eq!(line.trim(), "packhost-supervisor serve --listen-fd 3 --orphaned-after 600000");
+    assert_eq!(
+        line.trim(),
+        "packhost-supervisor serve --listen-fd 3 --proxy-port 3128 --orphaned-after 600000"
+    );
     for namespace in ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup"] {
         let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{namespace}")).expect("a namespace");
         assert_ne!(link(&pid.to_string()), link("self"), "{namespace}");
