@@ -13,9 +13,11 @@ pub const KEPT: usize = 8;
 /// Prepares walls, and keeps what of them is the same for the next.
 ///
 /// Rules are about files, not about paths. They are used again only where each path of the confinement still leads to the file
-/// that it led to, or still to nothing; otherwise they are made anew. So a wall never grants what one that is prepared afresh
-/// would not: a path that was replaced, or led elsewhere by a link, is looked at as if it were new. While rules are kept, the
-/// kernel keeps the files that they name, also when these have been removed; a removed file takes its space until then.
+/// that it led to, by ways that may be followed, or still to nothing; otherwise they are made anew. So a wall is what one that
+/// is prepared afresh would be, whatever a program put in the place of a path meanwhile.
+///
+/// While rules are kept, the kernel keeps the files that they name, also when these were removed: one that was takes its space
+/// until then.
 #[derive(Debug, Default)]
 pub struct Walls {
     /// The one that was used last is last.
@@ -23,7 +25,7 @@ pub struct Walls {
 }
 
 impl Walls {
-    /// The same as [`Wall::prepare`], in less time where it was done before.
+    /// As [`Wall::prepare`], in less time where it was done before.
     ///
     /// # Errors
     ///

@@ -135,12 +135,20 @@ impl Rules {
             && self.0.read_write == confinement.read_write
     }
 
-    /// Whether each path leads to where it led. The rules keep the kernel from giving a file's number to another one.
-    ///
-    /// Links are followed here whose ever they are: one that leads to the same file changes nothing of what is granted.
+    /// Whether they would come out the same now: each path may be followed and leads to where it led. The rules keep the kernel
+    /// from giving a file's number to another one.
     pub(crate) fn hold(&self) -> bool {
-        let paths = grants(&self.0.read_only, &self.0.read_write).map(|(path, _)| Place::at(path));
-        paths.zip(&self.0.places).all(|(now, then)| now == Ok(*then))
+        let made = &*self.0;
+        let is_there = |path: &[u8]| match reach(path, made.distrusted) {
+            Ok(file) => file.map(Place::of).transpose().ok(),
+            Err(_) => None,
+        };
+        let (always, granted) = made.places.split_at(ALWAYS.len());
+        // A device that is the same one is no other device, whatever led to it: for these, one system call is enough.
+        let devices = ALWAYS.iter().map(|(path, _)| Place::at(path.as_bytes()).ok());
+        let paths = made.read_only.iter().chain(&made.read_write).map(|path| is_there(path));
+        devices.eq(always.iter().map(|place| Some(*place)))
+            && paths.eq(granted.iter().map(|place| Some(*place)))
     }
 
     pub(crate) fn raise(self) -> Result<(), ConfineError> {

@@ -1,4 +1,4 @@
-//! Walls one after the other: what is kept of one for the next never grants what one that is prepared afresh would not.
+//! Walls one after the other: each is what one that is prepared afresh would be.
 
 use std::fs;
 use std::io;
@@ -119,6 +119,12 @@ fn linked(house: &House) -> Outcome {
     fs::remove_file(&granted)?;
     fs::rename(&moved, &granted)?;
     assert_eq!(read(walls.prepare(&confinement)?, &house.outside.join("f"))?, None);
+
+    // Not even to where the directory is now: whoever moved it there may not want it granted.
+    fs::rename(&granted, &moved)?;
+    symlink(&moved, &granted)?;
+    lchown(&granted, Some(USER.uid), Some(USER.gid))?;
+    assert!(matches!(walls.prepare(&confinement), Err(ConfineError::Path { .. })));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use libc::{EACCES, EPERM};
-use packhost_confine::Wall;
+use packhost_confine::{Wall, Walls};
 
 use super::scene::{House, Outcome, Scene, USER, call, confine, denied, is_root, scene, with, works};
 
@@ -42,17 +42,18 @@ fn signals(house: &House) -> Outcome {
     Ok(())
 }
 
-/// Each has a wall of its own, of the same making.
+/// Each has a wall of its own, also where it is made of the same rules.
 fn siblings(house: &House) -> Outcome {
     let mut confinement = house.confinement();
     confinement.read_only.push(b"/proc".to_vec().into());
-    let mut wall = Some(Wall::prepare(&confinement)?);
+    let mut walls = Walls::default();
+    let mut wall = Some(walls.prepare(&confinement)?);
     let raise = move || wall.take().map_or(Ok(()), Wall::raise).map_err(io::Error::other);
     let mut command = Command::new("/bin/cat");
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     // SAFETY: this process has one thread, so the child may do what its parent could.
     let sibling = unsafe { command.pre_exec(raise) }.spawn()?;
-    confine(&confinement)?;
+    walls.prepare(&confinement)?.raise()?;
     denied(EPERM, call(libc::SYS_kill, with([sibling.id().into(), libc::SIGKILL.into()])));
     denied(EACCES, fs::read(format!("/proc/{}/mem", sibling.id())));
     denied(EACCES, fs::read_link(format!("/proc/{}/fd/0", sibling.id())));

@@ -29,6 +29,38 @@ async fn exit_codes_and_both_outputs_come_back() {
 }
 
 #[tokio::test]
+async fn programs_one_after_the_other_are_held_each_by_its_own_grants() {
+    if packhost_confine::landlock_abi() == 0 {
+        return;
+    }
+    let sandbox = Sandbox::start().await;
+    let host = sandbox.host().await;
+    let path = |name: &str| sandbox.directory.path().join(name).to_str().expect("text").to_owned();
+    let bytes = |path: &str| path.as_bytes().to_vec().into();
+    for name in ["a", "b"] {
+        std::fs::create_dir(path(name)).expect("made");
+        std::fs::write(path(name) + "/f", name).expect("written");
+    }
+    let read = async |granted: &str, file: &str| {
+        let mut start = program(&["cat", &path(file)]);
+        start.confinement.required = true;
+        start.confinement.read_write = Vec::new();
+        start.confinement.read_only = ["/usr", "/bin", "/lib", "/lib64", &path(granted)].map(bytes).to_vec();
+        host.start(start).await.outcome().await.text()
+    };
+    for _ in 0..2 {
+        assert_eq!(read("a", "a/f").await, "a");
+        assert_eq!(read("b", "a/f").await, "");
+        assert_eq!(read("b", "b/f").await, "b");
+        assert_eq!(read("a", "b/f").await, "");
+    }
+    std::fs::rename(path("a"), path("c")).expect("moved");
+    std::fs::rename(path("b"), path("a")).expect("moved");
+    assert_eq!(read("a", "a/f").await, "b");
+    assert_eq!(read("a", "c/f").await, "");
+}
+
+#[tokio::test]
 async fn standard_input_is_streamed_and_ends() {
     let sandbox = Sandbox::start().await;
     let host = sandbox.host().await;
