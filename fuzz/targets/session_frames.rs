@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
 use packhost_session_protocol::message::{
-    ExecInput, ExecOutput, Executed, FileReply, Forwarded, Leaving, Opening, Pong, Refusal, RunningExecs, Usage,
-    Welcome,
+    ExecInput, ExecOutput, Executed, FileReply, Forwarded, Leaving, Opening, Pong, Refusal, RunningExecs,
+    Usage, Welcome,
 };
 use packhost_session_protocol::{Frame, FrameError, Frames, Kind};
 
@@ -68,7 +68,8 @@ where
     let mut written = Vec::new();
     match now(Frames::new(&mut written).say(&message)) {
         Ok(()) => {
-            let again = now(Frames::new(written.as_slice()).message::<M>()).expect("what was written is read");
+            let again =
+                now(Frames::new(written.as_slice()).message::<M>()).expect("what was written is read");
             assert_eq!(again, message);
         }
         Err(FrameError::TooLong { length, limit }) => assert!(length > limit),

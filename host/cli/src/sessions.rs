@@ -29,6 +29,7 @@ pub(crate) struct Makers {
     launcher: Option<OwnedFd>,
     docker: Option<PathBuf>,
     state: PathBuf,
+    settings: SessionsSettings,
 }
 
 /// What the manifest's entries want.
@@ -87,7 +88,8 @@ pub(crate) fn prepare(global: &Global, dirs: &Dirs, wanted: &Wanted) -> Result<O
     };
     let docker = wanted.backends.contains(&SessionBackend::Docker).then(docker_socket).flatten();
     let (workspaces, state) = (Arc::new(workspaces), dirs.state.clone());
-    Ok(Some(Makers { database, host, workspaces, launcher, docker, state }))
+    let settings = SessionsSettings::default();
+    Ok(Some(Makers { database, host, workspaces, launcher, docker, state, settings }))
 }
 
 fn workspaces_dir(dirs: &Dirs) -> PathBuf {
@@ -183,7 +185,7 @@ impl Makers {
                 stream: Stream::Socket,
             })));
         }
-        Ok(Sessions::open(runtimes, self.database, SessionsSettings::default())?)
+        Ok(Sessions::open(runtimes, self.database, self.settings)?)
     }
 }
 

@@ -117,10 +117,13 @@ impl CallSession {
         &self.way
     }
 
-    /// The call is over. A sandbox in which all went well is left to the caller's next call.
+    /// The call is over. A sandbox in which all went well is left to the caller's next call, unless something may leave it:
+    /// what this call has sent and nobody has taken yet must not go out under the rules of the next.
     pub(crate) fn finish(&mut self) {
+        let leaves = self.grants.session.as_ref().is_some_and(|session| !session.http.is_empty());
         if let Some(held) = self.held.take()
             && !self.spoilt
+            && !leaves
         {
             held.put_back();
         }

@@ -54,14 +54,13 @@ impl Sessions {
     pub async fn sweep(&self) -> Result<Swept, SessionError> {
         let shared = &self.0;
         let now = SystemTime::now();
-        let until = table::milliseconds(now + shared.settings.lease);
-        let at = table::milliseconds(now);
         let (lost, known) = shared
             .database(move |shared| {
-                let instance = shared.instance.as_str();
+                let (instance, at) = (shared.instance.as_str(), table::monotonic());
+                let until = at.saturating_add(shared.lease_ms());
                 shared.database.write(|sql| {
                     table::renew(sql, instance, until)?;
-                    let lost = table::take(sql, instance, at, until)?;
+                    let lost = table::take(sql, (instance, &shared.settings.boot), at, until)?;
                     Ok::<_, StateError>((lost, table::all(sql)?))
                 })
             })

@@ -63,16 +63,23 @@ pub struct SessionsSettings {
     pub orphaned_after: Duration,
     /// How long a supervisor is waited for, and a broken stream tried again.
     pub link: LinkSettings,
+    /// Which run of the machine this is (random(4), `boot_id`): no lease is longer than one.
+    pub boot: String,
 }
 
 impl Default for SessionsSettings {
-    /// 32 sessions for each caller, leases of 30 s, 120 s without a host.
+    /// 32 sessions for each caller, leases of 30 s, 120 s without a host. Reads which run of the machine this is: make it
+    /// before the host has given up `/proc`.
     fn default() -> Self {
         Self {
             per_caller: 32,
             lease: Duration::from_secs(30),
             orphaned_after: Duration::from_secs(120),
             link: LinkSettings::default(),
+            boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         }
     }
 }
@@ -136,8 +143,8 @@ impl Sessions {
         Ok(Self(Arc::new(Shared {
             runtimes,
             database,
+            instance: format!("{}/{}", settings.boot, HostId::fresh()),
             settings,
-            instance: HostId::fresh().into(),
             idle: Mutex::default(),
             held: Mutex::default(),
             closing: TaskTracker::new(),
@@ -192,6 +199,10 @@ impl Shared {
         let kept = self.idle().take(key)?;
         self.held().insert(kept.id.clone(), kept.ends);
         Some(kept)
+    }
+
+    fn lease_ms(&self) -> u64 {
+        u64::try_from(self.settings.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn runtime(&self, backend: crate::Backend) -> Option<&Arc<dyn SessionRuntime>> {
@@ -289,7 +300,7 @@ impl Shared {
             created: table::milliseconds(now),
             ends: table::milliseconds(ends),
             instance: self.instance.clone(),
-            leased_until: table::milliseconds(now + self.settings.lease),
+            leased_until: table::monotonic().saturating_add(self.lease_ms()),
         };
         let (owner, pack, most) = (need.owner.clone(), need.pack.clone(), need.most);
         let entered = self.database(move |shared| {

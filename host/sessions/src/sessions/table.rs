@@ -1,7 +1,8 @@
 //! The table of sessions: who has which sandbox, and until when.
 //!
 //! Several processes may share it, each an *instance*. A row belongs to the instance whose lease it carries; once that has
-//! run out, any instance may take the row.
+//! run out, any instance may take the row. Leases are of the machine's monotonic clock, which stands still while the machine
+//! sleeps and which nobody sets; an instance of another run of the machine is over, whatever its lease says.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -83,18 +84,22 @@ pub(super) fn renew(sql: &Transaction<'_>, instance: &str, until: u64) -> Result
     Ok(())
 }
 
-/// Takes over what nobody holds any more, and says what that is.
+/// Takes over what nobody holds any more, and says what that is. `boot` is what the names of all instances of this run of the
+/// machine begin with.
 pub(super) fn take(
     sql: &Transaction<'_>,
-    instance: &str,
+    (instance, boot): (&str, &str),
     now: u64,
     until: u64,
 ) -> Result<Vec<Stored>, StateError> {
-    let lost = "SELECT * FROM sessions WHERE leased_until < ?1 AND instance <> ?2 ORDER BY id";
-    let lost = query(sql, lost, params![now, instance])?;
-    let update =
-        "UPDATE sessions SET instance = ?2, leased_until = ?3 WHERE leased_until < ?1 AND instance <> ?2";
-    sql.execute(update, params![now, instance, until])?;
+    const LOST: &str = "instance <> ?1 AND (leased_until < ?2 OR substr(instance, 1, length(?3)) <> ?3)";
+    let lost = query(
+        sql,
+        &format!("SELECT * FROM sessions WHERE {LOST} ORDER BY id"),
+        params![instance, now, boot],
+    )?;
+    let update = format!("UPDATE sessions SET instance = ?1, leased_until = ?4 WHERE {LOST}");
+    sql.execute(&update, params![instance, now, boot, until])?;
     Ok(lost)
 }
 
@@ -139,6 +144,13 @@ where
     let text = row.get::<_, String>(column)?;
     text.parse()
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// Milliseconds of the monotonic clock.
+pub(super) fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanoseconds) = (now.tv_sec.max(0).unsigned_abs(), now.tv_nsec.max(0).unsigned_abs());
+    seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
 }
 
 /// Milliseconds since 1970; 0 for what was before.

@@ -70,3 +70,53 @@ async fn a_session_whose_next_call_went_away_is_ended_and_not_lost() {
     sessions.drain().await;
     assert_eq!(sessions.list().await.expect("listed"), []);
 }
+
+fn sessions(state: &std::path::Path, runtime: &Arc<FakeRuntime>, settings: SessionsSettings) -> Sessions {
+    let database = Arc::new(Database::open(state).expect("a database"));
+    Sessions::open(vec![runtime.clone()], database, settings).expect("sessions")
+}
+
+#[tokio::test]
+async fn a_session_of_a_process_that_is_there_is_left_alone_by_others() {
+    let state = tempfile::tempdir().expect("a directory");
+    let runtime = FakeRuntime::new(once(), []);
+    let (one, other) = (
+        sessions(state.path(), &runtime, SessionsSettings::default()),
+        sessions(state.path(), &runtime, SessionsSettings::default()),
+    );
+    let _held = one.acquire(need()).await.expect("a session");
+    assert_eq!(other.sweep().await.expect("swept").ended, 0);
+    assert_eq!(other.list().await.expect("listed").len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_process_that_says_nothing_any_more_had_is_ended_by_another() {
+    let state = tempfile::tempdir().expect("a directory");
+    let runtime = FakeRuntime::new(once(), []);
+    let short = SessionsSettings { lease: Duration::ZERO, ..SessionsSettings::default() };
+    let (gone, there) = (
+        sessions(state.path(), &runtime, short),
+        sessions(state.path(), &runtime, SessionsSettings::default()),
+    );
+    std::mem::forget(gone.acquire(need()).await.expect("a session"));
+    while there.sweep().await.expect("swept").ended == 0 {
+        tokio::task::yield_now().await;
+    }
+    runtime.destroyed.notified().await;
+    there.drain().await;
+    assert_eq!(there.list().await.expect("listed"), []);
+}
+
+#[tokio::test]
+async fn a_lease_of_another_run_of_the_machine_is_over() {
+    let state = tempfile::tempdir().expect("a directory");
+    let runtime = FakeRuntime::new(once(), []);
+    let earlier = SessionsSettings { boot: "another".into(), ..SessionsSettings::default() };
+    let (gone, there) = (
+        sessions(state.path(), &runtime, earlier),
+        sessions(state.path(), &runtime, SessionsSettings::default()),
+    );
+    std::mem::forget(gone.acquire(need()).await.expect("a session"));
+    assert_eq!(there.sweep().await.expect("swept").ended, 1);
+    runtime.destroyed.notified().await;
+}
