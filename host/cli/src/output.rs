@@ -156,8 +156,8 @@ impl Drop for Drawn<'_> {
 /// Logs go to stderr, never to stdout, which may be a protocol stream. Who serves others shows each call unless told
 /// otherwise.
 pub(crate) fn log_to_stderr(global: &Global, calls: &str) {
-    // hickory quotes name servers; what matters of it the host says itself.
-    let usual = format!("warn,rmcp=error,hickory=off,rustls=error,packhost::call={calls}");
+    // hickory quotes name servers; what matters of it, and of broken connections to sandboxes, the host says itself.
+    let usual = format!("warn,rmcp=error,hickory=off,rustls=error,yamux=off,packhost::call={calls}");
     // The command line takes only filters that can be read.
     let filter = EnvFilter::new(global.log.as_deref().unwrap_or(&usual));
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;

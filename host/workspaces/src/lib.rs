@@ -7,6 +7,7 @@
 mod measure;
 mod name;
 mod removal;
+mod share;
 mod table;
 
 use std::fs::{self, DirBuilder};
@@ -120,7 +121,7 @@ impl Workspaces {
             self.enter(&name, owner, now)?;
         }
         let dir = self.dir.join(name.as_str());
-        make(&dir, false).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
+        workspace(&dir, false).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
         Ok(Workspace { name, dir })
     }
 
@@ -144,7 +145,7 @@ impl Workspaces {
         }
         let dir = self.dir.join(name.as_str());
         // One whose making was cut off has a row and no directory.
-        make(&dir, true).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
+        workspace(&dir, true).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
         Ok(Workspace { name, dir })
     }
 
@@ -219,6 +220,15 @@ fn directories(dir: &Path) -> Result<Vec<WorkspaceName>, WorkspaceError> {
         fs::read_dir(dir).map_err(|source| WorkspaceError::File { path: dir.to_owned(), source })?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(names.collect())
+}
+
+/// A directory that programs may use too, where it was not there.
+fn workspace(dir: &Path, or_there: bool) -> io::Result<()> {
+    if or_there && dir.is_dir() {
+        return Ok(());
+    }
+    make(dir, or_there)?;
+    share::share(dir)
 }
 
 fn make(dir: &Path, or_there: bool) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,7 +30,10 @@ fn a_workspace_is_found_again_by_its_owner_alone() {
     let state = state();
     let (ada, bob) = (Caller::local(), Caller::token("bob"));
     let made = open(state.path(), Bounds::default()).fresh(&ada, at(0)).expect("a workspace");
-    assert_eq!(fs::metadata(&made.dir).expect("there").permissions().mode() & 0o777, 0o700);
+    let mode = |dir: &Path| fs::metadata(dir).expect("there").permissions().mode() & 0o777;
+    // The group's bits show the mask of its list, which names no group.
+    assert_eq!(mode(&made.dir) & 0o707, 0o700);
+    assert_eq!(mode(&state.path().join("workspaces")), 0o700, "nobody else comes as far as a workspace");
     fs::write(made.dir.join("a"), "kept").expect("writable");
     let again = open(state.path(), Bounds::default());
     assert_eq!(again.find(&ada, made.name.as_str(), at(1)).expect("found"), made);
@@ -180,4 +184,35 @@ fn a_tree_that_is_too_deep_is_over_every_quota() {
     fs::create_dir_all(&at).expect("made");
     let found = measure(dir.path(), Measured { bytes: 1 << 40, entries: 1 << 40 }).expect("measured");
     assert_eq!(found.bytes, u64::MAX);
+}
+
+#[test]
+fn what_the_host_and_a_programs_user_make_both_can_change() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can be both.
+    }
+    let state = state();
+    let workspaces = open(state.path(), Bounds::default());
+    let dir = workspaces.fresh(&Caller::local(), at(0)).expect("a workspace").dir;
+    // A container has the workspace as a mount; here the user has to come through the directories above.
+    for above in [state.path(), &state.path().join("workspaces")] {
+        fs::set_permissions(above, fs::Permissions::from_mode(0o711)).expect("ours");
+    }
+    fs::create_dir(dir.join("sub")).expect("made");
+    fs::write(dir.join("sub/host"), "from the host").expect("written");
+    let shell = |script: &str, user: u32| {
+        let mut shell = std::process::Command::new("sh");
+        match shell.args(["-c", script]).current_dir(&dir).uid(user).gid(user).output() {
+            Ok(done) => (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned()),
+            // It could not even go there.
+            Err(error) => (false, error.to_string()),
+        }
+    };
+    let script = "cat sub/host && echo more >> sub/host && echo own > sub/own && mkdir sub/deep && umask";
+    let (done, said) = shell(script, 1000);
+    assert!(done && said.starts_with("from the host"), "{said}");
+    assert!(!shell("ls", 4242).0 && !shell("cat sub/own", 4242).0, "another user gets nothing");
+    assert_eq!(fs::read_to_string(dir.join("sub/host")).expect("read"), "from the hostmore\n");
+    fs::write(dir.join("sub/deep/again"), "x").expect("written");
+    assert!(shell("rm -r sub", 1000).0, "and each removes what the other has made");
 }
