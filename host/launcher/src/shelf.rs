@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use minicbor::{Decode, Encode};
@@ -65,12 +66,12 @@ pub(crate) struct Shelf {
     sandboxes: PathBuf,
     boot: String,
     /// Several launchers of one host share the directory: each holds this while it does something.
-    lock: File,
+    lock: Rc<File>,
 }
 
 /// While this lives, no other launcher of the host does anything.
 #[derive(Debug)]
-pub(crate) struct Turn(File);
+pub(crate) struct Turn(Rc<File>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -91,14 +92,13 @@ impl Shelf {
             .write(true)
             .mode(0o600)
             .open(state.join("lock"))?;
-        Ok(Self { sandboxes, boot: boot()?, lock })
+        Ok(Self { sandboxes, boot: boot()?, lock: Rc::new(lock) })
     }
 
     /// Waits until no other launcher of the host does anything.
     pub(crate) fn turn(&self) -> io::Result<Turn> {
-        let lock = self.lock.try_clone()?;
-        flock(&lock, FlockOperation::LockExclusive)?;
-        Ok(Turn(lock))
+        flock(&self.lock, FlockOperation::LockExclusive)?;
+        Ok(Turn(Rc::clone(&self.lock)))
     }
 
     pub(crate) fn directory(&self, id: &str) -> PathBuf {

@@ -166,7 +166,10 @@ fn planned(mount: &Mount, settings: &Settings, power: Power, uid: u32) -> Result
         return Err(Trouble::new(Fault::Unsupported, format!("{place} is not a directory")));
     }
     let owners = match power {
-        Power::Root => Some(user::owners(&[(owner.st_uid, uid + 1)])?),
+        // What programs have made in a container is on disk the user's that they are there. Without a place in the map
+        // nobody here could write it, whatever its permissions say.
+        Power::Root if owner.st_uid == PROGRAM => Some(user::owners(&[(PROGRAM, uid + 1)])?),
+        Power::Root => Some(user::owners(&[(owner.st_uid, uid + 1), (PROGRAM, uid)])?),
         Power::User => None,
     };
     Ok(Planned { mount: mount.clone(), owners })

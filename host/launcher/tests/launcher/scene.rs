@@ -193,7 +193,9 @@ fn stand_in() -> PathBuf {
     if program.exists() {
         return program;
     }
-    let fresh = program.with_extension(std::process::id().to_string());
+    // In a directory of its own: two compilers that write to one have the same names for what they write in between.
+    let room = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build's directory");
+    let fresh = room.path().join("stand-in");
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let compiled = Command::new("rustc")
         .args(["--edition", "2024", "-O", "-C", "panic=abort", "--target", &target, "-o"])
