@@ -2,15 +2,17 @@
 
 use anstream::println;
 use packhost_manifest::Manifest;
+use packhost_sessions::{Health, SessionRuntime};
 use packhost_walls::Requirement;
 use serde::Serialize;
+use tokio::runtime::Builder;
 
 use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, GOOD, NOTE, Output};
 use crate::policies::Loaded;
-use crate::{policies, walls};
+use crate::{policies, sessions, walls};
 
 #[derive(Serialize)]
 struct Report {
@@ -54,6 +56,7 @@ pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
         },
     });
     if let Ok(loaded) = &manifest {
+        checks.extend(sandboxes(global, &dirs, &loaded.manifest));
         checks.extend(raised(global, &dirs, &loaded.manifest));
     }
     let walls = packhost_walls::status().map_err(|error| Error::failed(error.to_string()))?;
@@ -91,6 +94,40 @@ fn described(loaded: &Loaded) -> String {
         files => format!("{files} files of yours"),
     };
     format!("revision {revision}, {entries} packs have an entry, {from}")
+}
+
+/// Asks every backend that the manifest names. Leaves no thread behind: the walls go up next.
+fn sandboxes(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
+    let wanted = sessions::wanted(manifest);
+    let asked = sessions::prepare(global, dirs, &wanted).and_then(|makers| {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::failed(format!("no threads: {error}")))?;
+        runtime.block_on(async {
+            let Some(makers) = makers else { return Ok(Vec::new()) };
+            let mut checks = Vec::new();
+            for backend in makers.sessions()?.runtimes() {
+                checks.extend(backend_checks(backend.as_ref()).await);
+            }
+            Ok(checks)
+        })
+    });
+    asked.unwrap_or_else(|error| {
+        vec![Check { what: "sandboxes", state: State::Bad, found: error.to_string(), fix: None }]
+    })
+}
+
+/// Whether a backend can be used, and what it cannot hold here.
+async fn backend_checks(backend: &dyn SessionRuntime) -> Vec<Check> {
+    let what = backend.backend().as_str();
+    let mut checks = vec![match backend.health().await {
+        Health::Healthy(found) => good(what, found),
+        Health::Unhealthy(found) => Check { what, state: State::Weak, found, fix: None },
+    }];
+    let lacking = backend.capabilities().lacking;
+    checks.extend(lacking.into_iter().map(|found| Check { what, state: State::Weak, found, fix: None }));
+    checks
 }
 
 /// Raises the walls in this process, which ends right after: what holds here holds for `serve`.
