@@ -51,12 +51,11 @@ mod tests {
             assert_eq!(imports("wasi:http/"), description.wants.http.is_some(), "{}: http", pack.name);
             // jq's time functions look for the system's time zones; without a grant there are none, and UTC it is.
             let needless = pack.name == "json.query";
-            assert_eq!(
-                imports("wasi:filesystem/"),
-                description.wants.fs.is_some() || needless,
-                "{}: fs",
-                pack.name
-            );
+            let wants = &description.wants;
+            assert_eq!(imports("packhost:pack/session"), wants.session.is_some(), "{}: session", pack.name);
+            // A pack that runs programs has its workspace as a directory.
+            let files = wants.fs.is_some() || wants.session.is_some() || needless;
+            assert_eq!(imports("wasi:filesystem/"), files, "{}: fs", pack.name);
             assert!(!imports("wasi:sockets/"), "{}: sockets", pack.name);
             assert!(!outline.uses_async, "{}: needs WASI 0.3", pack.name);
             assert!(

@@ -25,15 +25,18 @@ fn what_is_used_is_more_than_nothing_and_time_does_not_run_back() {
 #[test]
 fn a_process_more_is_counted() {
     use std::process::{Command, Stdio};
-    // Other tests start and end processes beside this one: it is enough that many more are seen.
-    let before = usage::now().processes;
-    let mut started: Vec<_> = (0..40)
-        .map(|_| Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat"))
-        .collect();
-    let during = usage::now().processes;
-    for one in &mut started {
-        drop(one.stdin.take());
-        one.wait().expect("it ends");
-    }
-    assert!(during > before, "{before} before, {during} during");
+    // Other tests start and end processes beside this one, sometimes more than it does: not every try can tell.
+    let more = (0..50).any(|_| {
+        let before = usage::now().processes;
+        let mut started: Vec<_> = (0..40)
+            .map(|_| Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat"))
+            .collect();
+        let during = usage::now().processes;
+        for one in &mut started {
+            drop(one.stdin.take());
+            one.wait().expect("it ends");
+        }
+        during > before
+    });
+    assert!(more, "40 processes more were never seen");
 }
