@@ -15,6 +15,8 @@ const CONFORMANCE: &str = "0.2.0-alpha.12";
 pub(crate) fn all() -> Done {
     wasm_target()?;
     debian("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
+    // What sandboxes find, whichever comes first in the PATH.
+    debian("/usr/bin/python3", &["--version"], &["python3"])?;
     debian("g++", &["--version"], &["g++"])?;
     debian("strace", &["--version"], &["strace"])?;
     debian("dockerd", &["--version"], &["docker.io"])?;
