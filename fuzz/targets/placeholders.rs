@@ -137,9 +137,9 @@ fuzz_target!(|text: &str| {
         return;
     };
     let got = one.headers.get(&name).map_or(&b""[..], HeaderValue::as_bytes);
-    let fields = one.headers.values().map(HeaderValue::as_bytes);
-    let everything: Vec<&[u8]> = fields.chain([one.target.as_bytes(), &one.body]).collect();
-    let everything = everything.into_iter().map(peeled).collect::<Vec<_>>().join(&b'\n');
+    let head = one.headers.values().map(HeaderValue::as_bytes).chain([one.target.as_bytes()]);
+    // A body is read as it stands or decoded once, which is how the finder reads: only a head is decoded again on its way.
+    let everything = head.map(peeled).chain([one.body.to_vec()]).collect::<Vec<_>>().join(&b'\n');
     assert!(
         !finds("${vault:", &everything),
         "a placeholder has left: {}",
