@@ -184,6 +184,15 @@ pub(crate) fn drain(mut stream: impl Read + Send + 'static) -> std::thread::Join
     })
 }
 
+/// Waits for something that another process does.
+pub fn wait_until(what: &str, done: &dyn Fn() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !done() {
+        assert!(std::time::Instant::now() < until, "not within a minute: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// What came of a command line.
 #[derive(Debug)]
 pub struct Ran {

@@ -56,6 +56,13 @@ pub(crate) struct Global {
     /// https://ADDRESS/PATH#NAME, where NAME is the one in its certificate; repeatable, asked in this order
     #[arg(long, global = true, value_name = "SERVER", env = "PACKHOST_DNS", value_delimiter = ',')]
     pub(crate) dns: Vec<NameServer>,
+    /// The OCI runtime for sandboxes of the Docker Engine, by the engine's name for it, such as runsc (gVisor) or kata; without
+    /// it the engine's own choice
+    #[arg(long, global = true, value_name = "RUNTIME", env = "PACKHOST_DOCKER_RUNTIME")]
+    pub(crate) docker_runtime: Option<String>,
+    /// The user namespace mode for sandboxes of the Docker Engine: host goes without; without it the engine's own setting
+    #[arg(long, global = true, value_name = "MODE", env = "PACKHOST_DOCKER_USERNS")]
+    pub(crate) docker_userns: Option<String>,
     /// What to log to stderr: a level, or directives such as `packhost::call=info`
     #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG", value_parser = filter)]
     pub(crate) log: Option<String>,
@@ -79,6 +86,8 @@ impl Global {
         }
         self.vault_key.iter().for_each(|key| add("--vault-key", key.again()));
         self.dns.iter().for_each(|server| add("--dns", server.to_string().into()));
+        self.docker_runtime.iter().for_each(|runtime| add("--docker-runtime", runtime.into()));
+        self.docker_userns.iter().for_each(|mode| add("--docker-userns", mode.into()));
         again
     }
 }

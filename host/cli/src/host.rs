@@ -72,9 +72,10 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
-    let makers = sessions::prepare(global, &dirs, &wanted(&loaded.manifest, purpose))?;
+    let wanted = wanted(&loaded.manifest, purpose);
+    let makers = sessions::prepare(global, &dirs, &wanted)?;
     let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
-    let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, sockets)?;
+    let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, wanted, sockets)?;
     walls::warn_of_lacks(&in_force);
     Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers })
 }

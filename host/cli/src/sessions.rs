@@ -24,16 +24,15 @@ use crate::state::open_state;
 /// Everything about sandboxes that has to be there before the walls go up.
 pub(crate) struct Makers {
     database: Arc<Database>,
-    host: HostId,
     workspaces: Arc<Workspaces>,
     launcher: Option<OwnedFd>,
-    docker: Option<PathBuf>,
+    docker: Option<DockerSettings>,
     state: PathBuf,
     settings: SessionsSettings,
 }
 
 /// What the manifest's entries want.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
     /// Some entry works in workspaces.
     workspaces: bool,
@@ -55,6 +54,23 @@ impl Wanted {
             }
         }
         wanted
+    }
+
+    /// What an entry wants and was not prepared for these, in words; empty where all of it was.
+    pub(crate) fn lacks(&self, entry: &Entry) -> Vec<String> {
+        let now = Self::of(std::iter::once(entry));
+        let mut lacks = Vec::new();
+        if now.workspaces && !self.workspaces && self.is_nothing() {
+            lacks.push("workspaces".to_owned());
+        }
+        let backends = now.backends.iter().filter(|backend| !self.backends.contains(backend));
+        lacks.extend(backends.map(|backend| format!("sandboxes of the {backend} backend")));
+        if self.backends.contains(&SessionBackend::Process) {
+            let known = |path: &PathBuf| self.readable.iter().any(|known| path.starts_with(known));
+            let paths = now.readable.iter().filter(|path| !known(path));
+            lacks.extend(paths.map(|path| format!("{} in sandboxes", path.display())));
+        }
+        lacks
     }
 
     /// Whether there is anything to prepare.
@@ -86,10 +102,25 @@ pub(crate) fn prepare(global: &Global, dirs: &Dirs, wanted: &Wanted) -> Result<O
             .ok(),
         false => None,
     };
-    let docker = wanted.backends.contains(&SessionBackend::Docker).then(docker_socket).flatten();
+    let docker = wanted.backends.contains(&SessionBackend::Docker).then(docker_endpoint).flatten();
+    let docker = docker.map(|endpoint| docker_settings(global, dirs, endpoint, &host));
     let (workspaces, state) = (Arc::new(workspaces), dirs.state.clone());
     let settings = SessionsSettings::default();
-    Ok(Some(Makers { database, host, workspaces, launcher, docker, state, settings }))
+    Ok(Some(Makers { database, workspaces, launcher, docker, state, settings }))
+}
+
+fn docker_settings(global: &Global, dirs: &Dirs, endpoint: PathBuf, host: &HostId) -> DockerSettings {
+    // Those that are no runc have a kernel or a file system of their own, which a socket does not pass.
+    let stream = if global.docker_runtime.is_some() { Stream::Exec } else { Stream::Socket };
+    DockerSettings {
+        endpoint,
+        host: host.clone(),
+        run_dir: dirs.state.join("docker"),
+        supervisor: Supervisor::Bytes(SUPERVISOR),
+        runtime: global.docker_runtime.clone(),
+        userns: global.docker_userns.clone(),
+        stream,
+    }
 }
 
 fn workspaces_dir(dirs: &Dirs) -> PathBuf {
@@ -98,11 +129,15 @@ fn workspaces_dir(dirs: &Dirs) -> PathBuf {
 
 /// The engine's socket, where there is one.
 pub(crate) fn docker_socket() -> Option<PathBuf> {
+    docker_endpoint().filter(|path| path.exists())
+}
+
+/// Where the engine's socket has to be.
+fn docker_endpoint() -> Option<PathBuf> {
     let named = std::env::var("DOCKER_HOST").ok();
-    let path = docker::endpoint(named.as_deref())
+    docker::endpoint(named.as_deref())
         .inspect_err(|error| tracing::warn!(target: "packhost", %error, "no sandboxes of the docker backend"))
-        .ok()?;
-    path.exists().then_some(path)
+        .ok()
 }
 
 /// Where the launcher keeps what it knows of its sandboxes: until the next start of the machine, and out of reach of the
@@ -156,9 +191,9 @@ pub(crate) fn launch(args: &LaunchSandboxes) -> Result<ExitCode, Error> {
 }
 
 impl Makers {
-    /// Sockets that this host has to reach.
+    /// Sockets that this host has to reach: those that are there, as none is to come within reach later.
     pub(crate) fn unix_sockets(&self) -> impl Iterator<Item = &PathBuf> {
-        self.docker.iter()
+        self.docker.iter().map(|docker| &docker.endpoint).filter(|socket| socket.exists())
     }
 
     /// The workspaces.
@@ -174,16 +209,8 @@ impl Makers {
                 .map_err(|error| Error::failed(format!("the launcher of sandboxes: {error}")))?;
             runtimes.push(Arc::new(ProcessRuntime::new(launcher, images(&self.state))));
         }
-        if let Some(endpoint) = self.docker {
-            runtimes.push(Arc::new(DockerRuntime::new(DockerSettings {
-                endpoint,
-                host: self.host.clone(),
-                run_dir: self.state.join("docker"),
-                supervisor: Supervisor::Bytes(SUPERVISOR),
-                runtime: None,
-                userns: None,
-                stream: Stream::Socket,
-            })));
+        if let Some(docker) = self.docker {
+            runtimes.push(Arc::new(DockerRuntime::new(docker)));
         }
         Ok(Sessions::open(runtimes, self.database, self.settings)?)
     }

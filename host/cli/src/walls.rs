@@ -11,6 +11,7 @@ use crate::args::{Global, Walls};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::own::real;
+use crate::sessions::Wanted;
 use crate::{packs, policies};
 
 /// Gives up everything but state, packs, manifests, granted directories and the network. The last step before the
@@ -19,6 +20,7 @@ pub(crate) fn up(
     global: &Global,
     dirs: &Dirs,
     manifest: &Manifest,
+    wanted: Wanted,
     unix_sockets: Vec<PathBuf>,
 ) -> Result<(InForce, Kept), Error> {
     let requirement = requirement(global);
@@ -32,7 +34,7 @@ pub(crate) fn up(
     for skipped in &in_force.skipped {
         tracing::debug!(path = %skipped.display(), "not there, so not granted to the host");
     }
-    let kept = Kept { plan: in_force.landlock.is_some().then(|| real_paths(&plan)), vars };
+    let kept = Kept { plan: in_force.landlock.is_some().then(|| real_paths(&plan)), vars, wanted };
     Ok((in_force, kept))
 }
 
@@ -139,11 +141,20 @@ pub(crate) struct Kept {
     /// The paths as they were when the walls went up; `None` where nothing holds files back.
     plan: Option<Plan>,
     vars: HostVars,
+    /// What of sandboxes was made ready before them.
+    wanted: Wanted,
 }
 
 impl Kept {
-    /// Says in the log which directories the manifest grants and the walls keep out of reach.
+    /// Says in the log what the manifest grants and the walls keep out of reach: directories, and sandboxes that this host
+    /// was not made ready for.
     pub(crate) fn warn_of_unreachable(&self, manifest: &Manifest) {
+        for entry in manifest.entries() {
+            let place = entry.place_of("session");
+            for lack in self.wanted.lacks(entry) {
+                tracing::warn!(target: "packhost", "{place} grants {lack}, which this host did not have when it started; a restart has it");
+            }
+        }
         for (rule, base) in self.unreachable(manifest) {
             let why = if base.exists() {
                 "which this host gave up when it started; a restart reaches it"
@@ -201,7 +212,7 @@ mod tests {
         let plan =
             Plan { read: vec![at("read"), at("gone")], read_write: vec![at("state")], ..Plan::default() };
         let vars = HostVars { state: at("state"), home: None };
-        let kept = Kept { plan: Some(real_paths(&plan)), vars: vars.clone() };
+        let kept = Kept { plan: Some(real_paths(&plan)), vars: vars.clone(), wanted: Wanted::default() };
         let grants = |host: &str, mode: &str| {
             let host = host.replace('@', &root.path().display().to_string());
             let text = format!(
@@ -222,7 +233,7 @@ mod tests {
         ] {
             let manifest = grants(host, mode);
             assert_eq!(kept.unreachable(&manifest).is_empty(), within, "{host} {mode}");
-            let open = Kept { plan: None, vars: vars.clone() };
+            let open = Kept { plan: None, vars: vars.clone(), wanted: Wanted::default() };
             assert!(open.unreachable(&manifest).is_empty(), "nothing is held back where there are no walls");
         }
     }

@@ -1,13 +1,9 @@
 //! How long a sandbox lives, whose it is, and what an operator sees of it.
 
-use serde_json::{Value, json};
+use packhost_tests::host::wait_until;
+use serde_json::json;
 
-use crate::programs::wait_until;
-use crate::{answer, connect, failure, host, text};
-
-fn meta(result: &Value) -> &Value {
-    &result["_meta"]["packhost/session"]
-}
+use crate::{answer, connect, failure, host, meta, text};
 
 #[test]
 fn the_next_call_in_the_same_workspace_finds_the_same_sandbox() {

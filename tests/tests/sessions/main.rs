@@ -1,6 +1,8 @@
-//! Packs that run programs: on this machine as it is, with its own python3 and no daemon, through the built binary.
+//! Packs that run programs, through the built binary: on this machine as it is, with its own python3 and no daemon; and in
+//! containers of a Docker Engine, from an image that is built here.
 
 mod commands;
+mod docker;
 mod life;
 mod programs;
 mod traffic;
@@ -25,6 +27,11 @@ fn connect(setup: &Setup) -> Rpc {
 /// Runs a shell command in the sandbox of `cmd.run`, and gives what came of it.
 fn shell(rpc: &mut Rpc, command: &str) -> Value {
     answer(rpc.call("cmd_run", json!({ "command": command })))
+}
+
+/// What is said of the sandbox of a call.
+fn meta(result: &Value) -> &Value {
+    &result["_meta"]["packhost/session"]
 }
 
 /// The data of an answer.

@@ -1,5 +1,6 @@
 //! What a program in a sandbox can do, and what it cannot.
 
+use packhost_tests::host::wait_until;
 use serde_json::json;
 
 use crate::{answer, connect, failure, host, shell, text};
@@ -113,13 +114,4 @@ fn an_input_with_a_slip_is_refused_with_one_that_works() {
     let denied = rpc.call("python_run", outside);
     assert_eq!(failure(&denied)["code"], "capability_denied", "{denied}");
     assert_eq!(failure(&denied)["pointer"], "/files/0/path", "{denied}");
-}
-
-/// Waits for something that another process does.
-pub(crate) fn wait_until(what: &str, done: &dyn Fn() -> bool) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !done() {
-        assert!(std::time::Instant::now() < until, "not within 30 s: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }

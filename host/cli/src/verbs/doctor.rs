@@ -107,8 +107,21 @@ fn sandboxes(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
         runtime.block_on(async {
             let Some(makers) = makers else { return Ok(Vec::new()) };
             let mut checks = Vec::new();
-            for backend in makers.sessions()?.runtimes() {
-                checks.extend(backend_checks(backend.as_ref()).await);
+            let sessions = makers.sessions()?;
+            let mut healthy = Vec::new();
+            for backend in sessions.runtimes() {
+                healthy.push(matches!(backend.health().await, Health::Healthy(_)));
+            }
+            let usable = |name: &str| {
+                sessions
+                    .runtimes()
+                    .iter()
+                    .zip(&healthy)
+                    .any(|(one, healthy)| *healthy && one.backend().as_str() == name)
+            };
+            for backend in sessions.runtimes() {
+                let needed = needs(manifest, backend.backend().as_str(), usable);
+                checks.extend(backend_checks(backend.as_ref(), needed).await);
             }
             Ok(checks)
         })
@@ -118,12 +131,24 @@ fn sandboxes(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
     })
 }
 
-/// Whether a backend can be used, and what it cannot hold here.
-async fn backend_checks(backend: &dyn SessionRuntime) -> Vec<Check> {
+/// Whether an entry names this backend, and none that can be used.
+fn needs(manifest: &Manifest, backend: &str, usable: impl Fn(&str) -> bool) -> bool {
+    let sessions =
+        manifest.entries().filter(|entry| !entry.denied).filter_map(|entry| entry.session.as_ref());
+    sessions
+        .map(|session| &session.on)
+        .any(|on| on.iter().any(|one| one.as_str() == backend) && !on.iter().any(|one| usable(one.as_str())))
+}
+
+/// Whether a backend can be used, and what it cannot hold here. One that is away is no fault where no entry needs it.
+async fn backend_checks(backend: &dyn SessionRuntime, needed: bool) -> Vec<Check> {
     let what = backend.backend().as_str();
     let mut checks = vec![match backend.health().await {
         Health::Healthy(found) => good(what, found),
-        Health::Unhealthy(found) => Check { what, state: State::Weak, found, fix: None },
+        Health::Unhealthy(found) if needed => Check { what, state: State::Bad, found, fix: None },
+        Health::Unhealthy(found) => {
+            return vec![good(what, format!("not here, and no entry needs it: {found}"))];
+        }
     }];
     let lacking = backend.capabilities().lacking;
     checks.extend(lacking.into_iter().map(|found| Check { what, state: State::Weak, found, fix: None }));
@@ -132,7 +157,7 @@ async fn backend_checks(backend: &dyn SessionRuntime) -> Vec<Check> {
 
 /// Raises the walls in this process, which ends right after: what holds here holds for `serve`.
 fn raised(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
-    let (in_force, _) = match walls::up(global, dirs, manifest, Vec::new()) {
+    let (in_force, _) = match walls::up(global, dirs, manifest, sessions::Wanted::default(), Vec::new()) {
         Ok(raised) => raised,
         Err(error) => {
             let fix = Some("--walls best-effort starts with what the kernel has".into());
