@@ -11,6 +11,7 @@
 
 mod cgroup;
 mod client;
+mod desk;
 mod held;
 mod process;
 mod recipe;
@@ -19,6 +20,7 @@ mod serve;
 mod settings;
 mod shelf;
 mod wire;
+mod worker;
 
 pub use client::{Launcher, LauncherError};
 pub use recipe::{Access, Files, Limits, Mount, Recipe, bounds};

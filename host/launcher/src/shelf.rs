@@ -5,6 +5,9 @@
 //! - `socket`: where the supervisor listens;
 //! - `log`: what the supervisor wrote to its standard error;
 //! - `end`: how it ended.
+//!
+//! Who makes a sandbox holds the lock of its directory meanwhile (flock(2)). One without `life` or one that says that it is not
+//! made, and that nobody makes, was left behind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -17,6 +20,7 @@ use std::time::SystemTime;
 
 use minicbor::{Decode, Encode};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::process::{Process, boot};
 use crate::recipe::{Recipe, is_id};
@@ -57,7 +61,9 @@ pub(crate) struct Life {
 pub(crate) enum Found {
     /// It was made whole; its process, where it still runs.
     Whole(Box<Record>, Option<Process>, Option<End>),
-    /// It was not; with what runs of it.
+    /// Somebody makes it right now.
+    Making,
+    /// Nobody makes it any more; with what runs of it.
     Broken(Option<Process>),
 }
 
@@ -86,6 +92,7 @@ impl Shelf {
         let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         let sandboxes = state.join("sandboxes");
         private(&sandboxes)?;
+        clear(&sandboxes)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -112,11 +119,14 @@ impl Shelf {
         Ok(names.filter(|name| is_id(name)).collect())
     }
 
-    /// Makes the directory of a new sandbox; [`ErrorKind::AlreadyExists`] where there is one of that name.
-    pub(crate) fn begin(&self, record: &Record) -> io::Result<()> {
+    /// Makes the directory of a new sandbox, and holds its lock until what is returned is closed;
+    /// [`ErrorKind::AlreadyExists`] where there is one of that name. To be called by who has the turn.
+    pub(crate) fn begin(&self, record: &Record) -> io::Result<OwnedFd> {
         let directory = self.directory(&record.recipe.id);
         DirBuilder::new().mode(0o700).create(&directory)?;
-        write(&directory, "recipe", record)
+        let lock = held(&directory)?.ok_or(ErrorKind::ResourceBusy)?;
+        write(&directory, "recipe", record)?;
+        Ok(lock)
     }
 
     pub(crate) fn live(&self, id: &str, process: &Process, made: bool) -> io::Result<()> {
@@ -133,18 +143,21 @@ impl Shelf {
         read(&self.directory(id), "end")
     }
 
-    /// What is here under that name.
-    pub(crate) fn find(&self, id: &str) -> Found {
+    /// What is here under that name. To be called by who has the turn.
+    pub(crate) fn find(&self, id: &str) -> io::Result<Found> {
         let directory = self.directory(id);
+        // Before anything is read: it does not change while nobody makes it.
+        let lock = held(&directory)?;
         let life = read::<Life>(&directory, "life");
         let runs = life.as_ref().filter(|life| life.boot == self.boot);
         let process = runs.and_then(|life| Process::find(life.pid, life.start));
-        match (read(&directory, "recipe"), life) {
+        Ok(match (read(&directory, "recipe"), life) {
             (Some(record), Some(life)) if life.made => {
                 Found::Whole(Box::new(record), process, read(&directory, "end"))
             }
+            _ if lock.is_none() => Found::Making,
             _ => Found::Broken(process),
-        }
+        })
     }
 
     /// A socket where the supervisor of this sandbox is found from now on.
@@ -189,12 +202,38 @@ impl Shelf {
         log.write_all(&tail)
     }
 
-    /// Removes everything under that name.
+    /// Removes everything under that name. The name goes first: from then on nobody writes anything more there.
     pub(crate) fn remove(&self, id: &str) -> io::Result<()> {
-        match fs::remove_dir_all(self.directory(id)) {
+        let removed = self.directory(id).with_extension(REMOVED);
+        match fs::rename(self.directory(id), &removed).and_then(|()| fs::remove_dir_all(removed)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// What the names of directories end with that are being removed.
+const REMOVED: &str = "removed";
+
+/// Removes what a launcher that was killed did not get to remove.
+fn clear(sandboxes: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(sandboxes)?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == REMOVED) {
+            // Another launcher may be about to do the same.
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+    Ok(())
+}
+
+/// The lock of a sandbox's directory; none where somebody else has it.
+fn held(directory: &Path) -> io::Result<Option<OwnedFd>> {
+    let directory = File::open(directory)?;
+    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(directory.into())),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

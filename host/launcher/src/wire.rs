@@ -252,6 +252,7 @@ pub(crate) fn send<M: Encode<()>>(
 }
 
 /// What came in one packet.
+#[derive(Debug)]
 pub(crate) struct Packet<M> {
     pub(crate) message: M,
     pub(crate) descriptor: Option<OwnedFd>,
@@ -263,7 +264,7 @@ pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Resul
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let received = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut packet)], &mut control, flags)?;
+    let received = rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(&mut packet)], &mut control, flags)?;
     let descriptor = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,

@@ -26,7 +26,7 @@ crate::trials![
 ];
 
 /// Every process, mount and cgroup that has to do with this scene.
-fn traces(scene: &Scene) -> Vec<String> {
+pub(crate) fn traces(scene: &Scene) -> Vec<String> {
     let mut traces = Vec::new();
     let state = scene.path("state");
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");

@@ -5,6 +5,7 @@ mod inside;
 mod lifecycle;
 mod limits;
 mod scene;
+mod side_by_side;
 mod user;
 
 use std::process::ExitCode;
@@ -19,7 +20,14 @@ fn main() -> ExitCode {
     // What root can do only root can try.
     let root =
         std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let trials = [inside::trials(), limits::trials(), lifecycle::trials(), grants::trials(), user::trials()];
+    let trials = [
+        inside::trials(),
+        limits::trials(),
+        lifecycle::trials(),
+        side_by_side::trials(),
+        grants::trials(),
+        user::trials(),
+    ];
     let trials = trials.into_iter().flatten().map(|trial| trial.with_ignored_flag(!root)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
