@@ -111,7 +111,7 @@ impl Serving {
         Ok(())
     }
 
-    /// Takes one request; whether the host is still there. One too many is refused.
+    /// Takes one request; whether the host is still there. What is no request is refused, and so is one too many.
     fn listen(&mut self) -> io::Result<bool> {
         let refusal = match gone(wire::receive::<Request>(&self.channel)) {
             Ok(Some(Some(packet))) => match self.desk.take(packet.message) {
@@ -121,6 +121,9 @@ impl Serving {
                 }
             },
             Ok(_) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                (0, Refusal::new(Fault::Unsupported, format!("this cannot be read: {error}")))
+            }
             Err(error) => return Err(error),
         };
         self.reply(refusal.0, Answer::Refused(refusal.1), None)?;

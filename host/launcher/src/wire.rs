@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use minicbor::{Decode, Encode};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -258,7 +259,8 @@ pub(crate) struct Packet<M> {
     pub(crate) descriptor: Option<OwnedFd>,
 }
 
-/// Receives one packet; `None` once the other side is gone.
+/// Receives one packet; `None` once the other side is gone. [`io::ErrorKind::InvalidData`] is the packet's fault alone: the next
+/// one may be better.
 pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Result<Option<Packet<M>>> {
     let mut packet = vec![0; PACKET];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -270,7 +272,11 @@ pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Resul
         _ => None,
     });
     if received.bytes == 0 {
-        return Ok(None);
+        let mut socket = [PollFd::new(&socket, PollFlags::empty())];
+        rustix::event::poll(&mut socket, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        if socket[0].revents().contains(PollFlags::HUP) {
+            return Ok(None);
+        }
     }
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet that is too long"));

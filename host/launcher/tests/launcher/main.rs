@@ -4,6 +4,7 @@ mod grants;
 mod inside;
 mod lifecycle;
 mod limits;
+mod packets;
 mod scene;
 mod side_by_side;
 mod user;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         limits::trials(),
         lifecycle::trials(),
         side_by_side::trials(),
+        packets::trials(),
         grants::trials(),
         user::trials(),
     ];
