@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::desk::Desk;
 use crate::held::Held;
+use crate::sandbox;
 use crate::settings::Settings;
 use crate::wire::{self, Answer, Ask, Fault, Refusal, Reply, Request};
 use crate::worker::Worker;
@@ -43,6 +44,8 @@ fn run(channel: OwnedFd, settings: Settings) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&channel, false)?;
     // A key press on the host's terminal is not for it. One that leads its group has no terminal to share anyway.
     let _ = rustix::process::setsid();
+    // What who started the host can unlock, by Kerberos tickets or keys of disks, is not for sandboxes.
+    sandbox::forget_keys()?;
     // What a worker leaves is this process's child: how a sandbox ends is told to its parent.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut launcher = Serving { channel, held: Held::new(settings)?, desk: Desk::new() };

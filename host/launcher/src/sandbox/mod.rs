@@ -7,6 +7,7 @@ mod etc;
 mod files;
 mod fork;
 mod init;
+mod keys;
 mod mounts;
 mod network;
 mod plan;
@@ -23,6 +24,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 pub(crate) use fork::{exit, fork, keep_open};
+pub(crate) use keys::forget as forget_keys;
 pub(crate) use plan::{Handles, Plan};
 pub(crate) use trial::try_out;
 pub(crate) use trouble::During;
