@@ -11,6 +11,7 @@ use rustix::event::PollFd;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::cgroup::Cgroups;
+use crate::logs::Logs;
 use crate::process::Process;
 use crate::recipe::{Recipe, bounds};
 use crate::sandbox::{self, During, Handles, Plan, Power};
@@ -38,6 +39,7 @@ pub(crate) struct Held {
     busy: BTreeMap<String, Option<u32>>,
     /// What was left behind and could not be removed, and when that is tried again.
     stuck: BTreeMap<String, Instant>,
+    logs: Logs,
 }
 
 struct Kept {
@@ -69,6 +71,7 @@ impl Held {
             sandboxes: BTreeMap::new(),
             busy: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            logs: Logs::new(),
         };
         let _turn = held.turn()?;
         held.look()?;
@@ -139,6 +142,7 @@ impl Held {
             }
         };
         let Record { recipe, created_ms, uid } = *record;
+        self.logs.add(&id, &self.shelf.log_path(&id));
         self.sandboxes.insert(id, Kept { owner: recipe.owner, created_ms, uid, life });
         Ok(())
     }
@@ -292,12 +296,13 @@ impl Held {
         self.sandboxes.get(id).ok_or_else(|| Refusal::new(Fault::NotFound, "there is no such sandbox"))
     }
 
-    /// What becomes readable when a sandbox ends.
+    /// What becomes readable when a sandbox ends or its log grows.
     pub(crate) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.sandboxes.values().filter_map(|kept| match &kept.life {
+        let ends = self.sandboxes.values().filter_map(|kept| match &kept.life {
             Life::Running(process) => Some(process.interest()),
             Life::Ended(_) => None,
-        })
+        });
+        ends.chain(self.logs.interest())
     }
 
     /// Sees which sandboxes have ended by themselves, and how.
@@ -335,7 +340,14 @@ impl Held {
         end
     }
 
-    /// Keeps logs within their bound.
+    /// Keeps logs that have grown within their bound.
+    pub(crate) fn trim_grown_logs(&mut self) {
+        for id in self.logs.written() {
+            let _ = self.shelf.trim_log(&id);
+        }
+    }
+
+    /// Keeps all logs within their bound, also where none is watched.
     pub(crate) fn trim_logs(&self) {
         for id in self.sandboxes.keys() {
             let _ = self.shelf.trim_log(id);

@@ -13,6 +13,7 @@ mod cgroup;
 mod client;
 mod desk;
 mod held;
+mod logs;
 mod process;
 mod recipe;
 mod sandbox;

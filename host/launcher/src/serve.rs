@@ -54,6 +54,7 @@ fn run(channel: OwnedFd, settings: Settings) -> io::Result<()> {
         let asked = launcher.wait(is_open)?;
         let _turn = launcher.held.turn()?;
         launcher.finish()?;
+        launcher.held.trim_grown_logs();
         if looked.elapsed() >= TICK {
             launcher.held.trim_logs();
             looked = Instant::now();

@@ -26,8 +26,8 @@ use crate::process::{Process, boot};
 use crate::recipe::{Recipe, is_id};
 use crate::wire::{End, PACKET};
 
-/// Bytes of a log at which its older half is forgotten. It is looked at whenever the launcher does something and at least
-/// every [`crate::serve::TICK`], so for that long it may be longer.
+/// Bytes of a log at which its older half is forgotten. It is looked at when it was written to; what is written until the launcher
+/// has come to that is beyond it, and where no file can be watched, what is written in a [`crate::serve::TICK`].
 pub(crate) const LOG: u64 = 1 << 20;
 
 /// Written first.
@@ -176,20 +176,24 @@ impl Shelf {
         Ok(UnixStream::from(connection).into())
     }
 
+    pub(crate) fn log_path(&self, id: &str) -> PathBuf {
+        self.directory(id).join("log")
+    }
+
     /// The log, to write at its end.
     pub(crate) fn log(&self, id: &str) -> io::Result<OwnedFd> {
         let mut options = OpenOptions::new();
-        Ok(options.create(true).append(true).mode(0o600).open(self.directory(id).join("log"))?.into())
+        Ok(options.create(true).append(true).mode(0o600).open(self.log_path(id))?.into())
     }
 
     /// The log, to read.
     pub(crate) fn read_log(&self, id: &str) -> io::Result<OwnedFd> {
-        Ok(File::open(self.directory(id).join("log"))?.into())
+        Ok(File::open(self.log_path(id))?.into())
     }
 
     /// Forgets the older half of a log that has become too long.
     pub(crate) fn trim_log(&self, id: &str) -> io::Result<()> {
-        let path = self.directory(id).join("log");
+        let path = self.log_path(id);
         if fs::metadata(&path)?.len() <= LOG {
             return Ok(());
         }

@@ -21,6 +21,7 @@ crate::trials![
     two_hosts_do_not_see_each_others_sandboxes,
     an_orphaned_sandbox_ends_by_itself,
     what_the_supervisor_writes_can_be_read_after_its_end,
+    a_log_has_an_end_however_fast_it_is_written,
     two_sandboxes_have_different_users,
     the_launcher_ends_with_the_host,
 ];
@@ -241,6 +242,20 @@ async fn what_the_supervisor_writes_can_be_read_after_its_end() {
     let file = scene.launcher.log(&id).await.expect("a log");
     fs::File::from(file).read_to_string(&mut log).expect("text");
     assert_eq!(log, "the stand-in runs\n");
+}
+
+async fn a_log_has_an_end_however_fast_it_is_written() {
+    const MOST: u64 = 1 << 20;
+    let scene = Scene::new();
+    let (id, _) = scene.start(recipe()).await;
+    let log = scene.path("state/sandboxes").join(&id).join("log");
+    for _ in 0..16 {
+        scene.request(&id, "l1048576").await.expect("an answer");
+        // What was written is seen before what is asked.
+        scene.launcher.status(&id).await.expect("known");
+        let length = fs::metadata(&log).expect("there").len();
+        assert!((1..=MOST).contains(&length), "{length}");
+    }
 }
 
 async fn two_sandboxes_have_different_users() {
