@@ -87,8 +87,15 @@ impl Held {
     }
 
     /// Waits until no other launcher of the host does anything.
-    pub(crate) fn turn(&self) -> io::Result<Turn> {
+    pub(crate) fn turn(&mut self) -> io::Result<Turn> {
         self.shelf.turn()
+    }
+
+    /// Leaves nothing of the host where there is no sandbox.
+    pub(crate) fn leave(&mut self) -> io::Result<()> {
+        let _turn = self.turn()?;
+        self.shelf.close();
+        Ok(())
     }
 
     /// Sees what others have done, and removes what they have left half done.

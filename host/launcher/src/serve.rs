@@ -64,7 +64,7 @@ fn run(channel: OwnedFd, settings: Settings) -> io::Result<()> {
             launcher.carry_out(request)?;
         }
     }
-    Ok(())
+    launcher.held.leave()
 }
 
 /// The channel where it is no standard descriptor, because those are a worker's too, and nothing in the place of the input.

@@ -12,7 +12,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -69,6 +69,7 @@ pub(crate) enum Found {
 
 #[derive(Debug)]
 pub(crate) struct Shelf {
+    state: PathBuf,
     sandboxes: PathBuf,
     boot: String,
     /// Several launchers of one host share the directory: each holds this while it does something.
@@ -89,23 +90,33 @@ impl Drop for Turn {
 impl Shelf {
     /// The shelf in this state directory.
     pub(crate) fn open(state: &Path) -> io::Result<Self> {
-        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         let sandboxes = state.join("sandboxes");
-        private(&sandboxes)?;
+        let lock = Rc::new(lock(state, &sandboxes)?);
         clear(&sandboxes)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(state.join("lock"))?;
-        Ok(Self { sandboxes, boot: boot()?, lock: Rc::new(lock) })
+        Ok(Self { state: state.to_owned(), sandboxes, boot: boot()?, lock })
     }
 
     /// Waits until no other launcher of the host does anything.
-    pub(crate) fn turn(&self) -> io::Result<Turn> {
-        flock(&self.lock, FlockOperation::LockExclusive)?;
-        Ok(Turn(Rc::clone(&self.lock)))
+    pub(crate) fn turn(&mut self) -> io::Result<Turn> {
+        loop {
+            flock(&self.lock, FlockOperation::LockExclusive)?;
+            let turn = Turn(Rc::clone(&self.lock));
+            let held = self.lock.metadata()?;
+            let there = fs::metadata(self.state.join(LOCK));
+            if there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())) {
+                return Ok(turn);
+            }
+            // The last launcher before this one has taken everything away.
+            self.lock = Rc::new(lock(&self.state, &self.sandboxes)?);
+        }
+    }
+
+    /// Takes everything away, if nothing is left of any sandbox. To be called by who has the turn.
+    pub(crate) fn close(&self) {
+        if fs::remove_dir(&self.sandboxes).is_ok() {
+            // The lock last of what is in it: whoever waits for it sees that it is not there any more.
+            let _ = fs::remove_file(self.state.join(LOCK)).and_then(|()| fs::remove_dir(&self.state));
+        }
     }
 
     pub(crate) fn directory(&self, id: &str) -> PathBuf {
@@ -214,6 +225,15 @@ impl Shelf {
             _ => Ok(()),
         }
     }
+}
+
+/// The name of the lock.
+const LOCK: &str = "lock";
+
+/// The lock of a state directory, which is made where it is missing.
+fn lock(state: &Path, sandboxes: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(sandboxes)?;
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(state.join(LOCK))
 }
 
 /// What the names of directories end with that are being removed.

@@ -24,6 +24,7 @@ crate::trials![
     a_log_has_an_end_however_fast_it_is_written,
     two_sandboxes_have_different_users,
     the_launcher_ends_with_the_host,
+    the_last_launcher_takes_its_directory_with_it,
 ];
 
 /// Every process, mount and cgroup that has to do with this scene.
@@ -272,4 +273,27 @@ async fn the_launcher_ends_with_the_host() {
     assert!(scene.leave().success());
     assert!(runs(pid));
     scene.restart();
+}
+
+async fn the_last_launcher_takes_its_directory_with_it() {
+    let mut scene = Scene::new();
+    let (mut other, channel) = scene.another();
+    let launcher = packhost_launcher::Launcher::new(channel).expect("a channel");
+    let (id, _) = scene.start(recipe()).await;
+    assert_eq!(launcher.list().await.expect("a list").len(), 1);
+    assert!(scene.leave().success());
+    assert!(scene.path("state/sandboxes").join(&id).exists());
+    // There is a sandbox, so everything stays until it is gone.
+    launcher.kill(&id).await.expect("its end");
+    scene.restart();
+    assert!(scene.leave().success());
+    assert!(!scene.path("state").exists());
+    // One that is still there goes on with a new one.
+    let recipe = recipe();
+    let id = recipe.id.clone();
+    launcher.start(recipe).await.expect("a sandbox");
+    launcher.kill(&id).await.expect("its end");
+    drop(launcher);
+    assert!(other.wait().expect("our child").success());
+    assert!(!scene.path("state").exists());
 }
