@@ -1,13 +1,18 @@
-//! The host's side: asks, and waits for the answer.
+//! The host's side: asks, and waits for the answer. Many may ask at once; whichever of them listens hands the others their
+//! answers.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Table, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, oneshot};
 
+use crate::desk::REQUESTS;
 use crate::recipe::Recipe;
 use crate::wire::{self, About, Answer, Ask, PAGE, Packet, Refusal, Reply, Request, Sandbox, Started, Usage};
 
@@ -35,18 +40,24 @@ pub enum LauncherError {
     Channel(#[from] io::Error),
 }
 
-/// A launcher, from the host. Cheap to clone; one question is asked at a time. A question that nobody waits for any more
-/// is carried out all the same.
+/// A launcher, from the host. Cheap to clone. What is asked about one sandbox is carried out in the order in which it was asked,
+/// and what is asked about several side by side. A question that nobody waits for any more is carried out all the same.
 #[derive(Debug, Clone)]
 pub struct Launcher {
-    line: Arc<Mutex<Line>>,
+    line: Arc<Line>,
 }
 
 #[derive(Debug)]
 struct Line {
     socket: AsyncFd<OwnedFd>,
-    /// Of the last request. Replies to earlier ones, whose askers went away, are dropped.
-    number: u64,
+    /// Of the last request.
+    number: AtomicU64,
+    /// Who waits for the replies of these numbers. Other replies are to questions whose askers went away.
+    waiting: Table<HashMap<u64, oneshot::Sender<Packet<Reply>>>>,
+    /// Held by who listens for all.
+    listening: Mutex<()>,
+    /// As many as the launcher takes at once.
+    places: Semaphore,
 }
 
 impl Launcher {
@@ -59,8 +70,14 @@ impl Launcher {
         rustix::io::ioctl_fionbio(&channel, true)?;
         // SAFETY: an owned descriptor stays the same and open until it is dropped, with what waits for it.
         let socket = unsafe { AsyncFd::register(channel) }?;
-        let line = Line { socket, number: 0 };
-        Ok(Self { line: Arc::new(Mutex::new(line)) })
+        let line = Line {
+            socket,
+            number: AtomicU64::new(0),
+            waiting: Table::default(),
+            listening: Mutex::default(),
+            places: Semaphore::new(REQUESTS),
+        };
+        Ok(Self { line: Arc::new(line) })
     }
 
     /// What it can do here; tries whether the kernel lets it.
@@ -172,32 +189,84 @@ impl Launcher {
     }
 
     async fn ask(&self, ask: Ask) -> Result<Packet<Reply>, LauncherError> {
-        let mut line = self.line.lock().await;
-        let answer = tokio::time::timeout(ANSWER, line.ask(ask)).await;
+        let answer = tokio::time::timeout(ANSWER, self.line.ask(ask)).await;
         answer.map_err(|_| LauncherError::Late)?
     }
 }
 
 impl Line {
-    async fn ask(&mut self, ask: Ask) -> Result<Packet<Reply>, LauncherError> {
-        self.number += 1;
-        let number = self.number;
+    async fn ask(&self, ask: Ask) -> Result<Packet<Reply>, LauncherError> {
+        // It is never closed.
+        let _place = self.places.acquire().await.map_err(|_| LauncherError::Gone)?;
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let (waiting, answer) = Waiting::new(self, number);
         let request = Request { number, ask };
-        self.socket
-            .async_io(tokio::io::Interest::WRITABLE, |socket| wire::send(socket.as_fd(), &request, None))
-            .await
-            .map_err(broken)?;
+        let mut sending = std::pin::pin!(self.socket.async_io(Interest::WRITABLE, |socket| wire::send(
+            socket.as_fd(),
+            &request,
+            None
+        )));
+        let mut hearing = std::pin::pin!(waiting.hear(answer));
+        // Heard meanwhile: a launcher that cannot get rid of its replies takes no requests.
+        tokio::select! {
+            biased;
+            heard = &mut hearing => return heard,
+            sent = &mut sending => sent.map_err(broken)?,
+        }
+        hearing.await
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Packet<Reply>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who waits for a reply.
+struct Waiting<'a> {
+    line: &'a Line,
+    number: u64,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(line: &'a Line, number: u64) -> (Self, oneshot::Receiver<Packet<Reply>>) {
+        let (sender, answer) = oneshot::channel();
+        line.waiting().insert(number, sender);
+        (Self { line, number }, answer)
+    }
+
+    /// Waits until somebody else who listens hands the reply over, or listens.
+    async fn hear(
+        &self,
+        mut answer: oneshot::Receiver<Packet<Reply>>,
+    ) -> Result<Packet<Reply>, LauncherError> {
+        let _listening = tokio::select! {
+            biased;
+            answer = &mut answer => return answer.map_err(|_| LauncherError::Gone),
+            listening = self.line.listening.lock() => listening,
+        };
+        // Perhaps the last thing that who listened before did.
+        if let Ok(packet) = answer.try_recv() {
+            return Ok(packet);
+        }
         loop {
-            let packet = self
-                .socket
-                .async_io(tokio::io::Interest::READABLE, |socket| wire::receive::<Reply>(socket))
-                .await
-                .map_err(broken)?
-                .ok_or(LauncherError::Gone)?;
-            if packet.message.number == number {
+            let packet =
+                self.line.socket.async_io(Interest::READABLE, |socket| wire::receive::<Reply>(socket));
+            let packet = packet.await.map_err(broken)?.ok_or(LauncherError::Gone)?;
+            let number = packet.message.number;
+            if number == self.number {
                 return Ok(packet);
             }
+            if let Some(other) = self.line.waiting().remove(&number) {
+                // One that went away in this moment wants no answer.
+                let _ = other.send(packet);
+            }
         }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.line.waiting().remove(&self.number);
     }
 }
 

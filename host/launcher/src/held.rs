@@ -3,23 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFd;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::cgroup::Cgroups;
+use crate::logs::Logs;
 use crate::process::Process;
 use crate::recipe::{Recipe, bounds};
 use crate::sandbox::{self, During, Handles, Plan, Power};
+use crate::serve::TICK;
 use crate::settings::Settings;
 use crate::shelf::{Found, Record, Shelf, Turn, now_ms};
-use crate::wire::{About, End, Fault, PAGE, Refusal, Sandbox, Started, State, Usage};
+use crate::wire::{About, Answer, End, Fault, PAGE, Refusal, Sandbox, Started, State, Usage};
+use crate::worker::Worker;
 
 /// How long the end of a killed sandbox is waited for: its processes may be in the middle of something in the kernel.
 const DYING: Duration = Duration::from_secs(20);
+/// How long the end of what was left half made is waited for, by the launcher itself. It comes back to it after a tick.
+const MOMENT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Held {
     settings: Settings,
@@ -29,6 +34,12 @@ pub(crate) struct Held {
     shelf: Shelf,
     cgroups: Cgroups,
     sandboxes: BTreeMap<String, Kept>,
+    /// Those that a worker makes or ends, with the first user of those that are made. What becomes of them is seen when it is
+    /// done.
+    busy: BTreeMap<String, Option<u32>>,
+    /// What was left behind and could not be removed, and when that is tried again.
+    stuck: BTreeMap<String, Instant>,
+    logs: Logs,
 }
 
 struct Kept {
@@ -58,94 +69,144 @@ impl Held {
             shelf,
             settings,
             sandboxes: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            stuck: BTreeMap::new(),
+            logs: Logs::new(),
         };
         let _turn = held.turn()?;
+        held.look()?;
+        let known = held.shelf.names()?;
         for id in held.cgroups.names() {
-            if !held.sandboxes.contains_key(&id)
+            if !known.contains(&id)
                 && let Err(error) = held.cgroups.remove(&id)
             {
-                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
+                left(&id, &error);
             }
         }
         Ok(held)
     }
 
-    /// Waits until no other launcher of the host does anything, and sees what they have done. Whoever makes a sandbox has the
-    /// turn until it is made: one that is found half made is left behind.
+    /// Waits until no other launcher of the host does anything.
     pub(crate) fn turn(&mut self) -> io::Result<Turn> {
-        let turn = self.shelf.turn()?;
+        self.shelf.turn()
+    }
+
+    /// Leaves nothing of the host where there is no sandbox.
+    pub(crate) fn leave(&mut self) -> io::Result<()> {
+        let _turn = self.turn()?;
+        self.shelf.close();
+        Ok(())
+    }
+
+    /// Sees what others have done, and removes what they have left half done.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
         let names: BTreeSet<_> = self.shelf.names()?.into_iter().collect();
-        self.sandboxes.retain(|id, _| names.contains(id));
-        for id in names {
-            // What cannot be cleaned up is no reason to make no sandboxes; the next turn tries again.
-            if !self.sandboxes.contains_key(&id)
-                && let Err(error) = self.adopt(id.clone())
+        let busy = &self.busy;
+        self.sandboxes.retain(|id, kept| {
+            let there = names.contains(id) || busy.contains_key(id);
+            if let Life::Running(process) = &kept.life
+                && !there
             {
-                eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
+                // It has ended, and may be a child of this process.
+                let _ = process.wait(Duration::ZERO);
+            }
+            there
+        });
+        self.stuck.retain(|id, _| names.contains(id));
+        let now = Instant::now();
+        for id in names {
+            let later = self.stuck.get(&id).is_some_and(|again| *again > now);
+            if later || self.sandboxes.contains_key(&id) || self.busy.contains_key(&id) {
+                continue;
+            }
+            // What cannot be cleaned up is no reason to make no sandboxes.
+            if let Err(error) = self.adopt(id.clone()) {
+                left(&id, &error);
+                self.stuck.insert(id, now + TICK);
             }
         }
-        Ok(turn)
+        Ok(())
     }
 
     fn adopt(&mut self, id: String) -> io::Result<()> {
-        let (record, life) = match self.shelf.find(&id) {
+        let (record, life) = match self.shelf.find(&id)? {
             Found::Whole(record, Some(process), _) => (record, Life::Running(process)),
             Found::Whole(record, None, Some(end)) => (record, Life::Ended(end)),
             Found::Whole(record, None, None) => {
                 let end = self.ended(&id, End::Unknown);
                 (record, Life::Ended(end))
             }
+            Found::Making => return Ok(()),
             Found::Broken(process) => {
                 if let Some(process) = process {
                     process.kill()?;
-                    process.wait(DYING)?;
+                    if process.wait(MOMENT)?.is_none() {
+                        return Err(io::Error::other(format!("process {} does not end", process.pid)));
+                    }
                 }
                 self.cgroups.remove(&id)?;
                 return self.shelf.remove(&id);
             }
         };
         let Record { recipe, created_ms, uid } = *record;
+        self.logs.add(&id, &self.shelf.log_path(&id));
         self.sandboxes.insert(id, Kept { owner: recipe.owner, created_ms, uid, life });
         Ok(())
     }
 
-    pub(crate) fn about(&self) -> About {
-        let unusable = match &self.power {
-            Ok(power) => sandbox::try_out(*power).err(),
-            Err(why) => Some(why.clone()),
+    /// Tries what it can do here.
+    pub(crate) fn about(&self) -> Result<Worker, Refusal> {
+        let about = || {
+            let unusable = match &self.power {
+                Ok(power) => sandbox::try_out(*power).err(),
+                Err(why) => Some(why.clone()),
+            };
+            Ok(Answer::About(About {
+                unusable,
+                two_users: self.power == Ok(Power::Root),
+                images: self.settings.images.is_some(),
+                lacking: self.cgroups.lacking(),
+            }))
         };
-        About {
-            unusable,
-            two_users: self.power == Ok(Power::Root),
-            images: self.settings.images.is_some(),
-            lacking: self.cgroups.lacking(),
-        }
+        Ok(Worker::start(&[], about).during("starting a worker")?)
     }
 
-    /// Makes a sandbox; after an error there is nothing of it.
-    pub(crate) fn start(&mut self, recipe: Recipe) -> Result<Started, Refusal> {
+    /// Makes a sandbox; after an error there is nothing of it. It is known once the worker is done and [`Self::settle`] was told.
+    pub(crate) fn start(&mut self, recipe: &Recipe) -> Result<Worker, Refusal> {
         recipe.check()?;
         let power = self.power.clone().map_err(|why| Refusal::new(Fault::Unavailable, why))?;
-        if self.sandboxes.len() >= bounds::SANDBOXES {
+        let making = self.busy.iter().filter(|(id, _)| !self.sandboxes.contains_key(*id)).count();
+        if self.sandboxes.len() + making >= bounds::SANDBOXES {
             let message = format!("this host has {} sandboxes, which is the most", bounds::SANDBOXES);
             return Err(Refusal::new(Fault::Exhausted, message));
         }
-        let taken = |uid| self.sandboxes.values().any(|kept| kept.uid == uid);
+        let taken = |uid| {
+            self.sandboxes.values().any(|kept| kept.uid == uid)
+                || self.busy.values().any(|one| *one == Some(uid))
+        };
         let uid = sandbox::draw(&self.settings.uids, taken)?;
-        let record = Record { recipe, created_ms: now_ms(), uid };
-        match self.shelf.begin(&record) {
+        let record = Record { recipe: recipe.clone(), created_ms: now_ms(), uid };
+        let lock = match self.shelf.begin(&record) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(Refusal::new(Fault::Failed, "there is a sandbox of that name"));
             }
             other => other.during("writing down the sandbox")?,
-        }
-        match self.make(&record, power) {
-            Ok(process) => {
-                let (Record { recipe, created_ms, uid }, pid) = (record, process.pid);
-                let kept = Kept { owner: recipe.owner, created_ms, uid, life: Life::Running(process) };
-                self.sandboxes.insert(recipe.id, kept);
-                Ok(Started { pid })
-            }
+        };
+        let kept = [self.program.as_raw_fd(), lock.as_raw_fd()];
+        let worker = Worker::start(&kept, || self.make(&record, power, lock)).during("starting a worker")?;
+        self.busy.insert(record.recipe.id, Some(uid));
+        Ok(worker)
+    }
+
+    /// A worker is done with this one.
+    pub(crate) fn settle(&mut self, id: &str) {
+        self.busy.remove(id);
+    }
+
+    /// In a worker.
+    fn make(&self, record: &Record, power: Power, making: OwnedFd) -> Result<Answer, Refusal> {
+        match self.make_whole(record, power, making) {
+            Ok(process) => Ok(Answer::Started(Started { pid: process.pid })),
             Err(refusal) => {
                 let id = &record.recipe.id;
                 self.cgroups.remove(id).and_then(|()| self.shelf.remove(id)).during("cleaning up")?;
@@ -154,10 +215,11 @@ impl Held {
         }
     }
 
-    fn make(&self, record: &Record, power: Power) -> Result<Process, Refusal> {
+    fn make_whole(&self, record: &Record, power: Power, making: OwnedFd) -> Result<Process, Refusal> {
         let Record { recipe, uid, .. } = record;
         let id = recipe.id.as_str();
         let handles = Handles {
+            making,
             program: self.program.try_clone().during("handing over the supervisor")?,
             listener: self.shelf.listen(id).during("making the supervisor's socket")?,
             log: self.shelf.log(id).during("making the log")?,
@@ -169,6 +231,7 @@ impl Held {
             self.cgroups.create(id, &recipe.limits).during("making cgroups")?;
             Ok(self.cgroups.enter(id, process.pid).during("putting the sandbox into its cgroups")?)
         })?;
+        // As long as the plan lives, nobody takes it for left behind.
         self.shelf.live(id, &process, true).during("writing down the process")?;
         Ok(process)
     }
@@ -190,10 +253,23 @@ impl Held {
         })
     }
 
-    /// Ends a sandbox and removes everything of it.
-    pub(crate) fn kill(&mut self, id: &str) -> Result<(), Refusal> {
-        let Some(kept) = self.sandboxes.get(id) else { return Ok(()) };
-        if let Life::Running(process) = &kept.life {
+    /// Ends a sandbox and removes everything of it; no worker where there is none. It is forgotten once the worker is done and
+    /// [`Self::settle`] was told.
+    pub(crate) fn kill(&mut self, id: &str) -> Result<Option<Worker>, Refusal> {
+        let Some(kept) = self.sandboxes.get(id) else { return Ok(None) };
+        let process = match &kept.life {
+            Life::Running(process) => Some(process),
+            Life::Ended(_) => None,
+        };
+        let kept: Vec<_> = process.into_iter().map(AsRawFd::as_raw_fd).collect();
+        let worker = Worker::start(&kept, || self.end(id, process)).during("starting a worker")?;
+        self.busy.insert(id.to_owned(), None);
+        Ok(Some(worker))
+    }
+
+    /// In a worker.
+    fn end(&self, id: &str, process: Option<&Process>) -> Result<Answer, Refusal> {
+        if let Some(process) = process {
             process.kill().during("ending the sandbox")?;
             if process.wait(DYING).during("waiting for the end of the sandbox")?.is_none() {
                 let message = format!("process {} does not end: it hangs in the kernel", process.pid);
@@ -202,8 +278,7 @@ impl Held {
         }
         self.cgroups.remove(id).during("removing cgroups")?;
         self.shelf.remove(id).during("removing the sandbox's directory")?;
-        self.sandboxes.remove(id);
-        Ok(())
+        Ok(Answer::Done)
     }
 
     pub(crate) fn status(&self, id: &str) -> Result<Sandbox, Refusal> {
@@ -228,12 +303,13 @@ impl Held {
         self.sandboxes.get(id).ok_or_else(|| Refusal::new(Fault::NotFound, "there is no such sandbox"))
     }
 
-    /// What becomes readable when a sandbox ends.
+    /// What becomes readable when a sandbox ends or its log grows.
     pub(crate) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.sandboxes.values().filter_map(|kept| match &kept.life {
+        let ends = self.sandboxes.values().filter_map(|kept| match &kept.life {
             Life::Running(process) => Some(process.interest()),
             Life::Ended(_) => None,
-        })
+        });
+        ends.chain(self.logs.interest())
     }
 
     /// Sees which sandboxes have ended by themselves, and how.
@@ -244,7 +320,8 @@ impl Held {
         };
         let over: Vec<_> = self.sandboxes.iter().filter_map(over).collect();
         for (id, end) in over {
-            let end = self.ended(&id, end);
+            // One that is being ended leaves nothing to be told.
+            let end = if self.busy.contains_key(&id) { end } else { self.ended(&id, end) };
             if let Some(kept) = self.sandboxes.get_mut(&id) {
                 kept.life = Life::Ended(end);
             }
@@ -270,12 +347,23 @@ impl Held {
         end
     }
 
-    /// Keeps logs within their bound.
+    /// Keeps logs that have grown within their bound.
+    pub(crate) fn trim_grown_logs(&mut self) {
+        for id in self.logs.written() {
+            let _ = self.shelf.trim_log(&id);
+        }
+    }
+
+    /// Keeps all logs within their bound, also where none is watched.
     pub(crate) fn trim_logs(&self) {
         for id in self.sandboxes.keys() {
             let _ = self.shelf.trim_log(id);
         }
     }
+}
+
+fn left(id: &str, error: &io::Error) {
+    eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
 }
 
 fn sandbox_of(id: &str, kept: &Kept) -> Sandbox {

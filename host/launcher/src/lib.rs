@@ -11,7 +11,9 @@
 
 mod cgroup;
 mod client;
+mod desk;
 mod held;
+mod logs;
 mod process;
 mod recipe;
 mod sandbox;
@@ -19,6 +21,7 @@ mod serve;
 mod settings;
 mod shelf;
 mod wire;
+mod worker;
 
 pub use client::{Launcher, LauncherError};
 pub use recipe::{Access, Files, Limits, Mount, Recipe, bounds};

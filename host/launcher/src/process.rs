@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -72,6 +72,12 @@ impl Process {
     /// Readable once it has ended, with all that its pid namespace held.
     pub(crate) fn interest(&self) -> PollFd<'_> {
         PollFd::new(&self.handle, PollFlags::IN)
+    }
+}
+
+impl AsRawFd for Process {
+    fn as_raw_fd(&self) -> RawFd {
+        self.handle.as_raw_fd()
     }
 }
 

@@ -1,26 +1,32 @@
-//! The launcher's loop: one request at a time, until the host is gone.
+//! The launcher's loop, until the host is gone: what is quick is done at once, what may take long is left to a [`Worker`] for
+//! each request.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::desk::Desk;
 use crate::held::Held;
+use crate::sandbox;
 use crate::settings::Settings;
-use crate::wire::{self, Answer, Ask, Refusal, Reply, Request};
+use crate::wire::{self, Answer, Ask, Fault, Refusal, Reply, Request};
+use crate::worker::Worker;
 
-/// How often the lengths of logs are looked at.
+/// How often the lengths of logs are looked at, and how long workers have worked.
 pub(crate) const TICK: Duration = Duration::from_secs(10);
 
-/// Serves the host at the other end of the [`channel`](crate::channel) until that is closed. Sandboxes go on then: the next
-/// launcher with the same state directory takes them over, or they end by themselves when no host connects.
+/// Serves the host at the other end of the [`channel`](crate::channel) until that is closed and what was asked is done.
+/// Sandboxes go on then: the next launcher with the same state directory takes them over, or they end by themselves when no host
+/// connects.
 ///
 /// To be called in a process of its own with one thread, before anything else: it forks, and what it forks goes on with a
-/// copy of it. Says on standard error why it ends, if not at the host's end.
+/// copy of it. Takes the standard input away. Says on standard error why it ends, if not at the host's end.
 pub fn serve(channel: OwnedFd, settings: Settings) -> ExitCode {
-    match run(&channel, settings) {
+    match run(channel, settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("packhost: the launcher of sandboxes ends: {error}");
@@ -29,75 +35,150 @@ pub fn serve(channel: OwnedFd, settings: Settings) -> ExitCode {
     }
 }
 
-fn run(channel: &OwnedFd, settings: Settings) -> io::Result<()> {
+fn run(channel: OwnedFd, settings: Settings) -> io::Result<()> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(io::Error::other(format!("it must have one thread, and has {threads}")));
     }
-    rustix::io::ioctl_fionbio(channel, false)?;
+    let channel = alone(channel)?;
+    rustix::io::ioctl_fionbio(&channel, false)?;
     // A key press on the host's terminal is not for it. One that leads its group has no terminal to share anyway.
     let _ = rustix::process::setsid();
-    let mut held = Held::new(settings)?;
-    let mut looked = Instant::now();
-    loop {
-        let asked = wait(channel, &held)?;
-        let _turn = held.turn()?;
-        held.reap();
+    // What who started the host can unlock, by Kerberos tickets or keys of disks, is not for sandboxes.
+    sandbox::forget_keys()?;
+    // What a worker leaves is this process's child: how a sandbox ends is told to its parent.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let mut launcher = Serving { channel, held: Held::new(settings)?, desk: Desk::new() };
+    let (mut looked, mut is_open) = (Instant::now(), true);
+    while is_open || !launcher.desk.is_empty() {
+        let asked = launcher.wait(is_open)?;
+        let _turn = launcher.held.turn()?;
+        launcher.finish()?;
+        launcher.held.trim_grown_logs();
         if looked.elapsed() >= TICK {
-            held.trim_logs();
+            launcher.held.trim_logs();
             looked = Instant::now();
         }
-        if asked && !answer(channel, &mut held)? {
-            return Ok(());
+        is_open = is_open && (!asked || launcher.listen()?);
+        while let Some(request) = launcher.desk.next() {
+            launcher.carry_out(request)?;
         }
     }
+    launcher.held.leave()
 }
 
-/// Waits for a request, the end of a sandbox, or the next tick. Whether there is a request.
-fn wait(channel: &OwnedFd, held: &Held) -> io::Result<bool> {
-    let tick = Timespec { tv_sec: TICK.as_secs().cast_signed(), tv_nsec: 0 };
-    let mut awaited: Vec<_> =
-        std::iter::once(PollFd::new(channel, PollFlags::IN)).chain(held.interests()).collect();
-    match poll(&mut awaited, Some(&tick)) {
-        Ok(_) => Ok(awaited.first().is_some_and(|channel| !channel.revents().is_empty())),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
+/// The channel where it is no standard descriptor, because those are a worker's too, and nothing in the place of the input.
+fn alone(channel: OwnedFd) -> io::Result<OwnedFd> {
+    const FIRST: i32 = 3;
+    let moved = rustix::io::fcntl_dupfd_cloexec(&channel, FIRST)?;
+    drop(channel);
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(moved)
+}
+
+struct Serving {
+    channel: OwnedFd,
+    held: Held,
+    desk: Desk<Worker>,
+}
+
+impl Serving {
+    /// Waits for a request, the end of a sandbox or of a worker, or the next tick. Whether there is a request.
+    fn wait(&self, is_open: bool) -> io::Result<bool> {
+        let tick = Timespec { tv_sec: TICK.as_secs().cast_signed(), tv_nsec: 0 };
+        let channel = is_open.then(|| PollFd::new(&self.channel, PollFlags::IN));
+        let workers = self.desk.workers().map(Worker::interest);
+        let mut awaited: Vec<_> = channel.into_iter().chain(workers).chain(self.held.interests()).collect();
+        match poll(&mut awaited, Some(&tick)) {
+            Ok(_) => Ok(is_open && awaited.first().is_some_and(|channel| !channel.revents().is_empty())),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sees what has ended, workers first, and hands on what they say.
+    fn finish(&mut self) -> io::Result<()> {
+        self.desk.workers().for_each(Worker::hurry);
+        let done = self.desk.done(Worker::result);
+        done.iter().filter_map(|(job, _)| job.subject.as_deref()).for_each(|id| self.held.settle(id));
+        // Nothing is left of a worker when what it said is handed on.
+        let done: Vec<_> = done.into_iter().map(|(job, answer)| (job.number, answer)).collect();
+        self.held.look()?;
+        self.held.reap();
+        for (number, answer) in done {
+            let late = || {
+                let message = "it took too long, and was given up: does a file system not answer?";
+                Answer::Refused(Refusal::new(Fault::Failed, message))
+            };
+            self.reply(number, answer.unwrap_or_else(late), None)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one request; whether the host is still there. What is no request is refused, and so is one too many.
+    fn listen(&mut self) -> io::Result<bool> {
+        let refusal = match gone(wire::receive::<Request>(&self.channel)) {
+            Ok(Some(Some(packet))) => match self.desk.take(packet.message) {
+                Ok(()) => return Ok(true),
+                Err(request) => {
+                    (request.number, Refusal::new(Fault::Exhausted, "too much was asked at once"))
+                }
+            },
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                (0, Refusal::new(Fault::Unsupported, format!("this cannot be read: {error}")))
+            }
+            Err(error) => return Err(error),
+        };
+        self.reply(refusal.0, Answer::Refused(refusal.1), None)?;
+        Ok(true)
+    }
+
+    /// Answers a request, or leaves it to a worker.
+    fn carry_out(&mut self, Request { number, ask }: Request) -> io::Result<()> {
+        let done = match &ask {
+            Ask::About => self.held.about().map(Done::Later),
+            Ask::Start(recipe) => self.held.start(recipe).map(Done::Later),
+            Ask::Kill(id) => {
+                self.held.kill(id).map(|worker| worker.map_or(Done::Now(Answer::Done), Done::Later))
+            }
+            Ask::Open(id) => self.held.open(id).map(Done::Here),
+            Ask::Status(id) => self.held.status(id).map(|sandbox| Done::Now(Answer::Status(sandbox))),
+            Ask::List(after) => Ok(Done::Now(Answer::List(self.held.list(after)))),
+            Ask::Usage(id) => self.held.usage(id).map(|usage| Done::Now(Answer::Usage(usage))),
+            Ask::Log(id) => self.held.log(id).map(Done::Here),
+        };
+        match done {
+            Ok(Done::Later(worker)) => {
+                self.desk.work(number, &ask, worker);
+                Ok(())
+            }
+            Ok(Done::Now(answer)) => self.reply(number, answer, None),
+            Ok(Done::Here(descriptor)) => self.reply(number, Answer::Here, Some(descriptor)),
+            Err(refusal) => self.reply(number, Answer::Refused(refusal), None),
+        }
+    }
+
+    /// A host that went away is no error: that it did is seen where requests come from.
+    fn reply(&self, number: u64, answer: Answer, descriptor: Option<OwnedFd>) -> io::Result<()> {
+        let descriptor = descriptor.as_ref().map(AsFd::as_fd);
+        gone(wire::send(self.channel.as_fd(), &Reply { number, answer }, descriptor)).map(drop)
     }
 }
 
-/// Answers one request; whether there was one, or the host is gone.
-fn answer(channel: &OwnedFd, held: &mut Held) -> io::Result<bool> {
-    let Some(packet) = gone(wire::receive::<Request>(channel))?.flatten() else { return Ok(false) };
-    let Request { number, ask } = packet.message;
-    let (answer, descriptor) = match carry_out(held, ask) {
-        Ok(answered) => answered,
-        Err(refusal) => (Answer::Refused(refusal), None),
-    };
-    let descriptor = descriptor.as_ref().map(AsFd::as_fd);
-    Ok(gone(wire::send(channel.as_fd(), &Reply { number, answer }, descriptor))?.is_some())
+/// What came of a request so far.
+enum Done {
+    Now(Answer),
+    /// With a descriptor.
+    Here(OwnedFd),
+    Later(Worker),
 }
 
 /// A host that went away is no error.
 fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-            Ok(None)
-        }
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn carry_out(held: &mut Held, ask: Ask) -> Result<(Answer, Option<OwnedFd>), Refusal> {
-    let answer = match ask {
-        Ask::About => Answer::About(held.about()),
-        Ask::Start(recipe) => Answer::Started(held.start(*recipe)?),
-        Ask::Open(id) => return Ok((Answer::Here, Some(held.open(&id)?))),
-        Ask::Kill(id) => held.kill(&id).map(|()| Answer::Done)?,
-        Ask::Status(id) => Answer::Status(held.status(&id)?),
-        Ask::List(after) => Answer::List(held.list(&after)),
-        Ask::Usage(id) => Answer::Usage(held.usage(&id)?),
-        Ask::Log(id) => return Ok((Answer::Here, Some(held.log(&id)?))),
-    };
-    Ok((answer, None))
 }

@@ -5,11 +5,14 @@
 //! - `socket`: where the supervisor listens;
 //! - `log`: what the supervisor wrote to its standard error;
 //! - `end`: how it ended.
+//!
+//! Who makes a sandbox holds the lock of its directory meanwhile (flock(2)). One without `life` or one that says that it is not
+//! made, and that nobody makes, was left behind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,13 +20,14 @@ use std::time::SystemTime;
 
 use minicbor::{Decode, Encode};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::process::{Process, boot};
 use crate::recipe::{Recipe, is_id};
 use crate::wire::{End, PACKET};
 
-/// Bytes of a log at which its older half is forgotten. It is looked at whenever the launcher does something and at least
-/// every [`crate::serve::TICK`], so for that long it may be longer.
+/// Bytes of a log at which its older half is forgotten. It is looked at when it was written to; what is written until the launcher
+/// has come to that is beyond it, and where no file can be watched, what is written in a [`crate::serve::TICK`].
 pub(crate) const LOG: u64 = 1 << 20;
 
 /// Written first.
@@ -57,12 +61,15 @@ pub(crate) struct Life {
 pub(crate) enum Found {
     /// It was made whole; its process, where it still runs.
     Whole(Box<Record>, Option<Process>, Option<End>),
-    /// It was not; with what runs of it.
+    /// Somebody makes it right now.
+    Making,
+    /// Nobody makes it any more; with what runs of it.
     Broken(Option<Process>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Shelf {
+    state: PathBuf,
     sandboxes: PathBuf,
     boot: String,
     /// Several launchers of one host share the directory: each holds this while it does something.
@@ -83,22 +90,33 @@ impl Drop for Turn {
 impl Shelf {
     /// The shelf in this state directory.
     pub(crate) fn open(state: &Path) -> io::Result<Self> {
-        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         let sandboxes = state.join("sandboxes");
-        private(&sandboxes)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(state.join("lock"))?;
-        Ok(Self { sandboxes, boot: boot()?, lock: Rc::new(lock) })
+        let lock = Rc::new(lock(state, &sandboxes)?);
+        clear(&sandboxes)?;
+        Ok(Self { state: state.to_owned(), sandboxes, boot: boot()?, lock })
     }
 
     /// Waits until no other launcher of the host does anything.
-    pub(crate) fn turn(&self) -> io::Result<Turn> {
-        flock(&self.lock, FlockOperation::LockExclusive)?;
-        Ok(Turn(Rc::clone(&self.lock)))
+    pub(crate) fn turn(&mut self) -> io::Result<Turn> {
+        loop {
+            flock(&self.lock, FlockOperation::LockExclusive)?;
+            let turn = Turn(Rc::clone(&self.lock));
+            let held = self.lock.metadata()?;
+            let there = fs::metadata(self.state.join(LOCK));
+            if there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())) {
+                return Ok(turn);
+            }
+            // The last launcher before this one has taken everything away.
+            self.lock = Rc::new(lock(&self.state, &self.sandboxes)?);
+        }
+    }
+
+    /// Takes everything away, if nothing is left of any sandbox. To be called by who has the turn.
+    pub(crate) fn close(&self) {
+        if fs::remove_dir(&self.sandboxes).is_ok() {
+            // The lock last of what is in it: whoever waits for it sees that it is not there any more.
+            let _ = fs::remove_file(self.state.join(LOCK)).and_then(|()| fs::remove_dir(&self.state));
+        }
     }
 
     pub(crate) fn directory(&self, id: &str) -> PathBuf {
@@ -112,11 +130,14 @@ impl Shelf {
         Ok(names.filter(|name| is_id(name)).collect())
     }
 
-    /// Makes the directory of a new sandbox; [`ErrorKind::AlreadyExists`] where there is one of that name.
-    pub(crate) fn begin(&self, record: &Record) -> io::Result<()> {
+    /// Makes the directory of a new sandbox, and holds its lock until what is returned is closed;
+    /// [`ErrorKind::AlreadyExists`] where there is one of that name. To be called by who has the turn.
+    pub(crate) fn begin(&self, record: &Record) -> io::Result<OwnedFd> {
         let directory = self.directory(&record.recipe.id);
         DirBuilder::new().mode(0o700).create(&directory)?;
-        write(&directory, "recipe", record)
+        let lock = held(&directory)?.ok_or(ErrorKind::ResourceBusy)?;
+        write(&directory, "recipe", record)?;
+        Ok(lock)
     }
 
     pub(crate) fn live(&self, id: &str, process: &Process, made: bool) -> io::Result<()> {
@@ -133,18 +154,21 @@ impl Shelf {
         read(&self.directory(id), "end")
     }
 
-    /// What is here under that name.
-    pub(crate) fn find(&self, id: &str) -> Found {
+    /// What is here under that name. To be called by who has the turn.
+    pub(crate) fn find(&self, id: &str) -> io::Result<Found> {
         let directory = self.directory(id);
+        // Before anything is read: it does not change while nobody makes it.
+        let lock = held(&directory)?;
         let life = read::<Life>(&directory, "life");
         let runs = life.as_ref().filter(|life| life.boot == self.boot);
         let process = runs.and_then(|life| Process::find(life.pid, life.start));
-        match (read(&directory, "recipe"), life) {
+        Ok(match (read(&directory, "recipe"), life) {
             (Some(record), Some(life)) if life.made => {
                 Found::Whole(Box::new(record), process, read(&directory, "end"))
             }
+            _ if lock.is_none() => Found::Making,
             _ => Found::Broken(process),
-        }
+        })
     }
 
     /// A socket where the supervisor of this sandbox is found from now on.
@@ -163,20 +187,24 @@ impl Shelf {
         Ok(UnixStream::from(connection).into())
     }
 
+    pub(crate) fn log_path(&self, id: &str) -> PathBuf {
+        self.directory(id).join("log")
+    }
+
     /// The log, to write at its end.
     pub(crate) fn log(&self, id: &str) -> io::Result<OwnedFd> {
         let mut options = OpenOptions::new();
-        Ok(options.create(true).append(true).mode(0o600).open(self.directory(id).join("log"))?.into())
+        Ok(options.create(true).append(true).mode(0o600).open(self.log_path(id))?.into())
     }
 
     /// The log, to read.
     pub(crate) fn read_log(&self, id: &str) -> io::Result<OwnedFd> {
-        Ok(File::open(self.directory(id).join("log"))?.into())
+        Ok(File::open(self.log_path(id))?.into())
     }
 
     /// Forgets the older half of a log that has become too long.
     pub(crate) fn trim_log(&self, id: &str) -> io::Result<()> {
-        let path = self.directory(id).join("log");
+        let path = self.log_path(id);
         if fs::metadata(&path)?.len() <= LOG {
             return Ok(());
         }
@@ -189,12 +217,47 @@ impl Shelf {
         log.write_all(&tail)
     }
 
-    /// Removes everything under that name.
+    /// Removes everything under that name. The name goes first: from then on nobody writes anything more there.
     pub(crate) fn remove(&self, id: &str) -> io::Result<()> {
-        match fs::remove_dir_all(self.directory(id)) {
+        let removed = self.directory(id).with_extension(REMOVED);
+        match fs::rename(self.directory(id), &removed).and_then(|()| fs::remove_dir_all(removed)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// The name of the lock.
+const LOCK: &str = "lock";
+
+/// The lock of a state directory, which is made where it is missing.
+fn lock(state: &Path, sandboxes: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(sandboxes)?;
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(state.join(LOCK))
+}
+
+/// What the names of directories end with that are being removed.
+const REMOVED: &str = "removed";
+
+/// Removes what a launcher that was killed did not get to remove.
+fn clear(sandboxes: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(sandboxes)?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == REMOVED) {
+            // Another launcher may be about to do the same.
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+    Ok(())
+}
+
+/// The lock of a sandbox's directory; none where somebody else has it.
+fn held(directory: &Path) -> io::Result<Option<OwnedFd>> {
+    let directory = File::open(directory)?;
+    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(directory.into())),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

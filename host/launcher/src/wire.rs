@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use minicbor::{Decode, Encode};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -252,24 +253,30 @@ pub(crate) fn send<M: Encode<()>>(
 }
 
 /// What came in one packet.
+#[derive(Debug)]
 pub(crate) struct Packet<M> {
     pub(crate) message: M,
     pub(crate) descriptor: Option<OwnedFd>,
 }
 
-/// Receives one packet; `None` once the other side is gone.
+/// Receives one packet; `None` once the other side is gone. [`io::ErrorKind::InvalidData`] is the packet's fault alone: the next
+/// one may be better.
 pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Result<Option<Packet<M>>> {
     let mut packet = vec![0; PACKET];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let received = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut packet)], &mut control, flags)?;
+    let received = rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(&mut packet)], &mut control, flags)?;
     let descriptor = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
     if received.bytes == 0 {
-        return Ok(None);
+        let mut socket = [PollFd::new(&socket, PollFlags::empty())];
+        rustix::event::poll(&mut socket, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        if socket[0].revents().contains(PollFlags::HUP) {
+            return Ok(None);
+        }
     }
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet that is too long"));

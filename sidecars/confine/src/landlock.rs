@@ -7,6 +7,9 @@
 //! Landlock governs opening, making, moving and removing. It does not govern `stat`, `chdir`, `chmod`, `chown`, `utimes` or
 //! extended attributes: there the owner of a file decides, so what is granted read-only should belong to another user.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use landlock::{
@@ -26,10 +29,13 @@ const NEWEST: ABI = ABI::V10;
 const READ_ONLY: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute});
 
 /// Not in here: MakeChar, MakeBlock, IoctlDev. ResolveUnix is: what programs of the sandbox write is theirs to talk through.
-const READ_WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+const PLAIN: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
     ReadFile | ReadDir | Execute | WriteFile | Truncate | Refer | RemoveFile | RemoveDir
-        | MakeReg | MakeDir | MakeSym | MakeFifo | MakeSock | ResolveUnix
+        | MakeReg | MakeDir | MakeSym | ResolveUnix
 });
+
+/// Beside those, where the sandbox is alone: what somebody who opens it waits at.
+const PIPES: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeFifo | MakeSock});
 
 /// No ioctl: nothing on these needs any.
 const DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile});
@@ -102,6 +108,7 @@ struct Made {
     distrusted: Option<u32>,
     read_only: Vec<ByteVec>,
     read_write: Vec<ByteVec>,
+    plain: Vec<ByteVec>,
     /// Where the paths led, in their order.
     places: Vec<Option<Place>>,
 }
@@ -115,7 +122,7 @@ impl Rules {
             .create()?;
         let distrusted = distrusted(confinement);
         let mut places = Vec::new();
-        for (path, rights) in grants(&confinement.read_only, &confinement.read_write) {
+        for (path, rights) in grants(confinement) {
             let Some(file) = reach(path, distrusted)? else {
                 places.push(None);
                 continue;
@@ -124,8 +131,8 @@ impl Rules {
             ruleset = ruleset.add_rule(PathBeneath::new(file, rights_on(place, rights)))?;
             places.push(Some(place));
         }
-        let (read_only, read_write) = (confinement.read_only.clone(), confinement.read_write.clone());
-        Ok(Self(Arc::new(Made { ruleset, distrusted, read_only, read_write, places })))
+        let Confinement { read_only, read_write, plain, .. } = confinement.clone();
+        Ok(Self(Arc::new(Made { ruleset, distrusted, read_only, read_write, plain, places })))
     }
 
     /// Whether they were made of the same paths, for a user whose links are followed as far.
@@ -133,6 +140,7 @@ impl Rules {
         self.0.distrusted == distrusted(confinement)
             && self.0.read_only == confinement.read_only
             && self.0.read_write == confinement.read_write
+            && self.0.plain == confinement.plain
     }
 
     /// Whether they would come out the same now: each path may be followed and leads to where it led. The rules keep the kernel
@@ -167,14 +175,20 @@ fn distrusted(confinement: &Confinement) -> Option<u32> {
     confinement.user.map(|user| user.uid).filter(|uid| *uid != 0)
 }
 
-fn grants<'p>(
-    read_only: &'p [ByteVec],
-    read_write: &'p [ByteVec],
-) -> impl Iterator<Item = (&'p [u8], BitFlags<AccessFs>)> {
+fn grants(confinement: &Confinement) -> impl Iterator<Item = (&[u8], BitFlags<AccessFs>)> {
     let always = ALWAYS.iter().map(|(path, rights)| (path.as_bytes(), *rights));
-    let read_only = read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
-    let read_write = read_write.iter().map(|path| (path.as_slice(), READ_WRITE));
+    let read_only = confinement.read_only.iter().map(|path| (path.as_slice(), READ_ONLY));
+    let read_write = confinement.read_write.iter().map(|path| {
+        let is_plain = confinement.plain.iter().any(|plain| meet(path, plain));
+        (path.as_slice(), if is_plain { PLAIN } else { PLAIN | PIPES })
+    });
     always.chain(read_only).chain(read_write)
+}
+
+/// Whether one of the two is above the other, or both are the same. A rule holds for all that is below its path.
+fn meet(one: &[u8], other: &[u8]) -> bool {
+    let [one, other] = [one, other].map(|path| Path::new(OsStr::from_bytes(path)));
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// Some rights are of directories only, and the kernel refuses a rule that gives them to a file.
@@ -197,10 +211,10 @@ mod tests {
     #[test]
     fn no_right_makes_device_nodes_and_only_terminals_take_ioctl() {
         let devices = AccessFs::MakeChar | AccessFs::MakeBlock;
-        for rights in [READ_ONLY, READ_WRITE, DEVICE, TERMINAL] {
+        for rights in [READ_ONLY, PLAIN | PIPES, DEVICE, TERMINAL] {
             assert!((rights & devices).is_empty());
         }
-        for rights in [READ_ONLY, READ_WRITE, DEVICE] {
+        for rights in [READ_ONLY, PLAIN | PIPES, DEVICE] {
             assert!(!rights.contains(AccessFs::IoctlDev));
         }
     }

@@ -17,6 +17,7 @@ fn confinement() -> Confinement {
         rlimits: Rlimits { open_files: Some(256), ..Rlimits::default() },
         required: true,
         landlock_abi: 6,
+        plain: vec![b"/w".to_vec().into()],
     }
 }
 

@@ -37,5 +37,7 @@ pub(super) fn of(grant: &SessionGrant, limits: &Limits, workspace: bool, two_use
         },
         required: true,
         landlock_abi: LANDLOCK_ABI,
+        // Components open what is in it: a pipe there would make them wait for whoever writes to it.
+        plain: vec![WORKSPACE.as_bytes().to_vec().into()],
     }
 }

@@ -1,6 +1,7 @@
 //! A child that goes on with a copy of this process: fork(2) with new namespaces.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use rustix::process::Pid;
 
@@ -34,4 +35,29 @@ pub(crate) fn pause(parent: Pid) -> ! {
 pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: never returns and runs nothing of this process.
     unsafe { libc::_exit(code) }
+}
+
+/// In a child: closes everything but the first three descriptors and those of these numbers. What held the others must not be
+/// used or dropped any more; the child never returns to it.
+pub(crate) fn keep_open(kept: &[RawFd]) {
+    let mut kept = kept.to_vec();
+    kept.sort_unstable();
+    const FIRST: RawFd = 3;
+    let mut first = FIRST;
+    for number in kept.into_iter().filter(|number| *number >= FIRST).chain([RawFd::MAX]) {
+        close_range(first, number - 1);
+        first = number.saturating_add(1);
+    }
+}
+
+/// In a child: closes a descriptor that its parent goes on with. What held it must not be used or dropped any more.
+pub(crate) fn let_go(descriptor: BorrowedFd<'_>) {
+    close_range(descriptor.as_raw_fd(), descriptor.as_raw_fd());
+}
+
+fn close_range(first: RawFd, last: RawFd) {
+    if first <= last {
+        // SAFETY: closes descriptors of this process alone; what held them is left alone, as the callers say.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
 }

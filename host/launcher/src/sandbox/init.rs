@@ -14,7 +14,7 @@ use super::fork::exit;
 use super::plan::Plan;
 use super::trouble::{During, Trouble};
 use super::user::{self, PROGRAM, Power};
-use super::{GO, MAPPED, MOUNTED, network, root};
+use super::{GO, MAPPED, MOUNTED, keys, network, root};
 use crate::wire::Fault;
 
 /// Becomes the supervisor, or says on the channel why it could not, and ends.
@@ -49,6 +49,12 @@ fn become_supervisor(plan: &Plan, channel: &OwnedFd) -> Result<Infallible, Troub
             user::become_supervisor().during("becoming the supervisor's user")?;
         }
         Power::User => user::be(PROGRAM, (0, 0)).during("giving the power to mount back")?,
+    }
+    // As the sandbox's own user, whose quota it counts to. Where that is the launcher's and used up, there is the launcher's
+    // keyring, which is empty too.
+    match keys::forget() {
+        Err(error) if error.raw_os_error() == Some(libc::EDQUOT) => {}
+        other => other.during("making a session keyring")?,
     }
     user::keep_capabilities(plan.power).during("dropping capabilities")?;
     rustix::thread::set_no_new_privs(true).during("forgoing new privileges")?;

@@ -7,6 +7,7 @@ mod etc;
 mod files;
 mod fork;
 mod init;
+mod keys;
 mod mounts;
 mod network;
 mod plan;
@@ -16,12 +17,14 @@ mod trial;
 mod trouble;
 mod user;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+pub(crate) use fork::{exit, fork, keep_open};
+pub(crate) use keys::forget as forget_keys;
 pub(crate) use plan::{Handles, Plan};
 pub(crate) use trial::try_out;
 pub(crate) use trouble::During;
@@ -65,6 +68,8 @@ pub(crate) fn make(
         fork::fork(namespaces(plan.power)).during("starting a process with namespaces of its own")?;
     let Some(pid) = forked else {
         drop(ours);
+        // Whether the sandbox is being made is about the launcher alone.
+        fork::let_go(plan.handles.making.as_fd());
         init::run(plan, &theirs)
     };
     drop(theirs);

@@ -39,8 +39,10 @@ pub(crate) struct Plan {
     pub(super) cgroups: Vec<Shown>,
 }
 
-/// What the supervisor is started with.
+/// What the supervisor is started with, and what is held while it is made.
 pub(crate) struct Handles {
+    /// The lock of the sandbox's directory.
+    pub(crate) making: OwnedFd,
     pub(crate) program: OwnedFd,
     pub(crate) listener: OwnedFd,
     pub(crate) log: OwnedFd,

@@ -1,6 +1,7 @@
 //! What can be seen and done inside.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs;
 
 use crate::scene::{Scene, recipe};
@@ -20,6 +21,7 @@ crate::trials![
     granted_files_cannot_be_written,
     temporary_directories_can_be_written,
     devices_work,
+    nobody_inside_has_the_launchers_keys,
 ];
 
 async fn the_supervisor_is_process_1_of_a_namespace_of_its_own() {
@@ -221,4 +223,35 @@ async fn devices_work() {
     assert_eq!(bytes, "00 00 00\n9");
     assert_eq!(scene.output(&id, "ls -d /dev/pts /dev/ptmx /dev/fd/0 | wc -l").await, "3");
     assert_eq!(scene.output(&id, "script -qec 'tty' /dev/null").await, "/dev/pts/0");
+}
+
+async fn nobody_inside_has_the_launchers_keys() {
+    const KEY: &CStr = c"packhost-test";
+    // SAFETY: the texts end with a NUL and outlive the calls. Only this thread gets another keyring.
+    unsafe {
+        let keyring = libc::syscall(
+            libc::SYS_keyctl,
+            libc::KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
+        );
+        assert!(keyring > 0, "{}", std::io::Error::last_os_error());
+        let added =
+            libc::syscall(libc::SYS_add_key, c"user".as_ptr(), KEY.as_ptr(), c"x".as_ptr(), 1_usize, keyring);
+        assert!(added > 0, "{}", std::io::Error::last_os_error());
+        let (own, user) = (libc::KEY_SPEC_SESSION_KEYRING, c"user".as_ptr());
+        let found = libc::syscall(libc::SYS_keyctl, libc::KEYCTL_SEARCH, own, user, KEY.as_ptr(), 0_usize);
+        assert_eq!(found, added, "a child would have it");
+    }
+    for scene in [Scene::new(), Scene::of_a_user()] {
+        let mut keyrings = BTreeSet::new();
+        for _ in 0..2 {
+            let (id, _) = scene.start(recipe()).await;
+            let (missing, keyring) = scene.request(&id, "kpackhost-test").await.expect("an answer");
+            assert_eq!(missing, 1);
+            let number: i32 = keyring.parse().expect("a number");
+            assert!(number > 0, "{number}");
+            keyrings.insert(number);
+        }
+        assert_eq!(keyrings.len(), 2, "one for each sandbox");
+    }
 }

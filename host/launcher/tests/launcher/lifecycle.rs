@@ -21,12 +21,14 @@ crate::trials![
     two_hosts_do_not_see_each_others_sandboxes,
     an_orphaned_sandbox_ends_by_itself,
     what_the_supervisor_writes_can_be_read_after_its_end,
+    a_log_has_an_end_however_fast_it_is_written,
     two_sandboxes_have_different_users,
     the_launcher_ends_with_the_host,
+    the_last_launcher_takes_its_directory_with_it,
 ];
 
 /// Every process, mount and cgroup that has to do with this scene.
-fn traces(scene: &Scene) -> Vec<String> {
+pub(crate) fn traces(scene: &Scene) -> Vec<String> {
     let mut traces = Vec::new();
     let state = scene.path("state");
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
@@ -243,6 +245,20 @@ async fn what_the_supervisor_writes_can_be_read_after_its_end() {
     assert_eq!(log, "the stand-in runs\n");
 }
 
+async fn a_log_has_an_end_however_fast_it_is_written() {
+    const MOST: u64 = 1 << 20;
+    let scene = Scene::new();
+    let (id, _) = scene.start(recipe()).await;
+    let log = scene.path("state/sandboxes").join(&id).join("log");
+    for _ in 0..16 {
+        scene.request(&id, "l1048576").await.expect("an answer");
+        // What was written is seen before what is asked.
+        scene.launcher.status(&id).await.expect("known");
+        let length = fs::metadata(&log).expect("there").len();
+        assert!((1..=MOST).contains(&length), "{length}");
+    }
+}
+
 async fn two_sandboxes_have_different_users() {
     let scene = Scene::new();
     let (first, _) = scene.start(recipe()).await;
@@ -257,4 +273,27 @@ async fn the_launcher_ends_with_the_host() {
     assert!(scene.leave().success());
     assert!(runs(pid));
     scene.restart();
+}
+
+async fn the_last_launcher_takes_its_directory_with_it() {
+    let mut scene = Scene::new();
+    let (mut other, channel) = scene.another();
+    let launcher = packhost_launcher::Launcher::new(channel).expect("a channel");
+    let (id, _) = scene.start(recipe()).await;
+    assert_eq!(launcher.list().await.expect("a list").len(), 1);
+    assert!(scene.leave().success());
+    assert!(scene.path("state/sandboxes").join(&id).exists());
+    // There is a sandbox, so everything stays until it is gone.
+    launcher.kill(&id).await.expect("its end");
+    scene.restart();
+    assert!(scene.leave().success());
+    assert!(!scene.path("state").exists());
+    // One that is still there goes on with a new one.
+    let recipe = recipe();
+    let id = recipe.id.clone();
+    launcher.start(recipe).await.expect("a sandbox");
+    launcher.kill(&id).await.expect("its end");
+    drop(launcher);
+    assert!(other.wait().expect("our child").success());
+    assert!(!scene.path("state").exists());
 }

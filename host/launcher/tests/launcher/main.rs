@@ -4,7 +4,9 @@ mod grants;
 mod inside;
 mod lifecycle;
 mod limits;
+mod packets;
 mod scene;
+mod side_by_side;
 mod user;
 
 use std::process::ExitCode;
@@ -19,7 +21,15 @@ fn main() -> ExitCode {
     // What root can do only root can try.
     let root =
         std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let trials = [inside::trials(), limits::trials(), lifecycle::trials(), grants::trials(), user::trials()];
+    let trials = [
+        inside::trials(),
+        limits::trials(),
+        lifecycle::trials(),
+        side_by_side::trials(),
+        packets::trials(),
+        grants::trials(),
+        user::trials(),
+    ];
     let trials = trials.into_iter().flatten().map(|trial| trial.with_ignored_flag(!root)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

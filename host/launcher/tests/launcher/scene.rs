@@ -96,6 +96,11 @@ impl Scene {
         self.home.path().file_name().expect("a name").to_str().expect("ASCII").to_ascii_lowercase()
     }
 
+    /// A second launcher of the same directory, with the bare channel to it.
+    pub(crate) fn another(&self) -> (Child, OwnedFd) {
+        launch_in_runtime(self.home.path(), self.user)
+    }
+
     /// Makes a sandbox and returns its name and first process.
     pub(crate) async fn start(&self, recipe: Recipe) -> (String, u32) {
         let id = recipe.id.clone();

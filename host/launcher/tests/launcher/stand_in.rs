@@ -2,7 +2,8 @@
 //! tests, for musl, with the standard library alone.
 //!
 //! A connection carries one request: `u` and a command to be run as the sandbox's user, `s` and one to be run as the
-//! supervisor's, or `q` and a code to exit with. The answer is the exit code or minus the signal, a newline, and all output.
+//! supervisor's, `q` and a code to exit with, `l` and a number of bytes to log, or `k` and a key to look for in the session keyring.
+//! The answer is the exit code or minus the signal, a newline, and all output; of `k`, whether there is none, and the keyring.
 
 use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
@@ -50,6 +51,14 @@ fn answer(connection: &mut UnixStream) -> std::io::Result<()> {
     if kind == "q" {
         std::process::exit(command.parse().unwrap());
     }
+    if kind == "l" {
+        std::io::stderr().write_all(&vec![b'x'; command.parse().unwrap()])?;
+        return write!(connection, "0\n");
+    }
+    if kind == "k" {
+        let (keyring, found) = session_keyring(command);
+        return write!(connection, "{}\n{keyring}", i32::from(!found));
+    }
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(format!("exec 2>&1; {command}")).stdin(Stdio::null()).stderr(Stdio::null());
     if kind == "u" {
@@ -63,5 +72,23 @@ fn answer(connection: &mut UnixStream) -> std::io::Result<()> {
             connection.write_all(&output.stdout)
         }
         Err(error) => write!(connection, "127\n{error}"),
+    }
+}
+
+unsafe extern "C" {
+    fn syscall(number: std::ffi::c_long, ...) -> std::ffi::c_long;
+}
+
+/// The number of the session keyring, and whether a key of type `user` and of this name is in it (keyctl(2)).
+fn session_keyring(name: &str) -> (std::ffi::c_long, bool) {
+    const KEYCTL: std::ffi::c_long = if cfg!(target_arch = "x86_64") { 250 } else { 219 };
+    const GET_KEYRING_ID: std::ffi::c_long = 0;
+    const SEARCH: std::ffi::c_long = 10;
+    const SESSION: std::ffi::c_long = -3;
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: the texts end with a NUL and outlive the calls.
+    unsafe {
+        let keyring = syscall(KEYCTL, GET_KEYRING_ID, SESSION, 0_usize);
+        (keyring, syscall(KEYCTL, SEARCH, SESSION, c"user".as_ptr(), name.as_ptr(), 0_usize) >= 0)
     }
 }

@@ -44,6 +44,7 @@ impl Command {
                 rlimits: Rlimits::default(),
                 required: true,
                 landlock_abi: 0,
+                plain: Vec::new(),
             },
         }
     }

@@ -113,6 +113,7 @@ pub(crate) fn profile() -> Confinement {
         rlimits: Rlimits::default(),
         required: true,
         landlock_abi: 0,
+        plain: bytes(&["/workspace"]),
     }
 }
 

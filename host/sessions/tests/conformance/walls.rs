@@ -191,6 +191,10 @@ async fn a_mount_to_write_is_shared_with_the_host(bench: &Bench) {
     assert_eq!(owner("new"), owner(""));
     fs::write(host.join("later"), "later\n").expect("ours");
     assert_eq!(room.says(shell("cat /workspace/later; rm -r /workspace/sub")).await, "later\n");
+    // Whoever opens it on the host would wait.
+    assert_ne!(room.run(shell("mkfifo /workspace/pipe")).await.exit.code, Some(0));
+    assert!(!host.join("pipe").exists());
+    room.says(shell("mkfifo /sandbox/pipe /tmp/pipe")).await;
     assert!(!host.join("sub").exists());
     bench.runtime().destroy(&room.id).await.expect("its end");
     assert_eq!(fs::read_to_string(host.join("new")).expect("it stays"), "of the sandbox\n");

@@ -141,6 +141,7 @@ pub(crate) fn confinement() -> Confinement {
         rlimits: Rlimits::default(),
         required: true,
         landlock_abi: 0,
+        plain: Vec::new(),
     }
 }
 

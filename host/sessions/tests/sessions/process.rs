@@ -144,6 +144,7 @@ fn shell(script: &str) -> Command {
             rlimits: Rlimits::default(),
             required: true,
             landlock_abi: 0,
+            plain: bytes(&["/workspace"]),
         },
     )
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -10,12 +11,14 @@ use libc::{EACCES, EPERM, EXDEV};
 
 use packhost_confine::{ConfineError, Wall};
 
-use super::scene::{House, Outcome, Scene, USER, c_path, call, denied, is_root, scene, with, works};
+use super::scene::{House, Outcome, Scene, USER, c_path, call, confine, denied, is_root, scene, with, works};
 
 pub(crate) const SCENES: &[Scene] = &[
     scene("files_that_are_not_granted_are_out_of_reach", outside),
     scene("read_only_files_are_read_and_run_but_not_written", read_only),
     scene("writable_directories_work_fully", read_write),
+    scene("no_pipe_and_no_socket_is_made_in_a_plain_directory", plain),
+    scene("what_is_granted_above_a_plain_directory_is_plain", above_plain),
     scene("nothing_is_moved_or_linked_out_or_in", moved),
     scene("a_link_gives_no_more_than_what_it_leads_to", links),
     scene("no_device_node_is_made", devices),
@@ -97,6 +100,52 @@ fn read_write(house: &House) -> Outcome {
         fs::remove_file(name)?;
     }
     Ok(fs::remove_dir("d")?)
+}
+
+fn node(path: &str, kind: u32) -> std::io::Result<i64> {
+    let path = c_path(Path::new(path));
+    call(libc::SYS_mknodat, with([libc::AT_FDCWD.into(), path.as_ptr() as i64, (kind | 0o600).into()]))
+}
+
+fn plain(house: &House) -> Outcome {
+    let (own, shared) = (house.write.join("own"), house.write.join("shared"));
+    for directory in [&own, &shared] {
+        fs::create_dir(directory)?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o777))?;
+    }
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec().into();
+    let mut confinement = house.confinement();
+    confinement.read_write = vec![bytes(&own), bytes(&shared)];
+    confinement.plain = vec![bytes(&shared)];
+    confine(&confinement)?;
+    std::env::set_current_dir(&house.write)?;
+    for kind in [libc::S_IFIFO, libc::S_IFSOCK] {
+        node("own/node", kind)?;
+        denied(EACCES, node("shared/node", kind));
+        denied(EACCES, fs::rename("own/node", "shared/node"));
+        denied(EACCES, fs::hard_link("own/node", "shared/node"));
+        fs::remove_file("own/node")?;
+    }
+    denied(EACCES, UnixListener::bind("shared/socket"));
+    for kind in [libc::S_IFCHR, libc::S_IFBLK] {
+        denied(EPERM, node("shared/node", kind));
+    }
+    fs::write("shared/file", "")?;
+    fs::rename("shared/file", "own/file")?;
+    symlink("file", "shared/link")?;
+    Ok(fs::create_dir("shared/directory")?)
+}
+
+fn above_plain(house: &House) -> Outcome {
+    let mut confinement = house.confinement();
+    confinement.plain = vec![house.write.join("shared").as_os_str().as_bytes().to_vec().into()];
+    fs::create_dir(house.write.join("shared"))?;
+    fs::set_permissions(house.write.join("shared"), fs::Permissions::from_mode(0o777))?;
+    confine(&confinement)?;
+    std::env::set_current_dir(&house.write)?;
+    denied(EACCES, node("shared/pipe", libc::S_IFIFO));
+    denied(EACCES, node("pipe", libc::S_IFIFO));
+    Ok(fs::write("shared/file", "")?)
 }
 
 fn moved(house: &House) -> Outcome {

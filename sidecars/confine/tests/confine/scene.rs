@@ -147,6 +147,7 @@ impl House {
             rlimits: Rlimits::default(),
             required: true,
             landlock_abi: 1,
+            plain: Vec::new(),
         }
     }
 

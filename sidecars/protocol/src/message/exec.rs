@@ -82,6 +82,11 @@ pub struct Confinement {
     /// The least Landlock ABI that is taken for enough when `required`.
     #[n(5)]
     pub landlock_abi: u32,
+    /// Directories in which only files, directories and links are made: no named pipes, no sockets. Those that the host has too
+    /// and opens files in, where a pipe would make it wait for ever. It holds also for what is granted above and below them.
+    #[n(6)]
+    #[cbor(default)]
+    pub plain: Vec<ByteVec>,
 }
 
 /// A user and its group, by number.

@@ -38,6 +38,7 @@ impl Place {
             rlimits: Rlimits::default(),
             required: true,
             landlock_abi: 3,
+            plain: Vec::new(),
         };
         Self { top, confinement }
     }

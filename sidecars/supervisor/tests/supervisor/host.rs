@@ -304,6 +304,7 @@ pub(crate) fn open_confinement() -> Confinement {
         rlimits: Rlimits::default(),
         required: false,
         landlock_abi: 1,
+        plain: Vec::new(),
     }
 }
 

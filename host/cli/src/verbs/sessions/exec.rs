@@ -24,6 +24,7 @@ pub(super) async fn exec(sessions: &Sessions, id: &SandboxId, command: &[String]
         rlimits: Rlimits::default(),
         required: true,
         landlock_abi: 0,
+        plain: everything(),
     };
     let mut command = Command::new(program.as_str())
         .args(arguments.iter().map(String::as_str))
