@@ -6,6 +6,7 @@
 
 mod archives;
 mod bench;
+mod breakout;
 mod cut;
 mod docker;
 mod files;
@@ -50,6 +51,13 @@ pub(crate) const ALL: &[(&str, &[Behaviour])] = &[
     ("Walls and mounts", walls::BEHAVIOURS),
     ("From making to end", life::BEHAVIOURS),
     ("Hosts", hosts::BEHAVIOURS),
+    ("Breaking out: the kernel", breakout::kernel::BEHAVIOURS),
+    ("Breaking out: what the kernel shows", breakout::proc::BEHAVIOURS),
+    ("Breaking out: the supervisor and other processes", breakout::processes::BEHAVIOURS),
+    ("Breaking out: sockets", breakout::sockets::BEHAVIOURS),
+    ("Breaking out: files", breakout::files::BEHAVIOURS),
+    ("Breaking out: races", breakout::races::BEHAVIOURS),
+    ("Taking too much", breakout::floods::BEHAVIOURS),
 ];
 
 /// The behaviours of a module, by the names of their functions.

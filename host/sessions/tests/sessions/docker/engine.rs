@@ -5,11 +5,13 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures::TryStreamExt;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// The image that every test has.
@@ -19,7 +21,7 @@ const PROGRAMS: [&str; 11] =
 
 /// Ends, with all that it started, when it is dropped.
 pub(crate) struct Engine {
-    daemon: Child,
+    daemon: Mutex<Child>,
     // Short, since the engine makes sockets in it.
     root: TempDir,
 }
@@ -27,29 +29,29 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) async fn start() -> Self {
         let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
-        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
-        let log = fs::File::create(path("log")).expect("a log");
-        let mut command = Command::new("dockerd");
-        command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
-        command.args(["--host", &format!("unix://{}", path("docker.sock"))]);
-        command.args(["--iptables=false", "--bridge=none", "--shutdown-timeout", "1"]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        // SAFETY: prctl(2) is async-signal-safe, and nothing else happens between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
-                Ok(())
-            });
-        }
-        let daemon = command.spawn().expect("dockerd is installed, which is Debian's package docker.io");
+        let daemon = Mutex::new(spawn(root.path()));
         let engine = Self { daemon, root };
-        soon("the engine answers", async || match engine.try_client() {
+        engine.answers().await;
+        engine.import(IMAGE, &[]).await;
+        engine
+    }
+
+    async fn answers(&self) {
+        soon("the engine answers", async || match try_client(&self.socket()) {
             Some(client) => client.ping().await.ok(),
             None => None,
         })
         .await;
-        engine.import(IMAGE, &[]).await;
-        engine
+    }
+
+    /// Ends the daemon by a signal, and starts it again on what it left. To be called by a thread that stays.
+    pub(crate) async fn restart(&self, by: Signal) {
+        {
+            let mut daemon = self.daemon.lock().expect("no panic holds it");
+            end(&mut daemon, by);
+            *daemon = spawn(self.root.path());
+        }
+        self.answers().await;
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -60,13 +62,8 @@ impl Engine {
         self.root.path()
     }
 
-    fn try_client(&self) -> Option<Docker> {
-        Docker::connect_with_unix(self.socket().to_str()?, 60, API_DEFAULT_VERSION).ok()
-    }
-
     pub(crate) async fn client(&self) -> Docker {
-        let client = self.try_client().expect("the engine listens");
-        client.negotiate_version().await.expect("the engine answers")
+        client(&self.socket()).await
     }
 
     /// Makes an image of the machine's programs, with these changes (instructions of a Dockerfile).
@@ -101,10 +98,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.daemon.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = self.daemon.wait();
+        end(self.daemon.get_mut().unwrap_or_else(PoisonError::into_inner), Signal::TERM);
         // What the engine leaves mounted would keep the directory from being removed.
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
@@ -113,6 +107,41 @@ impl Drop for Engine {
             }
         }
     }
+}
+
+fn spawn(root: &Path) -> Child {
+    let path = |name: &str| root.join(name).to_str().expect("UTF-8").to_owned();
+    let log = fs::File::options().create(true).append(true).open(path("log")).expect("a log");
+    let mut command = Command::new("dockerd");
+    command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
+    command.args(["--host", &format!("unix://{}", path("docker.sock"))]);
+    command.args(["--iptables=false", "--bridge=none", "--shutdown-timeout", "1"]);
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+    // SAFETY: prctl(2) is async-signal-safe, and nothing else happens between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+            Ok(())
+        });
+    }
+    command.spawn().expect("dockerd is installed, which is Debian's package docker.io")
+}
+
+fn end(daemon: &mut Child, by: Signal) {
+    if let Some(pid) = Pid::from_raw(daemon.id().cast_signed()) {
+        let _ = kill_process(pid, by);
+    }
+    let _ = daemon.wait();
+}
+
+fn try_client(socket: &Path) -> Option<Docker> {
+    Docker::connect_with_unix(socket.to_str()?, 60, API_DEFAULT_VERSION).ok()
+}
+
+/// Asks the engine that listens there.
+pub(crate) async fn client(socket: &Path) -> Docker {
+    let client = try_client(socket).expect("the engine listens");
+    client.negotiate_version().await.expect("the engine answers")
 }
 
 /// Waits until there is something; for as long as anything may take on a slow machine.
