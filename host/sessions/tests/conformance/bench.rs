@@ -31,6 +31,8 @@ pub(crate) trait Place: Send + Sync {
     fn image(&self) -> Image;
     /// A directory of this machine whose directories may be mounted.
     fn work(&self) -> &Path;
+    /// The directory where a host has what belongs to its sandboxes.
+    fn home(&self) -> &Path;
     /// The process on this machine that is a sandbox's supervisor, while it runs.
     async fn supervisor(&self, id: &SandboxId) -> Option<u32>;
     /// A process that works for the latest host, beside the host's own, where there is one.

@@ -174,6 +174,10 @@ impl Place for DockerPlace {
         &self.work
     }
 
+    fn home(&self) -> &Path {
+        &self.settings.run_dir
+    }
+
     async fn supervisor(&self, id: &SandboxId) -> Option<u32> {
         self.container(id).await?.1
     }

@@ -5,9 +5,11 @@
 //! that asks for it then checks that it is said, and that it is refused.
 
 mod archives;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod bench;
 mod breakout;
 mod cut;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod docker;
 mod files;
 mod hosts;
@@ -16,6 +18,7 @@ mod limits;
 mod machine;
 mod network;
 mod page;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod process;
 mod programs;
 mod room;

@@ -140,6 +140,10 @@ impl Place for ProcessPlace {
         &self.work
     }
 
+    fn home(&self) -> &Path {
+        &self.home
+    }
+
     async fn supervisor(&self, id: &SandboxId) -> Option<u32> {
         match self.launcher().status(id.as_str()).await.ok()?.state {
             State::Running(pid) => Some(pid),

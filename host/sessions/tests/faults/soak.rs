@@ -5,7 +5,7 @@ use std::fs;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 
-use crate::bench::Place;
+use crate::bench::{Place, until};
 use crate::room::{get, put, shell};
 use crate::world::On;
 use crate::{docker, fault, machine, need, process, random};
@@ -24,7 +24,6 @@ pub(crate) struct Use {
     threads: usize,
     processes: usize,
     mounts: usize,
-    cgroups: usize,
     files: usize,
     /// Resident, in bytes.
     pub(crate) memory: u64,
@@ -37,20 +36,18 @@ impl Use {
             own.iter().map(|pid| fs::read_dir(format!("/proc/{pid}/{name}")).map_or(0, Iterator::count)).sum()
         };
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("a /proc");
-        let home = place.work().parent().expect("a home");
         Self {
             descriptors: entries("fd"),
             threads: entries("task"),
             processes: fault::below(std::process::id()).len(),
             mounts: mounts.lines().count(),
-            cgroups: machine::cgroups(&[String::new()]).len(),
-            files: files(home),
+            files: files(place.home()),
             memory: own.iter().map(|pid| machine::resident_of(*pid)).sum(),
         }
     }
 
-    fn counts(&self) -> [usize; 6] {
-        [self.descriptors, self.threads, self.processes, self.mounts, self.cgroups, self.files]
+    fn counts(&self) -> [usize; 5] {
+        [self.descriptors, self.threads, self.processes, self.mounts, self.files]
     }
 }
 
@@ -78,12 +75,13 @@ pub(crate) fn stays_flat(on: On) {
         let state = tempfile::tempdir().expect("a directory");
         let sessions = need::sessions(state.path(), runtime.clone());
         let need = need::need(runtime.backend(), place.image());
-        let mut before = None;
+        let (mut before, mut names) = (None, Vec::new());
         for round in 0..rounds {
             if round == rounds / 3 {
                 before = Some(Use::now(&*place));
             }
             let held = sessions.acquire(need.clone()).await.expect("a session");
+            names.extend(place.names(held.id()).await);
             let content = need::content(held.id(), round);
             held.link().put(put("/sandbox/file"), &content[..]).await.expect("it is written");
             let exec = held.link().exec(shell("sleep 600 & wc -c < file")).await.expect("it starts");
@@ -101,5 +99,6 @@ pub(crate) fn stays_flat(on: On) {
         let grown = before.counts().iter().zip(after.counts()).any(|(before, after)| after > before + SLACK);
         assert!(!grown && after.memory <= before.memory + MEMORY, "{before:?}\n{after:?}");
         assert_eq!(place.left().await, Vec::<String>::new());
+        until("nothing is left", async || machine::traces(&names).is_empty()).await;
     });
 }

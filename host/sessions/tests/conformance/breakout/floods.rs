@@ -1,11 +1,12 @@
 //! Programs that take all that they can get.
 
+use packhost_session_protocol::message::{Confinement, Rlimits};
 use packhost_sessions::link::LinkError;
 use packhost_sessions::{Ended, SandboxLimits, SandboxSpec};
 
 use super::trying;
 use crate::bench::Bench;
-use crate::room::{Room, python, shell};
+use crate::room::{Room, profile, python, shell};
 
 crate::behaviours![
     memory_that_belongs_to_no_program_counts_as_well,
@@ -116,10 +117,12 @@ import time
 time.sleep(600)
 ";
     let room = bench.room().await;
-    let mut exec = room.exec(trying(script)).await;
+    let rlimits = Rlimits { open_files: Some(256), ..Rlimits::default() };
+    let few = Confinement { rlimits, ..profile() };
+    let mut exec = room.exec(trying(script).confinement(few)).await;
     let mut output = exec.stdout().expect("not taken yet");
     let said = crate::room::until_read(&mut output, "full").await;
-    assert!(said.starts_with("no more than"), "{said}");
+    assert!(said.starts_with("no more than 256\n"), "{said}");
     room.link.ping().await.expect("an answer");
     let other = bench.room().await;
     assert_eq!(other.says(shell("ls / > /dev/null; echo room")).await, "room\n");
