@@ -37,20 +37,25 @@ impl Engine {
     }
 
     async fn answers(&self) {
+        let log = Log(self.root.path().join("log"));
         soon("the engine answers", async || match try_client(&self.socket()) {
             Some(client) => client.ping().await.ok(),
             None => None,
         })
         .await;
+        drop(log);
     }
 
     /// Ends the daemon by a signal, and starts it again on what it left. To be called by a thread that stays.
     pub(crate) async fn restart(&self, by: Signal) {
-        {
-            let mut daemon = self.daemon.lock().expect("no panic holds it");
-            end(&mut daemon, by);
-            *daemon = spawn(self.root.path());
-        }
+        let containerd = self.root.path().join("exec/containerd/containerd.pid");
+        let pid = fs::read_to_string(&containerd).ok().and_then(|pid| pid.trim().parse().ok());
+        end(&mut self.daemon.lock().expect("no panic holds it"), by);
+        // It ends with the daemon, a moment later, and a new daemon would take it for its own until then; or for as long as
+        // the first process of this machine does not ask how it ended.
+        soon("the engine's containerd ends", async || has_ended(pid).then_some(())).await;
+        let _ = fs::remove_file(containerd);
+        *self.daemon.lock().expect("no panic holds it") = spawn(self.root.path());
         self.answers().await;
     }
 
@@ -99,6 +104,12 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         end(self.daemon.get_mut().unwrap_or_else(PoisonError::into_inner), Signal::TERM);
+        // Where it was killed, containers go on without it.
+        for shim in processes_of(self.root.path()) {
+            for process in children(shim).into_iter().chain([shim]) {
+                let _ = Pid::from_raw(process.cast_signed()).map(|pid| kill_process(pid, Signal::KILL));
+            }
+        }
         // What the engine leaves mounted would keep the directory from being removed.
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
@@ -107,6 +118,46 @@ impl Drop for Engine {
             }
         }
     }
+}
+
+/// Shows the end of what the daemon wrote where something went wrong.
+struct Log(PathBuf);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.0).unwrap_or_default();
+            let lines: Vec<_> = log.lines().rev().take(30).collect();
+            eprintln!("{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// Whether this process is over, whoever may still ask how.
+fn has_ended(pid: Option<u32>) -> bool {
+    let Some(pid) = pid else { return true };
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// What runs with this directory among its arguments.
+fn processes_of(root: &Path) -> Vec<u32> {
+    let root = root.to_string_lossy().into_owned();
+    let processes = fs::read_dir("/proc").expect("a /proc").flatten();
+    let numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let told = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&root))
+    };
+    numbers.filter(told).collect()
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 fn spawn(root: &Path) -> Child {
