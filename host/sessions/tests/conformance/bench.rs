@@ -31,8 +31,14 @@ pub(crate) trait Place: Send + Sync {
     fn image(&self) -> Image;
     /// A directory of this machine whose directories may be mounted.
     fn work(&self) -> &Path;
-    /// The process on this machine that is a sandbox's supervisor.
-    async fn supervisor(&self, id: &SandboxId) -> u32;
+    /// The directory where a host has what belongs to its sandboxes.
+    fn home(&self) -> &Path;
+    /// The process on this machine that is a sandbox's supervisor, while it runs.
+    async fn supervisor(&self, id: &SandboxId) -> Option<u32>;
+    /// A process that works for the latest host, beside the host's own, where there is one.
+    fn helper(&self) -> Option<u32> {
+        None
+    }
     /// By what names the machine knows a sandbox in its cgroups and mounts.
     async fn names(&self, id: &SandboxId) -> Vec<String>;
     /// What there is of sandboxes beside what runs: files, containers, cgroups.
@@ -114,6 +120,11 @@ impl Bench {
         leaves: Option<Arc<dyn Leaves>>,
     ) -> Link {
         Link::connect(runtime, id.clone(), leaves, LinkSettings::default()).await.expect("a link")
+    }
+
+    /// The process of a supervisor that runs.
+    pub(crate) async fn supervisor(&self, id: &SandboxId) -> u32 {
+        self.place.supervisor(id).await.expect("it runs")
     }
 
     pub(crate) async fn state(&self, id: &SandboxId) -> SandboxState {

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bollard::Docker;
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Supervisor};
 use packhost_sessions::{HostId, Image, SandboxId, SessionRuntime};
@@ -20,7 +21,7 @@ use crate::bench::Place;
 #[path = "../sessions/docker/engine.rs"]
 mod engine;
 
-use engine::Engine;
+pub(crate) use engine::Engine;
 
 const IMAGE: &str = "packhost/conformance";
 const PROGRAMS: [&str; 28] = [
@@ -78,46 +79,80 @@ fn image() -> Vec<u8> {
             Err(_) => {}
         }
     }
+    // What Python calls the C library with is linked with more than programs are.
+    let linked = Command::new("ldd").args(glob(&library.join("lib-dynload"), "_ctypes.")).output();
+    let linked = String::from_utf8(linked.expect("ldd runs").stdout).expect("UTF-8");
+    for path in linked.split_whitespace().filter(|word| word.starts_with('/') && word.contains("libffi")) {
+        let inside = path.trim_start_matches('/');
+        tar.append_path_with_name(fs::canonicalize(path).expect("it is there"), inside)
+            .expect("it can be read");
+    }
     // Under the name that it goes by wherever it is a program of the machine.
     tar.append_path_with_name(fs::canonicalize("/usr/bin/python3").expect("it is there"), "usr/bin/python3")
         .expect("it can be read");
     tar.into_inner().expect("a whole tar")
 }
 
+/// The files of a directory whose names begin so.
+fn glob(directory: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("it is there").flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+        .collect()
+}
+
 struct DockerPlace {
-    engine: Arc<Engine>,
     settings: DockerSettings,
-    work: TempDir,
+    work: PathBuf,
+    /// Where the directory is this place's own: it goes with it.
+    _own: Option<TempDir>,
+}
+
+/// The engine that all share.
+pub(crate) fn engine() -> Arc<Engine> {
+    ENGINE.lock().expect("no panic holds it").clone().expect("it was started")
 }
 
 pub(crate) fn place() -> Box<dyn Place> {
-    let engine = ENGINE.lock().expect("no panic holds it").clone().expect("it was started");
-    let host = HostId::fresh();
-    let settings = DockerSettings {
-        endpoint: engine.socket(),
-        run_dir: engine.directory().join(host.as_str()),
+    let (engine, host) = (engine(), HostId::fresh());
+    let (endpoint, run_dir) = (engine.socket(), engine.directory().join(host.as_str()));
+    let work = TempDir::with_prefix("conformance").expect("a directory");
+    let settings = settings(endpoint, run_dir, host);
+    Box::new(DockerPlace { settings, work: work.path().to_owned(), _own: Some(work) })
+}
+
+/// The place of a home that several processes may share, on the engine that listens there.
+pub(crate) fn shared(home: &Path, endpoint: PathBuf, host: HostId) -> Box<dyn Place> {
+    let work = home.join("work");
+    fs::create_dir_all(&work).expect("ours");
+    Box::new(DockerPlace { settings: settings(endpoint, home.join("run"), host), work, _own: None })
+}
+
+fn settings(endpoint: PathBuf, run_dir: PathBuf, host: HostId) -> DockerSettings {
+    DockerSettings {
+        endpoint,
+        run_dir,
         host,
         supervisor: Supervisor::Bytes(SUPERVISOR),
         runtime: None,
         userns: None,
         stream: Stream::Socket,
-    };
-    Box::new(DockerPlace {
-        engine,
-        settings,
-        work: TempDir::with_prefix("conformance").expect("a directory"),
-    })
+    }
 }
 
 impl DockerPlace {
-    /// The engine's own id and the first process of a sandbox's container.
-    async fn container(&self, id: &SandboxId) -> (String, u32) {
-        let client = self.engine.client().await;
+    async fn client(&self) -> Docker {
+        engine::client(&self.settings.endpoint).await
+    }
+
+    /// The engine's own id of a sandbox's container, and its first process while that runs.
+    async fn container(&self, id: &SandboxId) -> Option<(String, Option<u32>)> {
         let name = format!("packhost-{id}");
-        let found =
-            client.inspect_container(&name, None::<InspectContainerOptions>).await.expect("it is there");
-        let pid = found.state.and_then(|state| state.pid).expect("it was started");
-        (found.id.expect("every container has one"), u32::try_from(pid).expect("as said"))
+        let client = self.client().await;
+        let found = client.inspect_container(&name, None::<InspectContainerOptions>).await.ok()?;
+        let pid = found.state.and_then(|state| state.pid).and_then(|pid| u32::try_from(pid).ok());
+        Some((found.id.expect("every container has one"), pid.filter(|pid| *pid != 0)))
     }
 }
 
@@ -136,21 +171,26 @@ impl Place for DockerPlace {
     }
 
     fn work(&self) -> &Path {
-        self.work.path()
+        &self.work
     }
 
-    async fn supervisor(&self, id: &SandboxId) -> u32 {
-        self.container(id).await.1
+    fn home(&self) -> &Path {
+        &self.settings.run_dir
+    }
+
+    async fn supervisor(&self, id: &SandboxId) -> Option<u32> {
+        self.container(id).await?.1
     }
 
     async fn names(&self, id: &SandboxId) -> Vec<String> {
-        vec![id.as_str().to_owned(), self.container(id).await.0]
+        let (container, _) = self.container(id).await.expect("it is there");
+        vec![id.as_str().to_owned(), container]
     }
 
     async fn left(&self) -> Vec<String> {
         let ours = HashMap::from([("label", vec![format!("packhost.host={}", self.settings.host)])]);
         let ours = ListContainersOptionsBuilder::default().all(true).filters(&ours).build();
-        let listed = self.engine.client().await.list_containers(Some(ours)).await.expect("the engine lists");
+        let listed = self.client().await.list_containers(Some(ours)).await.expect("the engine lists");
         let mut left: Vec<String> =
             listed.into_iter().flat_map(|found| found.names.unwrap_or_default()).collect();
         let entries = fs::read_dir(&self.settings.run_dir).into_iter().flatten().flatten();

@@ -119,7 +119,7 @@ async fn what_was_written_about_a_sandbox_is_bounded(bench: &Bench) {
 async fn a_supervisor_that_was_killed_is_said(bench: &Bench) {
     let room = bench.room().await;
     let (exec, _output) = room.ready(shell("echo ready; sleep 600")).await;
-    let pid = bench.place.supervisor(&room.id).await;
+    let pid = bench.supervisor(&room.id).await;
     let pid = Pid::from_raw(pid.cast_signed()).expect("a process");
     kill_process(pid, Signal::KILL).expect("it runs");
     assert_eq!(ended(bench, &room.id).await, Ended::Signalled(9));

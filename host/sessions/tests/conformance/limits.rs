@@ -100,7 +100,7 @@ async fn processor_time_has_a_limit(bench: &Bench) {
         return;
     }
     let room = limited(bench, |limits| limits.cpu_millis = 250).await;
-    let pid = bench.place.supervisor(&room.id).await;
+    let pid = bench.supervisor(&room.id).await;
     let number = |v1: &str, v2: usize| -> f64 {
         let text = machine::cgroup_file(pid, "cpu", v1, "cpu.max").expect("a cgroup");
         let mut words = text.split_whitespace();

@@ -68,7 +68,12 @@ pub(crate) fn cgroup_file(pid: u32, controller: &str, v1: &str, v2: &str) -> Opt
 
 /// Bytes that this process has resident.
 pub(crate) fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("a /proc");
+    resident_of(std::process::id())
+}
+
+/// Bytes that a process has resident.
+pub(crate) fn resident_of(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }

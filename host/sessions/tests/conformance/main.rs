@@ -5,8 +5,11 @@
 //! that asks for it then checks that it is said, and that it is refused.
 
 mod archives;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod bench;
+mod breakout;
 mod cut;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod docker;
 mod files;
 mod hosts;
@@ -15,6 +18,7 @@ mod limits;
 mod machine;
 mod network;
 mod page;
+#[allow(dead_code, reason = "the faults use the rest")]
 mod process;
 mod programs;
 mod room;
@@ -50,6 +54,13 @@ pub(crate) const ALL: &[(&str, &[Behaviour])] = &[
     ("Walls and mounts", walls::BEHAVIOURS),
     ("From making to end", life::BEHAVIOURS),
     ("Hosts", hosts::BEHAVIOURS),
+    ("Breaking out: the kernel", breakout::kernel::BEHAVIOURS),
+    ("Breaking out: what the kernel shows", breakout::proc::BEHAVIOURS),
+    ("Breaking out: the supervisor and other processes", breakout::processes::BEHAVIOURS),
+    ("Breaking out: sockets", breakout::sockets::BEHAVIOURS),
+    ("Breaking out: files", breakout::files::BEHAVIOURS),
+    ("Breaking out: races", breakout::races::BEHAVIOURS),
+    ("Taking too much", breakout::floods::BEHAVIOURS),
 ];
 
 /// The behaviours of a module, by the names of their functions.

@@ -51,26 +51,39 @@ struct Launched {
 }
 
 struct ProcessPlace {
-    home: TempDir,
+    home: PathBuf,
     work: PathBuf,
     launched: Mutex<Option<Launched>>,
+    /// Where the home is this place's own: it goes with it.
+    own: Option<TempDir>,
 }
 
 pub(crate) fn place() -> Box<dyn Place> {
     let home = TempDir::with_prefix("conformance").expect("a directory");
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("ours");
-    let work = home.path().join("work");
-    for directory in [&work, &home.path().join("state")] {
-        fs::create_dir(directory).expect("ours");
+    let mut place = place_at(home.path());
+    place.own = Some(home);
+    Box::new(place)
+}
+
+/// The place of a home that several processes may share.
+pub(crate) fn shared(home: &Path) -> Box<dyn Place> {
+    Box::new(place_at(home))
+}
+
+fn place_at(home: &Path) -> ProcessPlace {
+    fs::set_permissions(home, fs::Permissions::from_mode(0o755)).expect("ours");
+    let work = home.join("work");
+    for directory in [&work, &home.join("state")] {
+        fs::create_dir_all(directory).expect("ours");
     }
-    Box::new(ProcessPlace { home, work, launched: Mutex::default() })
+    ProcessPlace { home: home.to_owned(), work, launched: Mutex::default(), own: None }
 }
 
 impl ProcessPlace {
     fn launch(&self) -> Launched {
         let (ours, theirs) = channel().expect("a channel");
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.env_clear().env(ROLE, self.home.path()).stdin(Stdio::from(theirs));
+        command.env_clear().env(ROLE, &self.home).stdin(Stdio::from(theirs));
         let child = command.spawn().expect("a launcher");
         Launched { child, launcher: Launcher::new(ours).expect("a channel") }
     }
@@ -91,10 +104,17 @@ impl ProcessPlace {
 impl Drop for ProcessPlace {
     fn drop(&mut self) {
         self.stop();
-        // A launcher keeps the directory of its host for the next sandbox.
-        for cgroup in machine::cgroups(&[host(self.home.path())]) {
-            let _ = fs::remove_dir(cgroup);
+        if self.own.is_none() {
+            return;
         }
+        forget(&self.home);
+    }
+}
+
+/// Removes what launchers of this home keep for the next sandbox.
+pub(crate) fn forget(home: &Path) {
+    for cgroup in machine::cgroups(&[host(home)]) {
+        let _ = fs::remove_dir(cgroup);
     }
 }
 
@@ -103,7 +123,7 @@ impl Place for ProcessPlace {
     fn host(&self) -> Arc<dyn SessionRuntime> {
         self.stop();
         let launched = self.launch();
-        let runtime = ProcessRuntime::new(launched.launcher.clone(), self.home.path().join("images"));
+        let runtime = ProcessRuntime::new(launched.launcher.clone(), self.home.join("images"));
         *self.launched.lock().expect("no panic holds it") = Some(launched);
         Arc::new(runtime)
     }
@@ -120,11 +140,19 @@ impl Place for ProcessPlace {
         &self.work
     }
 
-    async fn supervisor(&self, id: &SandboxId) -> u32 {
-        match self.launcher().status(id.as_str()).await.expect("it is known").state {
-            State::Running(pid) => pid,
-            State::Ended(how) => panic!("it has ended: {how:?}"),
+    fn home(&self) -> &Path {
+        &self.home
+    }
+
+    async fn supervisor(&self, id: &SandboxId) -> Option<u32> {
+        match self.launcher().status(id.as_str()).await.ok()?.state {
+            State::Running(pid) => Some(pid),
+            State::Ended(_) => None,
         }
+    }
+
+    fn helper(&self) -> Option<u32> {
+        self.launched.lock().expect("no panic holds it").as_ref().map(|launched| launched.child.id())
     }
 
     async fn names(&self, id: &SandboxId) -> Vec<String> {
@@ -132,9 +160,9 @@ impl Place for ProcessPlace {
     }
 
     async fn left(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.home.path().join("state/sandboxes")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.home.join("state/sandboxes")).into_iter().flatten().flatten();
         let mut left: Vec<String> = entries.map(|entry| entry.path().display().to_string()).collect();
-        for cgroup in machine::cgroups(&[host(self.home.path())]) {
+        for cgroup in machine::cgroups(&[host(&self.home)]) {
             let below = fs::read_dir(cgroup).into_iter().flatten().flatten();
             let below = below.filter(|entry| entry.path().is_dir());
             left.extend(below.map(|entry| entry.path().display().to_string()));

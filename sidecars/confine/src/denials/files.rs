@@ -2,29 +2,44 @@
 
 use super::{Denial, Test};
 
-const SET_USER_ID: &str = "A file of a workspace belongs to the host's user on the machine's disk, often to root: whoever finds and runs it \
-                           there would run it as that user. Inside it gives nobody anything.";
+const CARRIES: &str = "A file of a workspace belongs to the host's user and group on the machine's disk, often to root: whoever finds and runs \
+                       it there would run it as that. Inside it gives nobody anything. That directories hand their group down is lost with it: \
+                       no filter sees what a name stands for.";
 
-const BIT: u32 = libc::S_ISUID;
+const USER: u32 = libc::S_ISUID;
+const GROUP: u32 = libc::S_ISGID;
 const CREATE: u32 = libc::O_CREAT as u32;
 /// `__O_TMPFILE` of the kernel's asm-generic/fcntl.h, which in `O_TMPFILE` stands together with `O_DIRECTORY`.
 const TMPFILE: u32 = 0o20_000_000;
 
-const WHEN: &str = "set-user-ID";
-const MAKING: &str = "making a file that is set-user-ID";
+const WHEN: &str = "set-user-ID or set-group-ID";
+const MAKING: &str = "making a file that is set-user-ID or set-group-ID";
+
+const MODE_SECOND: &[&[Test]] = &[&[Test::has(1, USER)], &[Test::has(1, GROUP)]];
+const MODE_THIRD: &[&[Test]] = &[&[Test::has(2, USER)], &[Test::has(2, GROUP)]];
+/// With the flags of open(2) as the second argument and the mode as the third, and one further on.
+const MADE_SECOND: &[&[Test]] = &[
+    &[Test::has(1, CREATE), Test::has(2, USER)],
+    &[Test::has(1, CREATE), Test::has(2, GROUP)],
+    &[Test::has(1, TMPFILE), Test::has(2, USER)],
+    &[Test::has(1, TMPFILE), Test::has(2, GROUP)],
+];
+const MADE_THIRD: &[&[Test]] = &[
+    &[Test::has(2, CREATE), Test::has(3, USER)],
+    &[Test::has(2, CREATE), Test::has(3, GROUP)],
+    &[Test::has(2, TMPFILE), Test::has(3, USER)],
+    &[Test::has(2, TMPFILE), Test::has(3, GROUP)],
+];
 
 /// Not in the C library's headers on every target.
 const FCHMODAT2: i64 = 452;
 
 pub(super) const DENIALS: &[Denial] = &[
-    Denial::eperm("fchmod", libc::SYS_fchmod, SET_USER_ID).when(WHEN, &[&[Test::has(1, BIT)]]),
-    Denial::eperm("fchmodat", libc::SYS_fchmodat, SET_USER_ID).when(WHEN, &[&[Test::has(2, BIT)]]),
-    Denial::eperm("fchmodat2", FCHMODAT2, SET_USER_ID).when(WHEN, &[&[Test::has(2, BIT)]]),
-    Denial::eperm("openat", libc::SYS_openat, SET_USER_ID).when(
-        MAKING,
-        &[&[Test::has(2, CREATE), Test::has(3, BIT)], &[Test::has(2, TMPFILE), Test::has(3, BIT)]],
-    ),
-    Denial::eperm("mknodat", libc::SYS_mknodat, SET_USER_ID).when(MAKING, &[&[Test::has(2, BIT)]]),
+    Denial::eperm("fchmod", libc::SYS_fchmod, CARRIES).when(WHEN, MODE_SECOND),
+    Denial::eperm("fchmodat", libc::SYS_fchmodat, CARRIES).when(WHEN, MODE_THIRD),
+    Denial::eperm("fchmodat2", FCHMODAT2, CARRIES).when(WHEN, MODE_THIRD),
+    Denial::eperm("openat", libc::SYS_openat, CARRIES).when(MAKING, MADE_THIRD),
+    Denial::eperm("mknodat", libc::SYS_mknodat, CARRIES).when(MAKING, MODE_THIRD),
     Denial::enosys(
         "openat2",
         libc::SYS_openat2,
@@ -34,13 +49,10 @@ pub(super) const DENIALS: &[Denial] = &[
 
 #[cfg(target_arch = "x86_64")]
 pub(super) const HERE: &[Denial] = &[
-    Denial::eperm("chmod", libc::SYS_chmod, SET_USER_ID).when(WHEN, &[&[Test::has(1, BIT)]]),
-    Denial::eperm("open", libc::SYS_open, SET_USER_ID).when(
-        MAKING,
-        &[&[Test::has(1, CREATE), Test::has(2, BIT)], &[Test::has(1, TMPFILE), Test::has(2, BIT)]],
-    ),
-    Denial::eperm("creat", libc::SYS_creat, SET_USER_ID).when(MAKING, &[&[Test::has(1, BIT)]]),
-    Denial::eperm("mknod", libc::SYS_mknod, SET_USER_ID).when(MAKING, &[&[Test::has(1, BIT)]]),
+    Denial::eperm("chmod", libc::SYS_chmod, CARRIES).when(WHEN, MODE_SECOND),
+    Denial::eperm("open", libc::SYS_open, CARRIES).when(MAKING, MADE_SECOND),
+    Denial::eperm("creat", libc::SYS_creat, CARRIES).when(MAKING, MODE_SECOND),
+    Denial::eperm("mknod", libc::SYS_mknod, CARRIES).when(MAKING, MODE_SECOND),
 ];
 
 #[cfg(target_arch = "aarch64")]

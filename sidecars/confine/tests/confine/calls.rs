@@ -100,7 +100,6 @@ fn terminals(house: &House) -> Outcome {
 
 /// By any call that takes a mode; all others are as they were.
 fn set_user_id(house: &House) -> Outcome {
-    const SUID: i64 = 0o4755;
     house.confine()?;
     let path = |name: &str| std::ffi::CString::new(house.write.join(name).to_string_lossy().as_bytes());
     let (own, new, here) = (path("f")?, path("new")?, path("")?);
@@ -109,23 +108,25 @@ fn set_user_id(house: &House) -> Outcome {
     let (fd, at) = (i64::from(file.as_raw_fd()), i64::from(libc::AT_FDCWD));
     let create = i64::from(libc::O_CREAT | libc::O_WRONLY);
     let unnamed = i64::from(libc::O_TMPFILE | libc::O_WRONLY);
-    denied(EPERM, call(libc::SYS_fchmod, with([fd, SUID])));
-    denied(EPERM, call(libc::SYS_fchmodat, with([at, own, SUID])));
-    denied(EPERM, call(452, with([at, own, SUID, 0])));
-    denied(EPERM, call(libc::SYS_openat, with([at, new, create, SUID])));
-    denied(EPERM, call(libc::SYS_openat, with([at, here, unnamed, SUID])));
-    denied(EPERM, call(libc::SYS_mknodat, with([at, new, i64::from(libc::S_IFREG) | SUID, 0])));
-    #[cfg(target_arch = "x86_64")]
-    {
-        denied(EPERM, call(libc::SYS_chmod, with([own, SUID])));
-        denied(EPERM, call(libc::SYS_open, with([new, create, SUID])));
-        denied(EPERM, call(libc::SYS_open, with([here, unnamed, SUID])));
-        denied(EPERM, call(libc::SYS_creat, with([new, SUID])));
-        denied(EPERM, call(libc::SYS_mknod, with([new, i64::from(libc::S_IFREG) | SUID, 0])));
+    for power in [0o4755, 0o2755, 0o2711, 0o6777] {
+        denied(EPERM, call(libc::SYS_fchmod, with([fd, power])));
+        denied(EPERM, call(libc::SYS_fchmodat, with([at, own, power])));
+        denied(EPERM, call(452, with([at, own, power, 0])));
+        denied(EPERM, call(libc::SYS_openat, with([at, new, create, power])));
+        denied(EPERM, call(libc::SYS_openat, with([at, here, unnamed, power])));
+        denied(EPERM, call(libc::SYS_mknodat, with([at, new, i64::from(libc::S_IFREG) | power, 0])));
+        #[cfg(target_arch = "x86_64")]
+        {
+            denied(EPERM, call(libc::SYS_chmod, with([own, power])));
+            denied(EPERM, call(libc::SYS_open, with([new, create, power])));
+            denied(EPERM, call(libc::SYS_open, with([here, unnamed, power])));
+            denied(EPERM, call(libc::SYS_creat, with([new, power])));
+            denied(EPERM, call(libc::SYS_mknod, with([new, i64::from(libc::S_IFREG) | power, 0])));
+        }
     }
-    call(libc::SYS_fchmodat, with([at, own, 0o2755]))?;
+    call(libc::SYS_fchmodat, with([at, own, 0o1777]))?;
     // Without a file to make the mode means nothing.
-    call(libc::SYS_openat, with([at, own, i64::from(libc::O_RDONLY), SUID]))?;
+    call(libc::SYS_openat, with([at, own, i64::from(libc::O_RDONLY), 0o4755]))?;
     call(libc::SYS_openat, with([at, new, create, 0o755]))?;
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures::TryStreamExt;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// The image that every test has.
@@ -19,7 +21,7 @@ const PROGRAMS: [&str; 11] =
 
 /// Ends, with all that it started, when it is dropped.
 pub(crate) struct Engine {
-    daemon: Child,
+    daemon: Mutex<Child>,
     // Short, since the engine makes sockets in it.
     root: TempDir,
 }
@@ -27,29 +29,34 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) async fn start() -> Self {
         let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
-        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
-        let log = fs::File::create(path("log")).expect("a log");
-        let mut command = Command::new("dockerd");
-        command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
-        command.args(["--host", &format!("unix://{}", path("docker.sock"))]);
-        command.args(["--iptables=false", "--bridge=none", "--shutdown-timeout", "1"]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        // SAFETY: prctl(2) is async-signal-safe, and nothing else happens between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
-                Ok(())
-            });
-        }
-        let daemon = command.spawn().expect("dockerd is installed, which is Debian's package docker.io");
+        let daemon = Mutex::new(spawn(root.path()));
         let engine = Self { daemon, root };
-        soon("the engine answers", async || match engine.try_client() {
+        engine.answers().await;
+        engine.import(IMAGE, &[]).await;
+        engine
+    }
+
+    async fn answers(&self) {
+        let log = Log(self.root.path().join("log"));
+        soon("the engine answers", async || match try_client(&self.socket()) {
             Some(client) => client.ping().await.ok(),
             None => None,
         })
         .await;
-        engine.import(IMAGE, &[]).await;
-        engine
+        drop(log);
+    }
+
+    /// Ends the daemon by a signal, and starts it again on what it left. To be called by a thread that stays.
+    pub(crate) async fn restart(&self, by: Signal) {
+        let containerd = self.root.path().join("exec/containerd/containerd.pid");
+        let pid = fs::read_to_string(&containerd).ok().and_then(|pid| pid.trim().parse().ok());
+        end(&mut self.daemon.lock().expect("no panic holds it"), by);
+        // It ends with the daemon, a moment later, and a new daemon would take it for its own until then; or for as long as
+        // the first process of this machine does not ask how it ended.
+        soon("the engine's containerd ends", async || has_ended(pid).then_some(())).await;
+        let _ = fs::remove_file(containerd);
+        *self.daemon.lock().expect("no panic holds it") = spawn(self.root.path());
+        self.answers().await;
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -60,13 +67,8 @@ impl Engine {
         self.root.path()
     }
 
-    fn try_client(&self) -> Option<Docker> {
-        Docker::connect_with_unix(self.socket().to_str()?, 60, API_DEFAULT_VERSION).ok()
-    }
-
     pub(crate) async fn client(&self) -> Docker {
-        let client = self.try_client().expect("the engine listens");
-        client.negotiate_version().await.expect("the engine answers")
+        client(&self.socket()).await
     }
 
     /// Makes an image of the machine's programs, with these changes (instructions of a Dockerfile).
@@ -101,10 +103,13 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.daemon.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        end(self.daemon.get_mut().unwrap_or_else(PoisonError::into_inner), Signal::TERM);
+        // Where it was killed, containers go on without it.
+        for shim in processes_of(self.root.path()) {
+            for process in children(shim).into_iter().chain([shim]) {
+                let _ = Pid::from_raw(process.cast_signed()).map(|pid| kill_process(pid, Signal::KILL));
+            }
         }
-        let _ = self.daemon.wait();
         // What the engine leaves mounted would keep the directory from being removed.
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
@@ -113,6 +118,81 @@ impl Drop for Engine {
             }
         }
     }
+}
+
+/// Shows the end of what the daemon wrote where something went wrong.
+struct Log(PathBuf);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.0).unwrap_or_default();
+            let lines: Vec<_> = log.lines().rev().take(30).collect();
+            eprintln!("{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// Whether this process is over, whoever may still ask how.
+fn has_ended(pid: Option<u32>) -> bool {
+    let Some(pid) = pid else { return true };
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// What runs with this directory among its arguments.
+fn processes_of(root: &Path) -> Vec<u32> {
+    let root = root.to_string_lossy().into_owned();
+    let processes = fs::read_dir("/proc").expect("a /proc").flatten();
+    let numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let told = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&root))
+    };
+    numbers.filter(told).collect()
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+fn spawn(root: &Path) -> Child {
+    let path = |name: &str| root.join(name).to_str().expect("UTF-8").to_owned();
+    let log = fs::File::options().create(true).append(true).open(path("log")).expect("a log");
+    let mut command = Command::new("dockerd");
+    command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
+    command.args(["--host", &format!("unix://{}", path("docker.sock"))]);
+    command.args(["--iptables=false", "--bridge=none", "--shutdown-timeout", "1"]);
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+    // SAFETY: prctl(2) is async-signal-safe, and nothing else happens between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+            Ok(())
+        });
+    }
+    command.spawn().expect("dockerd is installed, which is Debian's package docker.io")
+}
+
+fn end(daemon: &mut Child, by: Signal) {
+    if let Some(pid) = Pid::from_raw(daemon.id().cast_signed()) {
+        let _ = kill_process(pid, by);
+    }
+    let _ = daemon.wait();
+}
+
+fn try_client(socket: &Path) -> Option<Docker> {
+    Docker::connect_with_unix(socket.to_str()?, 60, API_DEFAULT_VERSION).ok()
+}
+
+/// Asks the engine that listens there.
+pub(crate) async fn client(socket: &Path) -> Docker {
+    let client = try_client(socket).expect("the engine listens");
+    client.negotiate_version().await.expect("the engine answers")
 }
 
 /// Waits until there is something; for as long as anything may take on a slow machine.
