@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -11,16 +10,11 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Supervisor};
 use packhost_sessions::{HostId, Image, SandboxId, SessionRuntime};
 use packhost_supervisor_binary::SUPERVISOR;
+use packhost_test_engine::{Engine, can_start, closure, with_python};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::bench::Place;
-
-#[allow(dead_code, reason = "the tests of the backend alone use the rest")]
-#[path = "../sessions/docker/engine.rs"]
-mod engine;
-
-use engine::Engine;
 
 const IMAGE: &str = "packhost/conformance";
 const PROGRAMS: [&str; 28] = [
@@ -28,13 +22,11 @@ const PROGRAMS: [&str; 28] = [
     "pwd", "python3", "readlink", "rm", "seq", "setsid", "sh", "sleep", "stat", "stty", "touch", "tr",
     "true", "wc",
 ];
-/// What no behaviour imports, and what would make the image large.
-const UNUSED: [&str; 7] = ["test", "unittest", "idlelib", "lib2to3", "ensurepip", "tkinter", "pydoc_data"];
 
 static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
 
 pub(crate) fn can_be_tried() -> bool {
-    crate::process::can_be_tried() && Command::new("dockerd").arg("--version").output().is_ok()
+    crate::process::can_be_tried() && can_start()
 }
 
 /// Ends the engine when it is dropped.
@@ -58,30 +50,7 @@ impl Drop for Running {
 
 /// Programs of this machine, and Python's own library.
 fn image() -> Vec<u8> {
-    let mut tar = engine::closure(&PROGRAMS);
-    let script = "import sysconfig; print(sysconfig.get_path('stdlib'))";
-    let library = Command::new("/usr/bin/python3").args(["-I", "-c", script]).output();
-    let library = library.expect("/usr/bin/python3 runs, which is Debian's package python3").stdout;
-    let library = PathBuf::from(String::from_utf8(library).expect("UTF-8").trim());
-    tar.follow_symlinks(true);
-    let entries = fs::read_dir(&library).expect("it is there").flatten();
-    for path in entries.map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let inside = path.strip_prefix("/").expect("absolute");
-        if UNUSED.contains(&name.as_str()) || name.starts_with("config-") {
-            continue;
-        }
-        // A link that leads nowhere is not needed either.
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => tar.append_dir_all(inside, &path).expect("it can be read"),
-            Ok(_) => tar.append_path_with_name(&path, inside).expect("it can be read"),
-            Err(_) => {}
-        }
-    }
-    // Under the name that it goes by wherever it is a program of the machine.
-    tar.append_path_with_name(fs::canonicalize("/usr/bin/python3").expect("it is there"), "usr/bin/python3")
-        .expect("it can be read");
-    tar.into_inner().expect("a whole tar")
+    with_python(closure(&PROGRAMS)).into_inner().expect("a whole tar")
 }
 
 struct DockerPlace {

@@ -1,6 +1,10 @@
-//! A Docker Engine of the test's own, with an image made from a few programs of this machine.
+//! A Docker Engine of one's own, for tests and for the bench: nothing on the machine has to run, and no registry is asked.
+//!
+//! Owns: starting and ending `dockerd`, and images that are made of programs of this machine. Refuses: saying what goes
+//! wrong; whoever has no Docker Engine asks [`can_start`] first, and everything else is a panic.
 
-use std::collections::BTreeSet;
+mod image;
+
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,20 +16,29 @@ use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures::TryStreamExt;
 use tempfile::TempDir;
 
-/// The image that every test has.
-pub(crate) const IMAGE: &str = "packhost/test";
+pub use image::{closure, with_python};
+
+/// The image that every engine has.
+pub const IMAGE: &str = "packhost/test";
 const PROGRAMS: [&str; 11] =
     ["sh", "cat", "echo", "id", "ls", "dd", "touch", "sleep", "true", "chmod", "stat"];
 
-/// Ends, with all that it started, when it is dropped.
-pub(crate) struct Engine {
+/// Whether this machine and this user can start one: it takes root, and Debian's package docker.io.
+pub fn can_start() -> bool {
+    let there = Command::new("dockerd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    rustix::process::geteuid().is_root() && there.is_ok_and(|status| status.success())
+}
+
+/// An engine. Ends, with all that it started, when it is dropped, or when the thread that started it ends.
+pub struct Engine {
     daemon: Child,
     // Short, since the engine makes sockets in it.
     root: TempDir,
 }
 
 impl Engine {
-    pub(crate) async fn start() -> Self {
+    /// Starts one, and waits until it answers.
+    pub async fn start() -> Self {
         let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
         let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
         let log = fs::File::create(path("log")).expect("a log");
@@ -52,11 +65,13 @@ impl Engine {
         engine
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
         self.root.path().join("docker.sock")
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    /// Where it keeps everything; gone with it.
+    pub fn directory(&self) -> &Path {
         self.root.path()
     }
 
@@ -64,18 +79,19 @@ impl Engine {
         Docker::connect_with_unix(self.socket().to_str()?, 60, API_DEFAULT_VERSION).ok()
     }
 
-    pub(crate) async fn client(&self) -> Docker {
+    /// A connection to it.
+    pub async fn client(&self) -> Docker {
         let client = self.try_client().expect("the engine listens");
         client.negotiate_version().await.expect("the engine answers")
     }
 
     /// Makes an image of the machine's programs, with these changes (instructions of a Dockerfile).
-    pub(crate) async fn import(&self, name: &str, changes: &[&str]) {
+    pub async fn import(&self, name: &str, changes: &[&str]) {
         self.load(name, changes, closure(&PROGRAMS).into_inner().expect("a whole tar")).await;
     }
 
     /// Makes an image of a tar.
-    pub(crate) async fn load(&self, name: &str, changes: &[&str], tar: Vec<u8>) {
+    pub async fn load(&self, name: &str, changes: &[&str], tar: Vec<u8>) {
         let options = CreateImageOptionsBuilder::default()
             .from_src("-")
             .repo(name)
@@ -87,12 +103,13 @@ impl Engine {
         imported.try_collect::<Vec<_>>().await.expect("the image is imported");
     }
 
-    pub(crate) async fn image_id(&self, name: &str) -> String {
+    /// The engine's id of an image.
+    pub async fn image_id(&self, name: &str) -> String {
         self.client().await.inspect_image(name).await.expect("the image is there").id.expect("it has an id")
     }
 
     /// The names of all containers, whoever's.
-    pub(crate) async fn containers(&self) -> Vec<String> {
+    pub async fn containers(&self) -> Vec<String> {
         let all = ListContainersOptionsBuilder::default().all(true).build();
         let listed = self.client().await.list_containers(Some(all)).await.expect("the engine lists");
         listed.into_iter().flat_map(|container| container.names.unwrap_or_default()).collect()
@@ -116,7 +133,7 @@ impl Drop for Engine {
 }
 
 /// Waits until there is something; for as long as anything may take on a slow machine.
-pub(crate) async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let wait = async {
         loop {
             if let Some(found) = look().await {
@@ -126,31 +143,4 @@ pub(crate) async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>
         }
     };
     tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("never: {what}"))
-}
-
-/// A tar of these programs and of the libraries that they are linked with.
-pub(crate) fn closure(programs: &[&str]) -> tar::Builder<Vec<u8>> {
-    let mut files = BTreeSet::new();
-    for program in programs {
-        let path = ["/usr/bin", "/bin"].map(|directory| Path::new(directory).join(program));
-        let path = path.into_iter().find(|path| path.exists()).expect("every machine has it");
-        let linked = Command::new("ldd").arg(&path).output().expect("ldd runs");
-        let linked = String::from_utf8_lossy(&linked.stdout).into_owned();
-        let words = linked.split_whitespace().filter(|word| word.starts_with('/'));
-        files.extend(words.map(|word| (PathBuf::from(word), PathBuf::from(word))));
-        files.insert((Path::new("/bin").join(program), path));
-    }
-    let mut tar = tar::Builder::new(Vec::new());
-    for (inside, host) in files {
-        let inside = inside.strip_prefix("/").expect("absolute");
-        tar.append_path_with_name(fs::canonicalize(&host).expect("it is there"), inside)
-            .expect("it can be read");
-    }
-    for directory in ["tmp", "etc"] {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_mode(0o755);
-        tar.append_data(&mut header, directory, std::io::empty()).expect("a directory");
-    }
-    tar
 }
