@@ -1,12 +1,13 @@
 //! The bench of packhost: what the host costs, as ratios to the least that the same work could cost, taken side by side
 //! in one run.
 //!
-//! Owns: the measures, their references (a bare wasmtime loop, a native rmcp server, a native process), the table, its
-//! JSON and its plot. Refuses: seconds. A time depends on the machine and on what else it does; a ratio of two times
+//! Owns: the measures, their references (a bare wasmtime loop, a native rmcp server, a native process, Docker and bubblewrap
+//! by hand), the table, its JSON and its plot. Refuses: seconds. A time depends on the machine and on what else it does; a ratio of two times
 //! that were taken in turns hardly does.
 
 mod bare;
 mod client;
+mod docker;
 mod host;
 mod job;
 mod measures;
@@ -14,6 +15,7 @@ mod plot;
 mod proc;
 mod report;
 mod rounds;
+mod sandboxes;
 
 use std::error::Error;
 use std::io::Write;
@@ -28,19 +30,26 @@ use rounds::Effort;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const USAGE: &str = "\
-usage: packhost-bench [--quick] [--guard]
+usage: packhost-bench [--quick] [--guard] [--only WORDS]
   --quick   few rounds, to see that everything runs; results go to target/bench instead of docs/src/bench
-  --guard   exit with 1 where a ratio is far beyond its goal";
+  --guard   exit with 1 where a ratio is far beyond its goal
+  --only    what has these words in its group's name, and nothing else; results go to target/bench";
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Options {
+    quick: bool,
+    guard: bool,
+    /// Empty for everything.
+    only: String,
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [measures::HOLD, kind, live] => hold(kind, live).map(|()| true),
-        options if options.iter().all(|option| ["--quick", "--guard"].contains(option)) => {
-            bench(options.contains(&"--quick"), options.contains(&"--guard"))
-        }
-        _ => Err(USAGE.into()),
+        words => options(words).and_then(|options| bench(&options)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -52,19 +61,33 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs every measure and shows what came of it. Whether the guard is content.
-fn bench(quick: bool, guard: bool) -> Outcome<bool> {
+fn options(words: &[&str]) -> Outcome<Options> {
+    let (mut options, mut words) = (Options::default(), words.iter());
+    while let Some(word) = words.next() {
+        match *word {
+            "--quick" => options.quick = true,
+            "--guard" => options.guard = true,
+            "--only" => options.only = (*words.next().ok_or(USAGE)?).to_owned(),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(options)
+}
+
+/// Runs the measures and shows what came of them. Whether the guard is content.
+fn bench(options: &Options) -> Outcome<bool> {
     let state = host::fresh_state()?;
-    let bench = Bench::prepare(if quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
+    let bench = Bench::prepare(if options.quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
     let mut report = Report::new();
-    bench.run(&mut report)?;
+    bench.run(&options.only, &mut report)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let place = root.join(if quick { "target/bench" } else { "docs/src/bench" });
+    let whole = !options.quick && options.only.is_empty();
+    let place = root.join(if whole { "docs/src/bench" } else { "target/bench" });
     std::fs::create_dir_all(&place)?;
     std::fs::write(place.join("bench.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     std::fs::write(place.join("bench.svg"), plot::svg(&report))?;
     std::io::stdout().write_all(report.text().as_bytes())?;
-    let far = if guard { report.far_off() } else { Vec::new() };
+    let far = if options.guard { report.far_off() } else { Vec::new() };
     for row in &far {
         eprintln!("far off: {}, {}: {:.2}×", row.group, row.what, row.ratio);
     }

@@ -113,7 +113,7 @@ fn draw(body: &mut String, axis: &Axis, row: &Row, y: f64) {
     let (class, middle) = (class(row), y - 4.5);
     text(body, 40.0, y, "", &row.what);
     line(body, &format!("spread {class}"), (axis.x(row.spread[0]), middle), (axis.x(row.spread[1]), middle));
-    if let Some(Goal::AtMost(goal) | Goal::AtLeast(goal) | Goal::Above(goal)) = row.goal {
+    if let Some(goal) = row.goal.and_then(Goal::ratio) {
         line(body, "goal", (axis.x(goal), middle - 8.0), (axis.x(goal), middle + 8.0));
     }
     // Writing to a String cannot fail.

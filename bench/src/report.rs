@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::proc;
 use crate::rounds::{Pair, median};
+use crate::{Outcome, proc};
 
 /// What a ratio should be.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -19,8 +19,21 @@ pub(crate) enum Goal {
     Above(f64),
     /// The host's own number is below this, in the row's unit.
     HostBelow(f64),
+    /// The ratio is at most one in so many, and the host's own number below the other, in the row's unit.
+    Faster { times: f64, host: f64 },
     /// The ratio is at least the one, or the host's own number at least the other, in the row's unit.
     AtLeastOr { ratio: f64, host: f64 },
+}
+
+impl Goal {
+    /// The ratio that it asks for, where it asks for one alone.
+    pub(crate) fn ratio(self) -> Option<f64> {
+        match self {
+            Self::AtMost(ratio) | Self::AtLeast(ratio) | Self::Above(ratio) => Some(ratio),
+            Self::Faster { times, .. } => Some(1.0 / times),
+            Self::HostBelow(_) | Self::AtLeastOr { .. } => None,
+        }
+    }
 }
 
 /// One ratio: the host's number divided by the other's.
@@ -104,6 +117,7 @@ impl Row {
             Goal::AtLeast(least) => self.ratio >= least,
             Goal::Above(bound) => self.ratio > bound,
             Goal::HostBelow(bound) => self.host < bound,
+            Goal::Faster { times, host } => self.ratio <= 1.0 / times && self.host < host,
             Goal::AtLeastOr { ratio, host } => self.ratio >= ratio || self.host >= host,
         });
         self.goal = Some(goal);
@@ -124,6 +138,7 @@ impl Row {
             Some(Goal::AtLeast(least)) => format!("at least {least}×"),
             Some(Goal::Above(bound)) => format!("above {bound}×"),
             Some(Goal::HostBelow(bound)) => format!("under {bound} {}", self.unit),
+            Some(Goal::Faster { times, host }) => format!("{times} times faster, under {host} {}", self.unit),
             Some(Goal::AtLeastOr { ratio, host }) => format!("at least {ratio}× or {host} {}", self.unit),
         };
         format!("{goal}: {}", if self.met == Some(true) { "met" } else { "MISSED" })
@@ -135,6 +150,17 @@ impl Report {
     pub(crate) fn new() -> Self {
         let (processors, kernel) = (proc::processors(), proc::kernel());
         Self { processors, kernel, rows: Vec::new(), missing: Vec::new() }
+    }
+
+    /// Says that something cannot be measured here, and why.
+    pub(crate) fn misses(
+        &mut self,
+        group: &'static str,
+        what: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Outcome<()> {
+        self.missing.push(Missing { group, what: what.into(), why: why.into() });
+        Ok(())
     }
 
     /// The rows that are beyond what any machine explains.

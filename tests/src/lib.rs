@@ -2,7 +2,6 @@
 //!
 //! Owns: starting what is tested as its user would start it. Refuses: knowing how the host works inside.
 
-pub mod dockerd;
 pub mod guests;
 pub mod host;
 pub mod http;

@@ -20,6 +20,8 @@ pub(crate) fn all() -> Done {
     debian("g++", &["--version"], &["g++"])?;
     debian("strace", &["--version"], &["strace"])?;
     debian("dockerd", &["--version"], &["docker.io"])?;
+    // What the bench holds sandboxes of processes against.
+    debian("bwrap", &["--version"], &["bubblewrap"])?;
     debian("mmdebstrap", &["--version"], &["mmdebstrap"])?;
     nextest()?;
     deny()?;

@@ -61,9 +61,12 @@ impl Calls {
     }
 
     fn request(&self, id: usize) -> String {
-        let params = &self.params;
-        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{params}}}")
+        request(id, &self.params)
     }
+}
+
+fn request(id: usize, params: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{params}}}")
 }
 
 /// Whether these bytes hold an answer of the job.

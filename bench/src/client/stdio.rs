@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Calls, FIRST, Server, check, hello, ready, structured};
+use super::{Calls, FIRST, Server, check, hello, ready, request, structured};
 use crate::Outcome;
 use crate::rounds::Sample;
 
@@ -40,6 +40,20 @@ impl Pipes {
         self.ask()?;
         self.hear()?;
         structured(&self.line)
+    }
+
+    /// One call of another tool, and its result.
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Outcome<Value> {
+        let id = self.next;
+        self.next += 1;
+        self.say(&request(id, &json!({ "name": tool, "arguments": arguments }).to_string()))?;
+        loop {
+            self.hear()?;
+            let mut message: Value = serde_json::from_slice(&self.line)?;
+            if message["id"] == id {
+                return Ok(message["result"].take());
+            }
+        }
     }
 
     /// So many calls, so many of them in flight.

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Bench;
 use crate::bare::{Bare, current_thread};
 use crate::host::{self, Host};
-use crate::report::{Goal, Missing, Report, Row};
+use crate::report::{Goal, Report, Row};
 use crate::rounds::rounds;
 use crate::{Outcome, proc};
 
@@ -43,7 +43,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
                 report.rows.push(row.goal(Goal::AtMost(MOST)));
             }
             // Each instance takes several mappings, and how many a process may have is the kernel's setting.
-            Err(error) => report.missing.push(Missing { group: GROUP, what, why: error.to_string() }),
+            Err(error) => report.misses(GROUP, what, error.to_string())?,
         }
     }
     Ok(())

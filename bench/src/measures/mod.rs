@@ -6,15 +6,18 @@ mod memory;
 mod outgoing;
 mod process;
 mod redaction;
+mod sessions;
 mod start;
 mod vault;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) use memory::{HOLD, hold};
 
 use crate::Outcome;
+use crate::docker::Docker;
 use crate::host::Host;
 use crate::report::Report;
 use crate::rounds::Effort;
@@ -26,6 +29,8 @@ pub(crate) struct Bench {
     binaries: PathBuf,
     /// A state directory whose cache holds every pack.
     state: PathBuf,
+    /// The engine, or why there is none, once a measure has asked for it.
+    docker: OnceCell<Result<Docker, String>>,
 }
 
 /// Adds its rows to the report.
@@ -38,12 +43,12 @@ impl Bench {
         let own = std::env::current_exe()?;
         let binaries = own.parent().ok_or("this binary is in no directory")?.to_owned();
         Host::shipped(state)?.compiled(state)?;
-        Ok(Self { effort, binaries, state: state.to_owned() })
+        Ok(Self { effort, binaries, state: state.to_owned(), docker: OnceCell::new() })
     }
 
-    /// Everything, in the order of the table.
-    pub(crate) fn run(&self, report: &mut Report) -> Outcome<()> {
-        let measures: [(&str, Measure); 8] = [
+    /// Everything with these words in its group's name, in the order of the table.
+    pub(crate) fn run(&self, only: &str, report: &mut Report) -> Outcome<()> {
+        let measures: [(&str, Measure); 12] = [
             (dispatch::GROUP, dispatch::run),
             (mcp::GROUP, mcp::run),
             (outgoing::GROUP, outgoing::run),
@@ -52,12 +57,24 @@ impl Bench {
             (start::GROUP, start::run),
             (memory::GROUP, memory::run),
             (process::GROUP, process::run),
+            (sessions::exec::GROUP, sessions::exec::run),
+            (sessions::start::GROUP, sessions::start::run),
+            (sessions::bytes::GROUP, sessions::bytes::run),
+            (sessions::python::GROUP, sessions::python::run),
         ];
-        for (group, measure) in measures {
+        for (group, measure) in measures.into_iter().filter(|(group, _)| group.contains(only)) {
             eprintln!("{group}");
             measure(self, report).map_err(|error| format!("{group}: {error}"))?;
         }
         Ok(())
+    }
+
+    /// The Docker Engine of this machine, or one of our own; or why there is none.
+    fn docker(&self) -> Result<&Docker, String> {
+        self.docker
+            .get_or_init(|| Docker::find().map_err(|why| why.to_string()))
+            .as_ref()
+            .map_err(String::clone)
     }
 
     /// The host's own binary, with this bench's state.

@@ -1,12 +1,14 @@
 //! The same job where it would run without this host: in a process of its own, and in a container.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::Bench;
+use crate::docker::{Docker, STATS};
 use crate::host::Host;
-use crate::report::{Missing, Report, Row};
+use crate::report::{Report, Row};
 use crate::rounds::rounds;
 use crate::{Outcome, job};
 
@@ -14,8 +16,6 @@ pub(crate) const GROUP: &str = "The same job elsewhere";
 
 /// Jobs of one round.
 const JOBS: usize = 20;
-/// The image that is made of the native binary.
-const IMAGE: &str = "packhost-bench-native-stats";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     let host = Host::shipped(&bench.state)?;
@@ -25,16 +25,15 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     let subprocess = || jobs(JOBS, || Command::new(&binary));
     let pairs = rounds("subprocess", bench.effort.rounds, dispatch, subprocess)?;
     report.rows.push(Row::new(GROUP, "Engine::dispatch, a call", "ms", "a native subprocess", &pairs));
-    if !docker_is_there() {
-        let why = "no Docker here".to_owned();
-        report.missing.push(Missing { group: GROUP, what: "docker run".into(), why });
-        return Ok(());
-    }
-    image(&binary)?;
+    let docker = match bench.docker() {
+        Ok(docker) => docker,
+        Err(why) => return report.misses(GROUP, "docker run", why),
+    };
+    image(docker, &binary)?;
     let container = || {
         jobs(1, || {
-            let mut command = Command::new("docker");
-            command.args(["run", "--rm", "-i", "--network", "none", IMAGE]).arg(&binary);
+            let mut command = docker.command(&["run", "--rm", "-i", "--network", "none", STATS]);
+            command.arg(&binary);
             command
         })
     };
@@ -59,13 +58,8 @@ fn jobs(jobs: usize, command: impl Fn() -> Command) -> Outcome<f64> {
     Ok(crate::rounds::median(&took))
 }
 
-fn docker_is_there() -> bool {
-    let info = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    info.is_ok_and(|status| status.success())
-}
-
 /// An image with the native binary and the libraries that it loads, and nothing else.
-fn image(binary: &std::path::Path) -> Outcome<()> {
+fn image(docker: &Docker, binary: &Path) -> Outcome<()> {
     let linked = Command::new("ldd").arg(binary).output()?;
     let linked = String::from_utf8(linked.stdout)?;
     let libraries = linked.split_whitespace().filter(|word| word.starts_with('/'));
@@ -75,8 +69,6 @@ fn image(binary: &std::path::Path) -> Outcome<()> {
         .args(libraries)
         .stdout(Stdio::piped())
         .spawn()?;
-    let files = tar.stdout.take().ok_or("tar has no stdout")?;
-    let import =
-        Command::new("docker").args(["import", "-", IMAGE]).stdin(files).stdout(Stdio::null()).status()?;
-    if tar.wait()?.success() && import.success() { Ok(()) } else { Err("no image could be made".into()) }
+    docker.import(STATS, tar.stdout.take().ok_or("tar has no stdout")?)?;
+    if tar.wait()?.success() { Ok(()) } else { Err("no image could be made".into()) }
 }

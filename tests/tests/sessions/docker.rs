@@ -1,8 +1,9 @@
 //! The same packs in containers: an engine, an image of packhost's own that is pinned, and nothing else that differs.
 
-use packhost_tests::dockerd::Dockerd;
+use packhost_test_engine::Engine;
 use packhost_tests::host::{Setup, wait_until};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use crate::{answer, connect, failure, meta, shell, text};
 
@@ -22,7 +23,7 @@ fn manifest(image: &str) -> String {
 
 #[test]
 fn an_image_that_is_built_here_runs_packs_in_an_engine() {
-    let engine = Dockerd::start();
+    let engine = Runtime::new().expect("threads").block_on(Engine::start());
     let builder = Setup::new().env("DOCKER_HOST", &engine.address());
     let built = builder.run(["--json", "images", "build", "python"]);
     assert_eq!(built.code, 0, "{built:?}");
@@ -30,7 +31,7 @@ fn an_image_that_is_built_here_runs_packs_in_an_engine() {
     let pinned = format!("packhost/python@{}", text(&built, "digest"));
     let id = text(&built, "docker");
     let listed = engine.docker(&["images", "--quiet", "--no-trunc", "packhost/python"]);
-    assert_eq!(listed.stdout.trim(), id, "{listed:?}");
+    assert_eq!(listed, id);
 
     let setup = Setup::new().warmed().policy(&manifest(&pinned)).env("DOCKER_HOST", &engine.address());
     let mut rpc = connect(&setup);
@@ -60,20 +61,19 @@ fn an_image_that_is_built_here_runs_packs_in_an_engine() {
             .docker(&["ps", "--quiet"])
             .stdout
             .lines()
-            .any(|id| engine.docker(&["top", id]).stdout.contains("sleep 4545"))
+            .any(|id| engine.docker(&["top", id]).contains("sleep 4545"))
     };
     wait_until("the program runs", &sleeps);
-    let running = engine.docker(&["ps", "--quiet"]).stdout;
+    let running = engine.docker(&["ps", "--quiet"]);
     for id in running.lines() {
-        assert_eq!(engine.docker(&["kill", id]).code, 0);
+        engine.docker(&["kill", id]);
     }
     let ended = rpc.answer(call)["result"].clone();
     assert_eq!(failure(&ended)["code"], "session_unavailable", "{ended}");
     assert_eq!(text(&shell(&mut rpc, "echo works"), "stdout"), "works\n");
 
     assert_eq!(rpc.close().0, 0);
-    let left = engine.docker(&["ps", "--all", "--quiet"]);
-    assert_eq!(left.stdout, "", "nothing is left when the host ends: {left:?}");
+    assert_eq!(engine.docker(&["ps", "--all", "--quiet"]), "", "nothing is left when the host ends");
 }
 
 #[test]

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use packhost_images::{ImageError, Installed, Progress, Store, build, import_into_docker, recipe};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use packhost_images::{Installed, Progress, Store, build, import_into_docker, recipe};
+use packhost_test_engine::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_image_python_is_built_twice_the_same_and_runs_python() {
@@ -91,9 +89,9 @@ fn holds_no_more_than_it_should(rootfs: &Path) {
 }
 
 async fn runs_in_docker(store: &Store, image: &Installed) {
-    let engine = Engine::start();
+    let engine = Engine::start().await;
     let loaded = async || import_into_docker(store, image, &engine.socket()).await;
-    let id = engine.answers(loaded).await;
+    let id = loaded().await.expect("the engine takes it");
     assert!(id.starts_with("sha256:"), "{id}");
     assert_eq!(loaded().await.expect("once more"), id);
     let found = store.find("python").expect("a store").expect("the image");
@@ -107,62 +105,4 @@ async fn runs_in_docker(store: &Store, image: &Installed) {
         engine.docker(&[&run[..], &["import json; print(json.dumps({'a': 1}))"]].concat()),
         r#"{"a": 1}"#
     );
-}
-
-/// A Docker Engine of the test's own, which ends with it.
-struct Engine {
-    daemon: Child,
-    // Short, since the engine makes sockets in it.
-    root: TempDir,
-}
-
-impl Engine {
-    fn start() -> Self {
-        let root = tempfile::Builder::new().prefix("pk").tempdir_in("/tmp").expect("a directory");
-        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
-        let daemon = Command::new("dockerd")
-            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
-            .args(["--host", &format!("unix://{}", path("s")), "--iptables=false", "--bridge=none"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dockerd is installed, which is Debian's package docker.io");
-        Self { daemon, root }
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.root.path().join("s")
-    }
-
-    /// What comes of it once the engine listens.
-    async fn answers<T>(&self, mut ask: impl AsyncFnMut() -> Result<T, ImageError>) -> T {
-        let wait = async {
-            loop {
-                match ask().await {
-                    Ok(done) => return done,
-                    Err(ImageError::Docker(..)) => tokio::time::sleep(Duration::from_millis(50)).await,
-                    Err(other) => panic!("{other}"),
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the engine answers")
-    }
-
-    fn docker(&self, arguments: &[&str]) -> String {
-        let host = format!("unix://{}", self.socket().display());
-        let ran =
-            Command::new("docker").args(["--host", &host]).args(arguments).output().expect("docker runs");
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.daemon.id().cast_signed()) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        let _ = self.daemon.wait();
-    }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -12,16 +11,11 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Supervisor};
 use packhost_sessions::{HostId, Image, SandboxId, SessionRuntime};
 use packhost_supervisor_binary::SUPERVISOR;
+use packhost_test_engine::{Engine, can_start, client, closure, with_python};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::bench::Place;
-
-#[allow(dead_code, reason = "the tests of the backend alone use the rest")]
-#[path = "../sessions/docker/engine.rs"]
-mod engine;
-
-pub(crate) use engine::Engine;
 
 const IMAGE: &str = "packhost/conformance";
 const PROGRAMS: [&str; 28] = [
@@ -29,13 +23,11 @@ const PROGRAMS: [&str; 28] = [
     "pwd", "python3", "readlink", "rm", "seq", "setsid", "sh", "sleep", "stat", "stty", "touch", "tr",
     "true", "wc",
 ];
-/// What no behaviour imports, and what would make the image large.
-const UNUSED: [&str; 7] = ["test", "unittest", "idlelib", "lib2to3", "ensurepip", "tkinter", "pydoc_data"];
 
 static ENGINE: Mutex<Option<Arc<Engine>>> = Mutex::new(None);
 
 pub(crate) fn can_be_tried() -> bool {
-    crate::process::can_be_tried() && Command::new("dockerd").arg("--version").output().is_ok()
+    crate::process::can_be_tried() && can_start()
 }
 
 /// Ends the engine when it is dropped.
@@ -59,47 +51,7 @@ impl Drop for Running {
 
 /// Programs of this machine, and Python's own library.
 fn image() -> Vec<u8> {
-    let mut tar = engine::closure(&PROGRAMS);
-    let script = "import sysconfig; print(sysconfig.get_path('stdlib'))";
-    let library = Command::new("/usr/bin/python3").args(["-I", "-c", script]).output();
-    let library = library.expect("/usr/bin/python3 runs, which is Debian's package python3").stdout;
-    let library = PathBuf::from(String::from_utf8(library).expect("UTF-8").trim());
-    tar.follow_symlinks(true);
-    let entries = fs::read_dir(&library).expect("it is there").flatten();
-    for path in entries.map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let inside = path.strip_prefix("/").expect("absolute");
-        if UNUSED.contains(&name.as_str()) || name.starts_with("config-") {
-            continue;
-        }
-        // A link that leads nowhere is not needed either.
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => tar.append_dir_all(inside, &path).expect("it can be read"),
-            Ok(_) => tar.append_path_with_name(&path, inside).expect("it can be read"),
-            Err(_) => {}
-        }
-    }
-    // What Python calls the C library with is linked with more than programs are.
-    let linked = Command::new("ldd").args(glob(&library.join("lib-dynload"), "_ctypes.")).output();
-    let linked = String::from_utf8(linked.expect("ldd runs").stdout).expect("UTF-8");
-    for path in linked.split_whitespace().filter(|word| word.starts_with('/') && word.contains("libffi")) {
-        let inside = path.trim_start_matches('/');
-        tar.append_path_with_name(fs::canonicalize(path).expect("it is there"), inside)
-            .expect("it can be read");
-    }
-    // Under the name that it goes by wherever it is a program of the machine.
-    tar.append_path_with_name(fs::canonicalize("/usr/bin/python3").expect("it is there"), "usr/bin/python3")
-        .expect("it can be read");
-    tar.into_inner().expect("a whole tar")
-}
-
-/// The files of a directory whose names begin so.
-fn glob(directory: &Path, prefix: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("it is there").flatten();
-    entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-        .map(|entry| entry.path())
-        .collect()
+    with_python(closure(&PROGRAMS)).into_inner().expect("a whole tar")
 }
 
 struct DockerPlace {
@@ -143,7 +95,7 @@ fn settings(endpoint: PathBuf, run_dir: PathBuf, host: HostId) -> DockerSettings
 
 impl DockerPlace {
     async fn client(&self) -> Docker {
-        engine::client(&self.settings.endpoint).await
+        client(&self.settings.endpoint).await
     }
 
     /// The engine's own id of a sandbox's container, and its first process while that runs.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use packhost_core::Caller;
 use packhost_sessions::docker::{DockerSettings, Stream};
 use packhost_sessions::{Ended, Health, RuntimeError, SandboxId, SandboxState, SessionRuntime};
+use packhost_test_engine::Engine;
 
-use crate::docker::engine::Engine;
 use crate::docker::support::{host, settings, soon, spec, with};
 
 #[tokio::test(flavor = "multi_thread")]

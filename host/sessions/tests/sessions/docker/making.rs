@@ -2,8 +2,8 @@
 
 use packhost_sessions::docker::{DockerSettings, Supervisor};
 use packhost_sessions::{Access, Image, Mount, RuntimeError, SessionRuntime};
+use packhost_test_engine::{Engine, IMAGE};
 
-use crate::docker::engine::{Engine, IMAGE};
 use crate::docker::support::{Host, host, image, settings, soon, spec, with};
 
 async fn nothing_is_left(engine: &Engine, host: &Host) {

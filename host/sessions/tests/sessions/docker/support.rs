@@ -9,10 +9,9 @@ use std::time::Duration;
 use packhost_core::Caller;
 use packhost_sessions::docker::{DockerRuntime, DockerSettings, Stream, Supervisor};
 use packhost_sessions::{HostId, Image, RuntimeError, SandboxId, SandboxLimits, SandboxSpec, SessionRuntime};
+pub(crate) use packhost_test_engine::soon;
+use packhost_test_engine::{Engine, IMAGE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-pub(crate) use crate::docker::engine::soon;
-use crate::docker::engine::{Engine, IMAGE};
 
 /// The stand-in, built once.
 fn stand_in() -> &'static [u8] {

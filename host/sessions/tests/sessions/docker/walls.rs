@@ -1,8 +1,8 @@
 //! What a program in a sandbox cannot do, and what it can.
 
 use packhost_sessions::{Access, Mount};
+use packhost_test_engine::Engine;
 
-use crate::docker::engine::Engine;
 use crate::docker::support::{host, spec};
 
 fn field<'a>(status: &'a str, name: &str) -> &'a str {
