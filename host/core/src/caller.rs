@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+const NOBODY: &str = "nobody";
+
 /// The one on whose behalf a call runs. Limits are counted and handles are owned per caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Caller(String);
@@ -19,9 +21,20 @@ impl Caller {
         Self(format!("token:{name}"))
     }
 
+    /// Nobody yet: whose something is that stands ready for the first caller who comes. No door lets anybody in as this.
+    pub fn nobody() -> Self {
+        Self(NOBODY.into())
+    }
+
+    /// Whether this is nobody.
+    pub fn is_nobody(&self) -> bool {
+        self.0 == NOBODY
+    }
+
     /// A caller that was written down by this host. No proof of anything: who calls is known at the door alone.
     pub fn recorded(text: &str) -> Option<Self> {
-        let known = text == "local" || text.strip_prefix("token:").is_some_and(|name| !name.is_empty());
+        let known = matches!(text, "local" | NOBODY)
+            || text.strip_prefix("token:").is_some_and(|name| !name.is_empty());
         known.then(|| Self(text.to_owned()))
     }
 

@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use packhost_core::Caller;
 use packhost_state::{Database, StateError};
+use rusqlite::Transaction;
 use serde::Serialize;
 
 pub use measure::{Measured, measure};
@@ -61,8 +62,8 @@ pub struct Workspace {
 pub struct Listed {
     /// Its name.
     pub name: WorkspaceName,
-    /// Its owner.
-    pub owner: String,
+    /// Its owner; none for one that is reserved.
+    pub owner: Option<String>,
     /// When it was made, in milliseconds since 1970.
     pub created: u64,
     /// When it was last used, in milliseconds since 1970.
@@ -111,26 +112,60 @@ impl Workspaces {
     /// [`WorkspaceError::TooMany`], and what keeps it from being made.
     pub fn fresh(&self, owner: &Caller, now: SystemTime) -> Result<Workspace, WorkspaceError> {
         let name = WorkspaceName::fresh();
-        if let Err(refused) = self.enter(&name, owner, now) {
-            // Those that nobody has used for so long make room, also where nobody sweeps.
-            let WorkspaceError::TooMany { .. } = refused else { return Err(refused) };
-            let oldest = self.oldest(now);
-            for old in self.list(Some(owner))?.into_iter().filter(|one| one.used < oldest) {
-                self.expire(&old.name, oldest)?;
-            }
-            self.enter(&name, owner, now)?;
-        }
+        self.enter(owner, now, |sql| Ok(table::put(sql, &name, owner, milliseconds(now))?))?;
+        self.make(name)
+    }
+
+    /// A new, empty one that is nobody's until it is given, and that nobody finds until then. It counts for nobody. One that
+    /// is neither given nor removed goes with the unused: give it sooner.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub fn reserve(&self, now: SystemTime) -> Result<Workspace, WorkspaceError> {
+        let (name, owner) = (WorkspaceName::fresh(), Caller::nobody());
+        self.database.write(|sql| table::put(sql, &name, &owner, milliseconds(now)))?;
+        self.make(name)
+    }
+
+    /// Gives a reserved one to its owner, who may have as many as of fresh ones. It can be given once.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::TooMany`], then it is still reserved; [`WorkspaceError::NotFound`] where it is somebody's, or gone.
+    pub fn give(&self, name: &WorkspaceName, owner: &Caller, now: SystemTime) -> Result<(), WorkspaceError> {
+        self.enter(owner, now, |sql| match table::give(sql, name, owner, milliseconds(now))? {
+            true => Ok(()),
+            false => Err(WorkspaceError::NotFound(name.to_string())),
+        })
+    }
+
+    fn make(&self, name: WorkspaceName) -> Result<Workspace, WorkspaceError> {
         let dir = self.dir.join(name.as_str());
         workspace(&dir, false).map_err(|source| WorkspaceError::File { path: dir.clone(), source })?;
         Ok(Workspace { name, dir })
     }
 
-    fn enter(&self, name: &WorkspaceName, owner: &Caller, now: SystemTime) -> Result<(), WorkspaceError> {
+    /// Writes down that this owner has one more, where it may.
+    fn enter(
+        &self,
+        owner: &Caller,
+        now: SystemTime,
+        write: impl Fn(&Transaction<'_>) -> Result<(), WorkspaceError>,
+    ) -> Result<(), WorkspaceError> {
         let most = self.bounds.per_caller;
-        self.database.write(|sql| match table::count(sql, owner)? < most {
-            true => Ok(table::put(sql, name, owner, milliseconds(now))?),
-            false => Err(WorkspaceError::TooMany { most }),
-        })
+        let enter = || {
+            self.database.write(|sql| match table::count(sql, owner)? < most {
+                true => write(sql),
+                false => Err(WorkspaceError::TooMany { most }),
+            })
+        };
+        let entered = enter();
+        let Err(WorkspaceError::TooMany { .. }) = entered else { return entered };
+        // Those that nobody has used for so long make room, also where nobody sweeps.
+        let oldest = self.oldest(now);
+        for old in self.list(Some(owner))?.into_iter().filter(|one| one.used < oldest) {
+            self.expire(&old.name, oldest)?;
+        }
+        enter()
     }
 
     /// The one of that name, which counts as used now.

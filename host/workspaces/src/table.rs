@@ -33,6 +33,18 @@ pub(crate) fn put(
     Ok(())
 }
 
+/// Whether there was one of that name that is nobody's, which is this owner's now.
+pub(crate) fn give(
+    sql: &Transaction<'_>,
+    name: &WorkspaceName,
+    owner: &Caller,
+    now: u64,
+) -> Result<bool, StateError> {
+    let update = "UPDATE workspaces SET owner = ?2, used_at = ?3 WHERE name = ?1 AND owner = ?4";
+    let nobody = Caller::nobody();
+    Ok(sql.execute(update, params![name.as_str(), owner.as_str(), now, nobody.as_str()])? > 0)
+}
+
 /// Whether there is one of that name and owner, which is used now. A clock that was set back makes none older.
 pub(crate) fn touch(
     sql: &Transaction<'_>,
@@ -58,7 +70,8 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     let name = row.get::<_, String>(0)?.parse();
     let name =
         name.map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
-    Ok(Listed { name, owner: row.get(1)?, created: row.get(2)?, used: row.get(3)? })
+    let owner = Some(row.get::<_, String>(1)?).filter(|owner| owner != Caller::nobody().as_str());
+    Ok(Listed { name, owner, created: row.get(2)?, used: row.get(3)? })
 }
 
 pub(crate) fn remove(sql: &Transaction<'_>, name: &WorkspaceName) -> Result<bool, StateError> {

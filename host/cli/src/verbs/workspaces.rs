@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
                     println!(
                         "{BOLD}{}{BOLD:#}  {:12} {:>8} KiB  {DIM}used {unused} ago{DIM:#}",
                         one.name,
-                        one.owner,
+                        one.owner.as_deref().unwrap_or("-"),
                         bytes >> 10
                     );
                 }

@@ -19,6 +19,7 @@ pub struct Held {
     kept: Option<Kept>,
     need: Need,
     reused: bool,
+    warm: bool,
 }
 
 impl Held {
@@ -28,12 +29,17 @@ impl Held {
             target: "packhost::session",
             %id, owner = %need.owner, pack = %need.pack, backend = %chosen.backend, image = chosen.image, event = "started"
         );
-        Self { shared, kept: Some(kept), need, reused: false }
+        Self { shared, kept: Some(kept), need, reused: false, warm: false }
+    }
+
+    pub(super) fn warm(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
+        tracing::info!(target: "packhost::session", id = %kept.id, owner = %need.owner, pack = %need.pack, event = "given");
+        Self { shared, kept: Some(kept), need, reused: false, warm: true }
     }
 
     pub(super) fn again(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
         tracing::info!(target: "packhost::session", id = %kept.id, owner = %need.owner, pack = %need.pack, event = "used again");
-        Self { shared, kept: Some(kept), need, reused: true }
+        Self { shared, kept: Some(kept), need, reused: true, warm: false }
     }
 
     fn kept(&self) -> &Kept {
@@ -59,6 +65,11 @@ impl Held {
     /// Whether an earlier call left it.
     pub fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// Whether it stood ready.
+    pub fn is_warm(&self) -> bool {
+        self.warm
     }
 
     /// What its backend can do.

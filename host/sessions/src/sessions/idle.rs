@@ -1,4 +1,4 @@
-//! Sessions that wait for the next call that needs the same.
+//! Sessions that wait for the next call that needs the same: one of their owner's, or anybody's while they stand ready.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -61,12 +61,17 @@ impl Idle {
         self.0.extract_if(.., |kept| kept.until <= now || kept.ends <= now || kept.is_lost()).collect()
     }
 
-    pub(super) fn remove(&mut self, id: &SandboxId) {
-        self.0.retain(|kept| kept.id != *id);
+    pub(super) fn remove(&mut self, id: &SandboxId) -> Option<Kept> {
+        let at = self.0.iter().position(|kept| kept.id == *id)?;
+        Some(self.0.remove(at))
     }
 
     pub(super) fn all(&mut self) -> Vec<Kept> {
         std::mem::take(&mut self.0)
+    }
+
+    pub(super) fn has_one_for(&self, key: Key) -> bool {
+        self.0.iter().any(|kept| kept.key == Some(key))
     }
 
     pub(super) fn has(&self, id: &SandboxId) -> bool {

@@ -85,11 +85,15 @@ pub struct Swept {
 }
 
 impl Shared {
-    /// Ends idle sessions whose time is over, and held ones that have lived too long.
+    /// Ends idle and ready sessions whose time is over, and held ones that have lived too long.
     fn end_over(self: &Arc<Self>) {
         let now = SystemTime::now();
         let over = self.idle().over(now);
-        for kept in over {
+        let not_ready = self.ready().over(now);
+        if !not_ready.is_empty() {
+            self.left.notify_one();
+        }
+        for kept in over.into_iter().chain(not_ready) {
             self.end(kept.id, kept.chosen.backend);
         }
         let too_old: Vec<SandboxId> =
@@ -133,6 +137,6 @@ impl Shared {
 
     /// Whether this process has it, or is making it.
     fn is_ours(&self, id: &SandboxId) -> bool {
-        self.held().contains_key(id) || self.idle().has(id)
+        self.held().contains_key(id) || self.idle().has(id) || self.ready().has(id)
     }
 }

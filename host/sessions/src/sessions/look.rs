@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use packhost_core::Caller;
 use packhost_state::StateError;
 use serde::Serialize;
 
@@ -20,8 +21,8 @@ pub struct Listed {
     pub id: SandboxId,
     /// Where it runs.
     pub backend: Backend,
-    /// On whose behalf.
-    pub owner: String,
+    /// On whose behalf; none for one that stands ready.
+    pub owner: Option<String>,
     /// For which pack.
     pub pack: String,
     /// Its workspace, where it has one.
@@ -52,7 +53,7 @@ impl Sessions {
             listed.push(Listed {
                 id: row.id,
                 backend: row.backend,
-                owner: row.owner,
+                owner: Some(row.owner).filter(|owner| owner != Caller::nobody().as_str()),
                 pack: row.pack,
                 workspace: row.workspace,
                 image: row.image,
@@ -97,6 +98,9 @@ impl Sessions {
     pub async fn remove(&self, id: &SandboxId) -> Result<(), SessionError> {
         let runtime = self.backend_of(id).await?;
         self.0.idle().remove(id);
+        if self.0.ready().remove(id).is_some() {
+            self.0.left.notify_one();
+        }
         runtime.destroy(id).await?;
         let row = id.clone();
         self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;

@@ -1,7 +1,8 @@
 //! Sessions: sandboxes with an owner, a lease and an end.
 //!
 //! Owns: which backend serves a call ([`choose`]), who has which sandbox ([`table`]), which are kept for the next call
-//! ([`idle`]), and that none outlives its time, its host or its owner's quota ([`keep`]).
+//! ([`idle`]) or stand ready for the first ([`ready`]), and that none outlives its time, its host ([`keep`]) or its owner's
+//! quota ([`quota`]).
 
 mod choose;
 mod gate;
@@ -10,6 +11,8 @@ mod idle;
 mod keep;
 mod look;
 mod need;
+mod quota;
+mod ready;
 mod table;
 
 use std::collections::HashMap;
@@ -17,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use packhost_state::{Database, StateError};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::error::RuntimeError;
@@ -31,7 +35,7 @@ pub use look::Listed;
 pub use need::{NamedImage, Need};
 
 use gate::Gate;
-use idle::Idle;
+use idle::{Idle, Kept};
 use table::Stored;
 
 /// Hands out sessions. Cheap to clone. Needs a tokio runtime that outlives it.
@@ -45,6 +49,10 @@ struct Shared {
     /// This process, among those that share the database.
     instance: String,
     idle: Mutex<Idle>,
+    /// Those that nobody has had yet.
+    ready: Mutex<Idle>,
+    /// Told when one of these is one no more.
+    left: Notify,
     /// Sandboxes of this process that a call has now.
     held: Mutex<HashMap<SandboxId, SystemTime>>,
     closing: TaskTracker,
@@ -146,6 +154,8 @@ impl Sessions {
             instance: format!("{}/{}", settings.boot, HostId::fresh()),
             settings,
             idle: Mutex::default(),
+            ready: Mutex::default(),
+            left: Notify::new(),
             held: Mutex::default(),
             closing: TaskTracker::new(),
         })))
@@ -156,7 +166,7 @@ impl Sessions {
         &self.0.runtimes
     }
 
-    /// A session that does what is needed: an idle one of the same owner, pack and rules, or a new one.
+    /// A session that does what is needed: an idle one of the same owner, pack and rules, one that stands ready, or a new one.
     ///
     /// # Errors
     /// Why there is none. Nothing is left of it then.
@@ -170,13 +180,17 @@ impl Sessions {
                 return Ok(Held::again(Arc::clone(&self.0), kept, need));
             }
         }
-        self.0.make(key, need).await
+        if let Some(kept) = self.0.take_ready(key, &need).await? {
+            return Ok(Held::warm(Arc::clone(&self.0), kept, need));
+        }
+        let kept = self.0.make(key, &need).await?;
+        Ok(Held::new(Arc::clone(&self.0), kept, need))
     }
 
     /// Ends every session of this process, and waits for it.
     pub async fn drain(&self) {
-        let all = self.0.idle().all();
-        for kept in all {
+        let (idle, ready) = (self.0.idle().all(), self.0.ready().all());
+        for kept in idle.into_iter().chain(ready) {
             self.0.end(kept.id, kept.chosen.backend);
         }
         self.0.closing.close();
@@ -190,12 +204,16 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ready(&self) -> MutexGuard<'_, Idle> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<SandboxId, SystemTime>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An idle session, which is held from here on.
-    fn take_idle(&self, key: need::Key) -> Option<idle::Kept> {
+    fn take_idle(&self, key: need::Key) -> Option<Kept> {
         let kept = self.idle().take(key)?;
         self.held().insert(kept.id.clone(), kept.ends);
         Some(kept)
@@ -210,10 +228,11 @@ impl Shared {
     }
 
     /// Statements on a thread that may wait for the disk.
-    async fn database<T, F>(self: &Arc<Self>, work: F) -> Result<T, StateError>
+    async fn database<T, E, F>(self: &Arc<Self>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&Self) -> Result<T, StateError> + Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, E> + Send + 'static,
     {
         let shared = Arc::clone(self);
         match tokio::task::spawn_blocking(move || work(&shared)).await {
@@ -223,10 +242,10 @@ impl Shared {
     }
 
     /// A new session. Its row is there before its sandbox is: what is cut off in between is found.
-    async fn make(self: &Arc<Self>, key: Option<need::Key>, need: Need) -> Result<Held, SessionError> {
+    async fn make(self: &Arc<Self>, key: Option<need::Key>, need: &Need) -> Result<Kept, SessionError> {
         let mut passed = Vec::new();
         for backend in need.on.iter().copied() {
-            let runtime = match choose::usable(self.runtime(backend), backend, &need).await {
+            let runtime = match choose::usable(self.runtime(backend), backend, need).await {
                 Ok(runtime) => Arc::clone(runtime),
                 Err(reason) => {
                     passed.push(Passed { backend, reason });
@@ -234,12 +253,11 @@ impl Shared {
                 }
             };
             for image in need.images(backend) {
-                match self.start(&runtime, &image, &need).await {
+                match self.start(&runtime, &image, need).await {
                     Ok((id, link, gate, ends)) => {
                         let chosen = Chosen { backend, image: choose::name(&image), passed };
                         let (owner, pack) = (need.owner.clone(), need.pack.clone());
-                        let kept = idle::Kept { id, owner, pack, key, link, gate, chosen, ends, until: ends };
-                        return Ok(Held::new(Arc::clone(self), kept, need));
+                        return Ok(Kept { id, owner, pack, key, link, gate, chosen, ends, until: ends });
                     }
                     Err(SessionError::Runtime(error)) if choose::is_for_the_next(&error) => {
                         passed.push(Passed { backend, reason: error.to_string() });
@@ -262,13 +280,10 @@ impl Shared {
         // Its row may be there as soon as it is being written, whether or not somebody still waits for that.
         let unless_done = held::EndOnDrop::new(Arc::clone(self), id.clone(), runtime.backend());
         if let Err(refused) = self.enter(runtime.backend(), &spec, need, ends).await {
-            // One that waits for a call that may never come makes room for one that is here.
-            let oldest = self.idle().take_oldest(&need.owner, &need.pack);
-            let (SessionError::TooMany { .. }, Some(kept)) = (&refused, oldest) else {
+            if !self.makes_room(&refused, need).await {
                 unless_done.forget();
                 return Err(refused);
-            };
-            Arc::clone(self).end_now(kept.id, kept.chosen.backend).await;
+            }
             self.enter(runtime.backend(), &spec, need, ends).await?;
         }
         runtime.create(&spec).await?;
@@ -304,28 +319,14 @@ impl Shared {
         };
         let (owner, pack, most) = (need.owner.clone(), need.pack.clone(), need.most);
         let entered = self.database(move |shared| {
-            let all = shared.settings.per_caller;
             shared.database.write(|sql| {
-                let (of_pack, of_owner) = table::count(sql, &owner, pack.as_str())?;
-                if of_pack >= most {
-                    return Ok(Err(SessionError::TooMany { most, of: Some(format!("of {pack}")) }));
-                }
-                if of_owner >= all {
-                    return Ok(Err(SessionError::TooMany { most: all, of: None }));
-                }
-                table::put(sql, &row)?;
-                Ok::<_, StateError>(Ok(()))
+                shared.within_quota(sql, &owner, &pack, most)?;
+                Ok(table::put(sql, &row)?)
             })
         });
-        match entered.await {
-            Ok(Ok(())) => Ok(()),
-            failed => {
-                self.held().remove(&spec.id);
-                Err(failed.map_or_else(SessionError::from, |refused| {
-                    refused.err().unwrap_or(SessionError::None(Vec::new()))
-                }))
-            }
-        }
+        entered.await.inspect_err(|_: &SessionError| {
+            self.held().remove(&spec.id);
+        })
     }
 
     /// Ends a sandbox in the background; its row goes when it is gone.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::spec::{Backend, Image, Mount, SandboxLimits};
 
 /// What a call needs of a session.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
     /// On whose behalf.
     #[serde(serialize_with = "owner")]
@@ -58,6 +58,11 @@ impl Need {
     /// a need that cannot be told from others, as JSON has no word for a path that is not UTF-8: it gets a session of its own.
     pub(super) fn key(&self) -> Option<Key> {
         serde_json::to_vec(self).ok().map(|all| Key(Digest::of(&all)))
+    }
+
+    /// The same on nobody's behalf, which is what a sandbox that would do was prepared for.
+    pub(super) fn of_nobody(&self) -> Self {
+        Self { owner: Caller::nobody(), ..self.clone() }
     }
 
     /// What the sandbox could be made of on this backend, the best first.

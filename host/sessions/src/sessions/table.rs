@@ -78,6 +78,13 @@ pub(super) fn put(sql: &Transaction<'_>, new: &Stored) -> Result<(), StateError>
     Ok(())
 }
 
+/// Whether there was this one of nobody's, which is this owner's now.
+pub(super) fn give(sql: &Transaction<'_>, id: &SandboxId, owner: &Caller) -> Result<bool, StateError> {
+    let update = "UPDATE sessions SET owner = ?2 WHERE id = ?1 AND owner = ?3";
+    let nobody = Caller::nobody();
+    Ok(sql.execute(update, params![id.as_str(), owner.as_str(), nobody.as_str()])? > 0)
+}
+
 /// Holds everything of an instance until then.
 pub(super) fn renew(sql: &Transaction<'_>, instance: &str, until: u64) -> Result<(), StateError> {
     sql.execute("UPDATE sessions SET leased_until = ?2 WHERE instance = ?1", params![instance, until])?;

@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 use crate::fake::Fake;
 use crate::wire::{FakeRuntime, Peer};
 
-fn need() -> Need {
+pub(crate) fn need() -> Need {
     Need {
         owner: Caller::local(),
         pack: "python.run".parse().expect("a name"),
@@ -71,7 +71,11 @@ async fn a_session_whose_next_call_went_away_is_ended_and_not_lost() {
     assert_eq!(sessions.list().await.expect("listed"), []);
 }
 
-fn sessions(state: &std::path::Path, runtime: &Arc<FakeRuntime>, settings: SessionsSettings) -> Sessions {
+pub(crate) fn sessions(
+    state: &std::path::Path,
+    runtime: &Arc<FakeRuntime>,
+    settings: SessionsSettings,
+) -> Sessions {
     let database = Arc::new(Database::open(state).expect("a database"));
     Sessions::open(vec![runtime.clone()], database, settings).expect("sessions")
 }

@@ -11,4 +11,5 @@ mod inward;
 mod leases;
 mod outward;
 mod process;
+mod ready;
 mod wire;

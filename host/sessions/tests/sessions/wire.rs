@@ -74,6 +74,11 @@ impl FakeRuntime {
         self.cut();
     }
 
+    /// From now on there are sandboxes again; those that have ended stay so.
+    pub(crate) fn start_again(&self) {
+        *self.ended.lock().expect("a lock") = None;
+    }
+
     pub(crate) fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }

@@ -59,6 +59,50 @@ fn a_caller_has_as_many_as_it_may() {
 }
 
 #[test]
+fn a_reserved_workspace_is_found_by_nobody_until_it_is_given_to_one_caller() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds::default());
+    let (ada, bob) = (Caller::local(), Caller::token("bob"));
+    let reserved = workspaces.reserve(at(0)).expect("reserved");
+    let finds = |who: &Caller| workspaces.find(who, reserved.name.as_str(), at(1)).is_ok();
+    assert!(!finds(&ada) && !finds(&bob));
+    assert_eq!(workspaces.list(None).expect("listed")[0].owner, None);
+    assert_eq!(workspaces.list(Some(&ada)).expect("listed"), []);
+    workspaces.give(&reserved.name, &ada, at(2)).expect("given");
+    assert_eq!(workspaces.find(&ada, reserved.name.as_str(), at(3)).expect("found"), reserved);
+    assert!(!finds(&bob));
+    for who in [&ada, &bob] {
+        let again = workspaces.give(&reserved.name, who, at(3));
+        assert!(matches!(again, Err(WorkspaceError::NotFound(_))), "{again:?}");
+    }
+    let unknown = workspaces.give(&WorkspaceName::fresh(), &bob, at(3));
+    assert!(matches!(unknown, Err(WorkspaceError::NotFound(_))), "{unknown:?}");
+}
+
+#[test]
+fn a_reserved_workspace_counts_when_it_is_given() {
+    let state = state();
+    let bounds = Bounds { per_caller: 1, unused: Duration::from_secs(100) };
+    let workspaces = open(state.path(), bounds);
+    let reserved: Vec<_> = (0..3).map(|_| workspaces.reserve(at(50)).expect("reserved")).collect();
+    workspaces.give(&reserved[0].name, &Caller::local(), at(50)).expect("given");
+    let more = workspaces.give(&reserved[1].name, &Caller::local(), at(60));
+    assert!(matches!(more, Err(WorkspaceError::TooMany { most: 1 })), "{more:?}");
+    workspaces.give(&reserved[1].name, &Caller::token("bob"), at(60)).expect("still there for another");
+    workspaces.give(&reserved[2].name, &Caller::local(), at(151)).expect("in place of the old one");
+    assert!(!reserved[0].dir.exists() && reserved[2].dir.exists());
+}
+
+#[test]
+fn a_reserved_workspace_that_was_left_behind_goes_with_the_unused() {
+    let state = state();
+    let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });
+    let (left, young) = (workspaces.reserve(at(0)).expect("one"), workspaces.reserve(at(150)).expect("two"));
+    assert_eq!(workspaces.sweep(at(200), |_| false).expect("swept"), 1);
+    assert!(!left.dir.exists() && young.dir.exists());
+}
+
+#[test]
 fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
     let state = state();
     let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });

@@ -23,7 +23,7 @@ pub(super) async fn list(sessions: &Sessions, output: Output) -> Result<(), Erro
                 one.backend.as_str(),
                 state(one),
                 one.pack,
-                one.owner,
+                one.owner.as_deref().unwrap_or("-"),
                 workspace,
                 span(since(one.created)),
                 one.image
@@ -56,7 +56,7 @@ pub(super) async fn show(sessions: &Sessions, id: &SandboxId, output: Output) ->
         println!(
             "{BOLD}{}{BOLD:#} of {} for {} on {}, {}",
             one.id,
-            one.owner,
+            one.owner.as_deref().unwrap_or("nobody yet"),
             one.pack,
             one.backend,
             state(one)
@@ -88,6 +88,7 @@ pub(super) async fn show(sessions: &Sessions, id: &SandboxId, output: Output) ->
 
 fn state(one: &Listed) -> &'static str {
     match one.state {
+        Some(SandboxState::Running) if one.owner.is_none() => "ready",
         Some(SandboxState::Starting) => "starting",
         Some(SandboxState::Running) => "running",
         Some(SandboxState::Ended(_)) => "ended",
