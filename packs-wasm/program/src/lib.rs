@@ -5,6 +5,7 @@
 
 mod files;
 mod output;
+mod value;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use packhost_sdk::{Deserialize, Error, JsonSchema};
 
 pub use files::{Changed, InputFile, Snapshot, put};
 pub use output::Output;
+pub use value::{VALUE, value};
 
 /// Where the workspace is, for the component and for the sandbox.
 pub const WORKSPACE: &str = "/workspace";

@@ -1,15 +1,12 @@
 //! The pack `python.run`: Python in a workspace.
 
-use packhost_program::{Around, Output, run};
+use packhost_program::{Around, Output, VALUE, run, value};
 use packhost_sdk::session::{self, Command};
-use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, Value, serde_json};
+use packhost_sdk::{Deserialize, Error, JsonSchema, Serialize, Value};
 
 /// Where the code goes, outside of the workspace.
 const CODE: &str = "/tmp/.packhost/main.py";
-const VALUE: &str = "/tmp/.packhost/value.json";
 const RUNNER: &str = include_str!("run.py");
-/// The longest value that is answered as JSON, in bytes.
-const LONGEST: u32 = 256 << 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
@@ -48,18 +45,5 @@ fn run_python(input: Input) -> Result<Ran, Error> {
     let command = Command::new("python3").args(["-c", RUNNER, CODE, VALUE]).args(input.args);
     let command = command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
     let (finished, output) = run(input.around, command)?;
-    let value = match finished.exit_code {
-        Some(0) => value(),
-        _ => None,
-    };
-    Ok(Ran { value, output })
-}
-
-/// What the last line was worth, where it was worth something.
-fn value() -> Option<Value> {
-    let file = session::read(VALUE, LONGEST).ok()?;
-    if file.total > file.bytes.len() as u64 {
-        return Some(Value::String(format!("[a value of {} bytes; write it to a file]", file.total)));
-    }
-    serde_json::from_slice(&file.bytes).ok()
+    Ok(Ran { value: value(&finished), output })
 }
