@@ -120,7 +120,7 @@ impl SessionRuntime for DockerRuntime {
         let found: Vec<Option<SandboxStatus>> =
             futures::stream::iter(listed.into_iter().map(of)).buffered(LOOKS).try_collect().await?;
         let found: Vec<SandboxStatus> = found.into_iter().flatten().collect();
-        sandboxes.places.sweep(|id| found.iter().any(|status| status.id == *id));
+        sandboxes.tidy(&found).await;
         Ok(found)
     }
 
