@@ -1,13 +1,17 @@
 //! Builds the supervisor for musl with a cargo of its own.
 
 use std::error::Error;
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use sha2::{Digest as _, Sha256};
+
+#[path = "../../host/package/src/outer.rs"]
+mod outer;
+
+use outer::of_the_outer_build;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -59,32 +63,6 @@ fn watch(root: &Path) {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
-}
-
-/// What the outer cargo and its user set for the outer build must not change the program. Where packages come from stays, and
-/// so does the job server.
-fn of_the_outer_build(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    let prefixes = [
-        "CARGO_BUILD_",
-        "CARGO_CFG_",
-        "CARGO_ENCODED_",
-        "CARGO_FEATURE_",
-        "CARGO_INCREMENTAL",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_PRIMARY_",
-        "CARGO_PROFILE_",
-        "CARGO_TARGET_",
-        "CARGO_UNSTABLE_",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTFLAGS",
-        "DEP_",
-    ];
-    let exact =
-        ["DEBUG", "HOST", "NUM_JOBS", "OPT_LEVEL", "OUT_DIR", "PROFILE", "TARGET", "SOURCE_DATE_EPOCH"];
-    prefixes.iter().any(|prefix| name.starts_with(prefix)) || exact.contains(&name)
 }
 
 /// Static, and no path of the machine that builds in it.

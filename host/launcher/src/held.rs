@@ -165,7 +165,7 @@ impl Held {
                 unusable,
                 two_users: self.power == Ok(Power::Root),
                 images: self.settings.images.is_some(),
-                lacking: self.cgroups.lacking(),
+                lacking: self.cgroups.lacking().into_iter().chain(packhost_confine::not_held()).collect(),
             }))
         };
         Ok(Worker::start(&[], about).during("starting a worker")?)

@@ -103,7 +103,7 @@ pub struct About {
     /// Whether there is a directory of images.
     #[n(2)]
     pub images: bool,
-    /// Limits that it cannot hold for a sandbox as a whole, each as a sentence.
+    /// Limits that it cannot hold for a sandbox as a whole, and what this kernel does not hold programs to, each as a sentence.
     #[n(3)]
     pub lacking: Vec<String>,
 }

@@ -8,6 +8,8 @@ mod description;
 mod error;
 #[cfg(feature = "stamp")]
 pub mod nested;
+#[cfg(feature = "stamp")]
+mod outer;
 mod outline;
 #[cfg(feature = "stamp")]
 pub mod stamp;

@@ -1,13 +1,13 @@
 //! Building components with a cargo inside a cargo. For build scripts.
 
 use std::error::Error;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use serde_json::Value;
 
+use crate::outer::of_the_outer_build;
 use crate::stamp;
 
 const TARGET: &str = "wasm32-wasip2";
@@ -106,32 +106,6 @@ fn read(artifact: Artifact) -> Result<Built, Box<dyn Error>> {
         Err(stamp::StampError::NoDescribe) => Ok(Built { package, name, bytes, describes_itself: false }),
         Err(error) => Err(format!("{}: {error}", file.display()).into()),
     }
-}
-
-/// What the outer cargo and its user set for the outer build must not change the components. Where packages come from
-/// stays (`CARGO_HOME`, registries, network settings), and so does the job server.
-fn of_the_outer_build(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    let prefixes = [
-        "CARGO_BUILD_",
-        "CARGO_CFG_",
-        "CARGO_ENCODED_",
-        "CARGO_FEATURE_",
-        "CARGO_INCREMENTAL",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_PRIMARY_",
-        "CARGO_PROFILE_",
-        "CARGO_TARGET_",
-        "CARGO_UNSTABLE_",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTFLAGS",
-        "DEP_",
-    ];
-    let exact =
-        ["DEBUG", "HOST", "NUM_JOBS", "OPT_LEVEL", "OUT_DIR", "PROFILE", "TARGET", "SOURCE_DATE_EPOCH"];
-    prefixes.iter().any(|prefix| name.starts_with(prefix)) || exact.contains(&name)
 }
 
 fn rustc(args: &[&str]) -> Result<String, Box<dyn Error>> {

@@ -103,7 +103,7 @@ pub struct Capabilities {
     pub mounts: bool,
     /// Whether the supervisor and what it starts are different users.
     pub two_users: bool,
-    /// Limits that it cannot hold for the sandbox as a whole, each as a sentence.
+    /// What it cannot hold: limits for the sandbox as a whole, rights that its kernel does not know. Each a sentence.
     pub lacking: Vec<String>,
 }
 

@@ -24,6 +24,7 @@ use serde::Serialize;
 
 pub use measure::{Measured, measure};
 pub use name::{InvalidName, WorkspaceName};
+pub use removal::remove_tree;
 
 /// The workspaces of a host. Its methods block on the disk.
 pub struct Workspaces {

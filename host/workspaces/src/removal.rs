@@ -20,7 +20,7 @@ const PASSES: usize = 100_000;
 /// # Errors
 ///
 /// What cannot be removed, also because somebody still puts something there. It may be asked again.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+pub fn remove_tree(path: &Path) -> io::Result<()> {
     let top = match open(CWD, path) {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,

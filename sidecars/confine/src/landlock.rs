@@ -77,7 +77,25 @@ pub fn landlock_abi() -> u32 {
 
 /// What is missing for `needed`, in a sentence.
 pub(crate) fn lacks(needed: u32) -> Option<String> {
-    let abi = landlock_abi();
+    lacks_at(landlock_abi(), needed)
+}
+
+/// What no wall holds on a kernel with this ABI, a sentence each. What no released kernel can hold is not among it.
+pub(crate) fn not_held(abi: u32) -> Vec<String> {
+    const HELD: [(u32, &str); 3] = [
+        (3, "files that may only be read can be truncated"),
+        (5, "ioctl on devices is not held"),
+        (6, "signals and abstract sockets are held by user numbers and namespaces alone"),
+    ];
+    if abi == 0 {
+        return lacks_at(abi, 1).into_iter().collect();
+    }
+    let held =
+        HELD.into_iter().filter_map(|(needed, what)| Some(format!("{what}: {}", lacks_at(abi, needed)?)));
+    held.collect()
+}
+
+fn lacks_at(abi: u32, needed: u32) -> Option<String> {
     let fix = match needed {
         _ if needed <= abi => return None,
         0..=1 => "Linux 5.13 or newer has it",
@@ -206,6 +224,19 @@ mod tests {
         assert_eq!(lacks(landlock_abi()), None);
         let sentence = lacks(99).expect("no kernel has it");
         assert!(sentence.contains("99 is needed"), "{sentence}");
+    }
+
+    #[test]
+    fn what_an_old_kernel_does_not_hold_is_said_right_by_right() {
+        assert_eq!(not_held(6), Vec::<String>::new());
+        let five = not_held(5);
+        assert!(
+            five.len() == 1 && five[0].starts_with("signals") && five[0].contains("6 is needed"),
+            "{five:?}"
+        );
+        assert_eq!(not_held(1).len(), 3);
+        let none = not_held(0);
+        assert!(none.len() == 1 && none[0].contains("no Landlock"), "{none:?}");
     }
 
     #[test]

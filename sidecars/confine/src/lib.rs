@@ -24,4 +24,4 @@ pub use error::ConfineError;
 pub use identity::empty_bounding_set;
 pub use kept::{KEPT, Walls};
 pub use landlock::landlock_abi;
-pub use wall::Wall;
+pub use wall::{Wall, not_held};

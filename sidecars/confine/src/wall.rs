@@ -67,3 +67,9 @@ impl Wall {
         self.filter.raise()
     }
 }
+
+/// What the running kernel holds no program to, whatever is asked of a wall: a sentence each, for whoever operates the machine.
+/// Empty where there is nothing to say.
+pub fn not_held() -> Vec<String> {
+    landlock::not_held(landlock::landlock_abi()).into_iter().chain(seccomp::lacks()).collect()
+}

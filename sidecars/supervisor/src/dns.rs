@@ -1,5 +1,5 @@
-//! Name look-ups inside, which are refused at once: without an answer a program waits five seconds and more before it fails
-//! (resolv.conf(5)). Names are resolved by the host, which gets them through the proxy.
+//! Name look-ups inside: there is no name, and that is said at once. Without an answer a program waits five seconds and more before
+//! it fails (resolv.conf(5)), and musl takes a refusal for none. Names are resolved by the host, which gets them through the proxy.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,10 +31,10 @@ const HEADER: usize = 12;
 const NAME: usize = 255;
 /// The longest label of one.
 const LABEL: u8 = 63;
-/// "The name server refuses to perform the specified operation for policy reasons."
-const REFUSED: u8 = 5;
+/// "The domain name referenced in the query does not exist."
+const NO_SUCH_NAME: u8 = 3;
 
-/// A resolver that refuses. Dropping it closes its port.
+/// A resolver that knows no name. Dropping it closes its port.
 #[derive(Debug)]
 pub struct Dns {
     address: SocketAddr,
@@ -118,7 +118,7 @@ async fn queries(client: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// The refusal of a query, with its id and its one question and never longer than it; `None` for what is no query.
+/// That there is no such name, with the id and the one question of a query; `None` for what is no query.
 pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let [id_high, id_low, flags, _, 0, 1, ..] = query else { return None };
     let is_response = flags & 0x80 != 0;
@@ -127,7 +127,7 @@ pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     // A response with the same opcode, the same wish for recursion, and one question.
-    let header = [*id_high, *id_low, 0x80 | (flags & 0x79), REFUSED, 0, 1, 0, 0, 0, 0, 0, 0];
+    let header = [*id_high, *id_low, 0x80 | (flags & 0x79), NO_SUCH_NAME, 0, 1, 0, 0, 0, 0, 0, 0];
     Some([&header[..], question].concat())
 }
 

@@ -35,8 +35,38 @@ pub(super) struct Facts {
     pub(super) cpus: u32,
     /// Where the engine keeps images and containers.
     pub(super) data: Option<PathBuf>,
+    /// Whether it runs containers as other users than this machine's.
+    pub(super) users: Users,
     /// Limits that it cannot hold, each as a sentence.
     pub(super) lacking: Vec<String>,
+}
+
+/// Who the users of containers are on the engine's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// Those of the same number.
+    Same,
+    /// Others, unless a container is made to have the machine's (`userns-remap`).
+    Remapped,
+    /// Others, whatever a container is made with: the engine itself is no more than a user.
+    Rootless,
+}
+
+impl Users {
+    /// Why nothing of this host can be mounted in a container of this user namespace mode, in a sentence that begins with
+    /// `mounts`. Files keep their owners in a mount, and those are nobody's inside.
+    pub(super) fn in_the_way(self, userns: Option<&str>) -> Option<&'static str> {
+        match self {
+            Self::Same => None,
+            Self::Remapped if userns == Some("host") => None,
+            Self::Remapped => Some(
+                "mounts: this engine maps users (userns-remap), so that a workspace would be nobody's inside; make containers                  with the machine's users, or use the backend `process`",
+            ),
+            Self::Rootless => Some(
+                "mounts: this engine is rootless, so that a workspace would be nobody's inside; use an engine that runs as                  root, or the backend `process`",
+            ),
+        }
+    }
 }
 
 /// Finds the engine, and remembers what it said.
@@ -169,12 +199,12 @@ impl Facts {
         let security = info.security_options.unwrap_or_default();
         let has = |name: &str| security.iter().any(|option| option.split(',').any(|part| part == name));
         let data = info.docker_root_dir.map(PathBuf::from);
-        let root = if has("name=rootless") {
-            rustix::process::geteuid().as_raw()
+        let (users, root) = if has("name=rootless") {
+            (Users::Rootless, rustix::process::geteuid().as_raw())
         } else if has("name=userns") {
-            data.as_deref().and_then(remapped).unwrap_or(0)
+            (Users::Remapped, data.as_deref().and_then(remapped).unwrap_or(0))
         } else {
-            0
+            (Users::Same, 0)
         };
         let mut lacking = vec![SHARED.to_owned()];
         let held = [
@@ -188,7 +218,7 @@ impl Facts {
             .extend(held.iter().filter(|(held, _)| *held == Some(false)).map(|(_, why)| (*why).to_owned()));
         let version = info.server_version.unwrap_or_else(|| "of an unknown version".into());
         let cpus = info.ncpu.and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1).max(1);
-        Self { title: format!("Docker Engine {version}"), root, cpus, data, lacking }
+        Self { title: format!("Docker Engine {version}"), root, cpus, data, users, lacking }
     }
 }
 
@@ -222,6 +252,20 @@ mod tests {
         assert_eq!(of(&[seccomp], "/var/lib/docker"), 0);
         assert_eq!(of(&[seccomp, "name=userns"], "/var/lib/docker/165536.165536"), 165_536);
         assert_eq!(of(&[seccomp, "name=rootless"], "/home/u/x"), rustix::process::geteuid().as_raw());
+    }
+
+    #[test]
+    fn an_engine_whose_users_are_not_the_machines_mounts_nothing_and_says_why() {
+        let seccomp = "name=seccomp,profile=default";
+        let why = |security: &[&str], data, userns| Facts::of(info(security, data)).users.in_the_way(userns);
+        assert_eq!(why(&[seccomp], "/var/lib/docker", None), None);
+        let (remapped, data) = ([seccomp, "name=userns"], "/var/lib/docker/165536.165536");
+        assert!(why(&remapped, data, None).is_some_and(|why| why.contains("userns-remap")));
+        assert_eq!(why(&remapped, data, Some("host")), None);
+        let rootless = [seccomp, "name=rootless", "name=cgroupns"];
+        for userns in [None, Some("host")] {
+            assert!(why(&rootless, "/home/u/x", userns).is_some_and(|why| why.starts_with("mounts: ")));
+        }
     }
 
     #[test]

@@ -55,19 +55,25 @@ impl SessionRuntime for DockerRuntime {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let lacking = self.sandboxes.engine.remembered().map(|known| known.facts.lacking.clone());
+        let known = self.sandboxes.engine.remembered();
+        let in_the_way = known.as_ref().and_then(|known| self.in_the_way(known));
+        let lacking = known.map(|known| known.facts.lacking.clone());
+        let lacking = lacking.unwrap_or_else(|| vec![engine::SHARED.to_owned()]);
         Capabilities {
             host_files: false,
             images: true,
-            mounts: true,
+            mounts: in_the_way.is_none(),
             two_users: true,
-            lacking: lacking.unwrap_or_else(|| vec![engine::SHARED.to_owned()]),
+            lacking: lacking.into_iter().chain(in_the_way.map(str::to_owned)).collect(),
         }
     }
 
     async fn health(&self) -> Health {
         match self.sandboxes.engine.ask().await {
-            Ok(known) => Health::Healthy(known.facts.title.clone()),
+            Ok(known) => Health::Healthy(match self.in_the_way(&known) {
+                Some(_) => format!("{}, which cannot mount workspaces", known.facts.title),
+                None => known.facts.title.clone(),
+            }),
             Err(error) => Health::Unhealthy(error.to_string()),
         }
     }
@@ -120,7 +126,7 @@ impl SessionRuntime for DockerRuntime {
         let found: Vec<Option<SandboxStatus>> =
             futures::stream::iter(listed.into_iter().map(of)).buffered(LOOKS).try_collect().await?;
         let found: Vec<SandboxStatus> = found.into_iter().flatten().collect();
-        sandboxes.places.sweep(|id| found.iter().any(|status| status.id == *id));
+        sandboxes.tidy(&found).await;
         Ok(found)
     }
 
@@ -134,6 +140,11 @@ impl SessionRuntime for DockerRuntime {
 }
 
 impl DockerRuntime {
+    /// Why this engine cannot mount anything of this host.
+    fn in_the_way(&self, known: &engine::Known) -> Option<&'static str> {
+        known.facts.users.in_the_way(self.sandboxes.settings.userns.as_deref())
+    }
+
     /// A container of the list, by itself; none when it has gone since.
     async fn look_again(
         &self,

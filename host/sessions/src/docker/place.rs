@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use packhost_workspaces::{Measured, measure, remove_tree};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use tokio::net::UnixStream;
 
@@ -26,6 +27,9 @@ pub(super) const SOCKET: &str = "/.packhost/run/socket";
 
 /// How old a directory without a container has to be before it is taken for left over: older than any making of a sandbox.
 const LEFT_OVER: Duration = Duration::from_secs(600);
+
+/// The most in the directory of one sandbox. A sandbox with more is ended when it is next looked at.
+const MOST: Measured = Measured { bytes: 1 << 20, entries: 16 };
 
 /// The directory of all sandboxes of this host.
 #[derive(Debug)]
@@ -97,13 +101,18 @@ impl Places {
         }
     }
 
-    /// Removes the directory of a sandbox; one that is not there is a success.
+    /// Removes the directory of a sandbox, which may have put anything there; one that is not there is a success. Blocks.
     pub(super) fn remove(&self, id: &SandboxId) -> Result<(), RuntimeError> {
         let path = self.of(id);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(&path, &error)),
-            _ => Ok(()),
-        }
+        remove_tree(&path).map_err(|error| self.failed(&path, &error))
+    }
+
+    /// Whether a sandbox has put more into its directory than a socket takes. It has no quota of its own: it is a directory of
+    /// this host.
+    pub(super) fn is_overfull(&self, id: &SandboxId) -> bool {
+        // One that cannot be looked at for want of descriptors may be well.
+        measure(&self.of(id), MOST)
+            .is_ok_and(|found| found.bytes > MOST.bytes || found.entries > MOST.entries)
     }
 
     /// Removes directories whose sandbox is known to nobody.
@@ -170,5 +179,48 @@ mod tests {
         std::env::set_current_dir(&place).expect("there");
         let _own = UnixListener::bind("socket").expect("listens");
         places.connect(&id).await.expect("its own");
+    }
+
+    #[test]
+    fn whatever_is_in_the_directory_of_a_sandbox_is_removed_and_nothing_else() {
+        const DEEP: usize = 3000;
+        let room = tempfile::tempdir().expect("a directory");
+        let (id, root) = (SandboxId::fresh(), rustix::process::geteuid().as_raw());
+        let places = Places::new(room.path().join("run"), Supervisor::Bytes(b""));
+        let place = places.make(&id, root).expect("made");
+        fs::create_dir(room.path().join("other")).expect("made");
+        fs::write(room.path().join("other/kept"), "").expect("written");
+        symlink(room.path().join("other"), place.join("link")).expect("linked");
+        // More levels than there are descriptors, and longer than a path may be.
+        let mut at = File::open(&place).expect("there");
+        for _ in 0..DEEP {
+            rustix::fs::mkdirat(&at, "directory", Mode::RWXU).expect("made");
+            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+            at = openat(&at, "directory", flags, Mode::empty()).expect("there").into();
+        }
+        drop(at);
+        places.remove(&id).expect("removed");
+        places.remove(&id).expect("gone already");
+        assert!(!place.exists());
+        assert!(room.path().join("other/kept").exists());
+    }
+
+    #[test]
+    fn a_sandbox_that_fills_its_directory_is_known() {
+        let room = tempfile::tempdir().expect("a directory");
+        let root = rustix::process::geteuid().as_raw();
+        let places = Places::new(room.path().join("run"), Supervisor::Bytes(b""));
+        let [good, large, many] = [(); 3].map(|()| SandboxId::fresh());
+        for id in [&good, &large, &many] {
+            places.make(id, root).expect("made");
+        }
+        let _socket = UnixListener::bind(places.of(&good).join("socket")).expect("listens");
+        fs::write(places.of(&large).join("file"), vec![1; 2 << 20]).expect("written");
+        for number in 0..17 {
+            fs::write(places.of(&many).join(number.to_string()), "").expect("written");
+        }
+        assert!(!places.is_overfull(&good));
+        assert!(places.is_overfull(&large) && places.is_overfull(&many));
+        assert!(!places.is_overfull(&SandboxId::fresh()));
     }
 }

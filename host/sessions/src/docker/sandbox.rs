@@ -1,6 +1,8 @@
 //! One sandbox after another: making it, reaching it, looking at it, ending it.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::query_parameters::{
@@ -36,14 +38,14 @@ const EXCERPT: usize = 500;
 pub(super) struct Sandboxes {
     pub(super) settings: DockerSettings,
     pub(super) engine: Engine,
-    pub(super) places: Places,
+    pub(super) places: Arc<Places>,
 }
 
 impl Sandboxes {
     pub(super) fn new(settings: DockerSettings) -> Self {
         Self {
             engine: Engine::at(settings.endpoint.clone()),
-            places: Places::new(settings.run_dir.clone(), settings.supervisor.clone()),
+            places: Arc::new(Places::new(settings.run_dir.clone(), settings.supervisor.clone())),
             settings,
         }
     }
@@ -68,7 +70,7 @@ impl Sandboxes {
             Err(error) if is_conflict(&error) => {
                 // Somebody else's: the container stays, and only what was made here goes.
                 if run.is_some() {
-                    self.places.remove(&spec.id)?;
+                    self.remove_place(&spec.id).await?;
                 }
                 return Err(self.engine.failed(error));
             }
@@ -195,7 +197,30 @@ impl Sandboxes {
             Err(RuntimeError::NotFound) => {}
             Err(error) => return Err(error),
         }
-        self.places.remove(id)
+        self.remove_place(id).await
+    }
+
+    async fn remove_place(&self, id: &SandboxId) -> Result<(), RuntimeError> {
+        let (places, id) = (Arc::clone(&self.places), id.clone());
+        match tokio::task::spawn_blocking(move || places.remove(&id)).await {
+            Ok(removed) => removed,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Removes directories whose sandbox is gone, and ends sandboxes that fill theirs. These are all that there are.
+    pub(super) async fn tidy(&self, all: &[SandboxStatus]) {
+        let places = Arc::clone(&self.places);
+        let known: BTreeSet<SandboxId> = all.iter().map(|status| status.id.clone()).collect();
+        let looked = tokio::task::spawn_blocking(move || {
+            places.sweep(|id| known.contains(id));
+            known.into_iter().filter(|id| places.is_overfull(id)).collect::<Vec<_>>()
+        });
+        // A panic is in the log, and the next look is as good.
+        for id in looked.await.unwrap_or_default() {
+            tracing::warn!(sandbox = %id, "a sandbox fills the directory of its socket on this host, and is ended");
+            self.discard(&id).await;
+        }
     }
 
     async fn remove(&self, id: &SandboxId) -> Result<(), RuntimeError> {

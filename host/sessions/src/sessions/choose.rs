@@ -50,18 +50,21 @@ pub(super) async fn usable<'a>(
     need: &Need,
 ) -> Result<&'a Arc<dyn SessionRuntime>, String> {
     let runtime = runtime.ok_or_else(|| "this host is not set up for it".to_owned())?;
-    let can = runtime.capabilities();
     if need.images(backend).is_empty() {
         return Err("it needs an image, and the entry names none".to_owned());
     }
-    if !need.mounts.is_empty() && !can.mounts {
-        return Err("it cannot mount the workspace".to_owned());
-    }
     match tokio::time::timeout(HEALTH, runtime.health()).await {
-        Ok(Health::Healthy(_)) => Ok(runtime),
-        Ok(Health::Unhealthy(reason)) => Err(reason),
-        Err(_) => Err(format!("it does not answer within {} s", HEALTH.as_secs())),
+        Ok(Health::Healthy(_)) => {}
+        Ok(Health::Unhealthy(reason)) => return Err(reason),
+        Err(_) => return Err(format!("it does not answer within {} s", HEALTH.as_secs())),
     }
+    // Only now: some know what they can when they have been asked how they are.
+    let can = runtime.capabilities();
+    if !need.mounts.is_empty() && !can.mounts {
+        let why = can.lacking.into_iter().find(|sentence| sentence.starts_with("mounts:"));
+        return Err(why.unwrap_or_else(|| "it cannot mount the workspace".to_owned()));
+    }
+    Ok(runtime)
 }
 
 /// Whether what went wrong is a reason to try the next image or backend. What the call itself asks too much of is not.

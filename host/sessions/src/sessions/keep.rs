@@ -96,14 +96,11 @@ impl Shared {
         for kept in over.into_iter().chain(not_ready) {
             self.end(kept.id, kept.chosen.backend);
         }
-        let too_old: Vec<SandboxId> =
-            self.held().extract_if(|_, ends| *ends <= now).map(|(id, _)| id).collect();
-        for id in too_old {
+        let too_old: Vec<_> = self.held().extract_if(|_, (_, ends)| *ends <= now).collect();
+        for (id, (backend, _)) in too_old {
             tracing::info!(target: "packhost::session", %id, event = "lifetime over");
             // The call that has it sees its sandbox go.
-            for runtime in &self.runtimes {
-                self.end(id.clone(), runtime.backend());
-            }
+            self.end(id, backend);
         }
     }
 

@@ -27,6 +27,7 @@ use crate::error::RuntimeError;
 use crate::id::{HostId, SandboxId};
 use crate::link::{Link, LinkError, LinkSettings};
 use crate::runtime::SessionRuntime;
+use crate::spec::Backend;
 
 pub use choose::{Chosen, Passed};
 pub use held::Held;
@@ -53,8 +54,8 @@ struct Shared {
     ready: Mutex<Idle>,
     /// Told when one of these is one no more.
     left: Notify,
-    /// Sandboxes of this process that a call has now.
-    held: Mutex<HashMap<SandboxId, SystemTime>>,
+    /// Sandboxes of this process that a call has now: of which backend, and when they have to be gone.
+    held: Mutex<HashMap<SandboxId, (Backend, SystemTime)>>,
     closing: TaskTracker,
 }
 
@@ -208,14 +209,14 @@ impl Shared {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<SandboxId, SystemTime>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<SandboxId, (Backend, SystemTime)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An idle session, which is held from here on.
     fn take_idle(&self, key: need::Key) -> Option<Kept> {
         let kept = self.idle().take(key)?;
-        self.held().insert(kept.id.clone(), kept.ends);
+        self.held().insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
         Some(kept)
     }
 
@@ -223,7 +224,7 @@ impl Shared {
         u64::try_from(self.settings.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn runtime(&self, backend: crate::Backend) -> Option<&Arc<dyn SessionRuntime>> {
+    fn runtime(&self, backend: Backend) -> Option<&Arc<dyn SessionRuntime>> {
         self.runtimes.iter().find(|runtime| runtime.backend() == backend)
     }
 
@@ -298,13 +299,13 @@ impl Shared {
 
     async fn enter(
         self: &Arc<Self>,
-        backend: crate::Backend,
+        backend: Backend,
         spec: &crate::SandboxSpec,
         need: &Need,
         ends: SystemTime,
     ) -> Result<(), SessionError> {
         let now = SystemTime::now();
-        self.held().insert(spec.id.clone(), ends);
+        self.held().insert(spec.id.clone(), (backend, ends));
         let row = Stored {
             id: spec.id.clone(),
             backend,
@@ -330,12 +331,12 @@ impl Shared {
     }
 
     /// Ends a sandbox in the background; its row goes when it is gone.
-    fn end(self: &Arc<Self>, id: SandboxId, backend: crate::Backend) {
+    fn end(self: &Arc<Self>, id: SandboxId, backend: Backend) {
         let shared = Arc::clone(self);
         self.closing.spawn(async move { shared.end_now(id, backend).await });
     }
 
-    async fn end_now(self: Arc<Self>, id: SandboxId, backend: crate::Backend) {
+    async fn end_now(self: Arc<Self>, id: SandboxId, backend: Backend) {
         let destroyed = match self.runtime(backend) {
             Some(runtime) => runtime.destroy(&id).await,
             None => Err(RuntimeError::Unavailable(format!("{backend} is not configured"))),

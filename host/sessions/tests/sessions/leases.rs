@@ -1,10 +1,11 @@
 //! Who has which sandbox, also where a call goes away in the middle.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhost_core::Caller;
-use packhost_sessions::{Backend, Need, SandboxLimits, Sessions, SessionsSettings};
+use packhost_sessions::{Backend, Need, SandboxLimits, SessionRuntime, Sessions, SessionsSettings};
 use packhost_state::Database;
 use tokio::io::DuplexStream;
 
@@ -123,4 +124,22 @@ async fn a_lease_of_another_run_of_the_machine_is_over() {
     std::mem::forget(gone.acquire(need()).await.expect("a session"));
     assert_eq!(there.sweep().await.expect("swept").ended, 1);
     runtime.destroyed.notified().await;
+}
+
+#[tokio::test]
+async fn a_session_that_lived_too_long_is_ended_by_its_own_backend_alone() {
+    let state = tempfile::tempdir().expect("a directory");
+    let database = Arc::new(Database::open(state.path()).expect("a database"));
+    let runtime = FakeRuntime::new(once(), []);
+    let other = FakeRuntime::of(Backend::Docker, once(), []);
+    // Whichever is asked first.
+    let runtimes: Vec<Arc<dyn SessionRuntime>> = vec![other.clone(), runtime.clone()];
+    let sessions = Sessions::open(runtimes, database, SessionsSettings::default()).expect("sessions");
+    let _held = sessions.acquire(Need { lifetime: Duration::ZERO, ..need() }).await.expect("a session");
+    tokio::select! {
+        () = sessions.keep() => {}
+        () = runtime.destroyed.notified() => {}
+    }
+    sessions.drain().await;
+    assert_eq!((runtime.ends.load(Ordering::SeqCst), other.ends.load(Ordering::SeqCst)), (1, 0));
 }

@@ -41,6 +41,7 @@ impl Wire {
 }
 
 pub(crate) struct FakeRuntime {
+    backend: Backend,
     peer: Arc<dyn Peer>,
     wires: Mutex<VecDeque<Wire>>,
     ended: Mutex<Option<Ended>>,
@@ -48,18 +49,31 @@ pub(crate) struct FakeRuntime {
     pub(crate) opened: AtomicUsize,
     /// Told when a sandbox is ended by the host.
     pub(crate) destroyed: Notify,
+    /// How many were.
+    pub(crate) ends: AtomicUsize,
 }
 
 impl FakeRuntime {
     /// Streams like these, one after the other, and whole ones after that.
     pub(crate) fn new(peer: Arc<dyn Peer>, wires: impl IntoIterator<Item = Wire>) -> Arc<Self> {
+        Self::of(Backend::Process, peer, wires)
+    }
+
+    /// The same in the place of another backend.
+    pub(crate) fn of(
+        backend: Backend,
+        peer: Arc<dyn Peer>,
+        wires: impl IntoIterator<Item = Wire>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            backend,
             peer,
             wires: Mutex::new(wires.into_iter().collect()),
             ended: Mutex::default(),
             cut: Mutex::default(),
             opened: AtomicUsize::new(0),
             destroyed: Notify::new(),
+            ends: AtomicUsize::new(0),
         })
     }
 
@@ -116,7 +130,7 @@ async fn pump(
 #[async_trait]
 impl SessionRuntime for FakeRuntime {
     fn backend(&self) -> Backend {
-        Backend::Process
+        self.backend
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -166,6 +180,7 @@ impl SessionRuntime for FakeRuntime {
     }
 
     async fn destroy(&self, _: &SandboxId) -> Result<(), RuntimeError> {
+        self.ends.fetch_add(1, Ordering::SeqCst);
         self.destroyed.notify_one();
         Ok(())
     }

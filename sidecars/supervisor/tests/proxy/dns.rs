@@ -14,9 +14,9 @@ fn query(id: u16) -> Vec<u8> {
     [&id.to_be_bytes()[..], &header, QUESTION].concat()
 }
 
-/// The refusal of it.
-fn refused(id: u16) -> Vec<u8> {
-    let header = [0x81, 0x05, 0, 1, 0, 0, 0, 0, 0, 0];
+/// The answer to it: no such name (RFC 1035 section 4.1.1, RCODE 3).
+fn unknown(id: u16) -> Vec<u8> {
+    let header = [0x81, 0x03, 0, 1, 0, 0, 0, 0, 0, 0];
     [&id.to_be_bytes()[..], &header, QUESTION].concat()
 }
 
@@ -40,12 +40,12 @@ async fn answer(socket: &UdpSocket) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_query_over_udp_is_refused_with_its_id_and_question() {
+async fn a_query_over_udp_is_answered_with_no_such_name() {
     let dns = dns();
     let socket = over_udp(&dns).await;
     for id in [0, 7, 0xffff] {
         socket.send(&query(id)).await.unwrap();
-        assert_eq!(answer(&socket).await, refused(id));
+        assert_eq!(answer(&socket).await, unknown(id));
     }
 }
 
@@ -58,7 +58,7 @@ async fn what_stands_behind_the_question_is_left_out() {
     long[11] = 1;
     long.extend(std::iter::repeat_n(0, 2 * QUERY));
     socket.send(&long).await.unwrap();
-    assert_eq!(answer(&socket).await, refused(9));
+    assert_eq!(answer(&socket).await, unknown(9));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn what_is_no_query_gets_no_answer() {
         socket.send(&bytes).await.unwrap();
     }
     socket.send(&query(2)).await.unwrap();
-    assert_eq!(answer(&socket).await, refused(2), "only the last one is answered");
+    assert_eq!(answer(&socket).await, unknown(2), "only the last one is answered");
 }
 
 async fn ask(client: &mut TcpStream, id: u16) -> Vec<u8> {
@@ -105,11 +105,11 @@ async fn ask(client: &mut TcpStream, id: u16) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn queries_over_tcp_are_refused_one_after_the_other() {
+async fn queries_over_tcp_are_answered_one_after_the_other() {
     let dns = dns();
     let mut client = TcpStream::connect(dns.address()).await.unwrap();
     for id in [1, 2] {
-        assert_eq!(ask(&mut client, id).await, refused(id));
+        assert_eq!(ask(&mut client, id).await, unknown(id));
     }
 }
 
@@ -151,7 +151,7 @@ async fn so_many_connections_are_served_at_once_and_one_more_waits() {
     }
     drop(open);
     let length = waiting.read_u16().await.unwrap();
-    assert_eq!(usize::from(length), refused(2).len());
+    assert_eq!(usize::from(length), unknown(2).len());
 }
 
 #[tokio::test]
