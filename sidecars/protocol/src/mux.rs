@@ -22,8 +22,9 @@ pub enum Role {
     Supervisor,
 }
 
-/// Exchanges that were opened by the other side and that nobody has taken yet; one more ends the connection.
-const UNTAKEN: usize = 64;
+/// Exchanges that were opened by the other side and that nobody has taken yet; one more ends the connection. No fewer than
+/// there may be: a side that is busy for a moment finds all of them at once.
+const UNTAKEN: usize = limits::STREAMS;
 
 /// Opens exchanges on a connection. Cheap to clone; when the last clone is gone, the connection goes on until the other
 /// side or [`Incoming`] ends it.
@@ -262,5 +263,31 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_exchanges_as_a_host_may_open_wait_for_a_supervisor_that_is_busy() {
+        let (one, two) = tokio::io::duplex(1 << 20);
+        let (host, _from_supervisor) = Mux::start(one, Role::Host);
+        let (_supervisor, mut from_host) = Mux::start(two, Role::Supervisor);
+        let mut open = Vec::new();
+        for _ in 0..limits::HOST_STREAMS {
+            let mut exchange = host.open().await.expect("there is a place");
+            exchange.write_all(b"x").await.expect("it is taken over");
+            exchange.flush().await.expect("it is taken over");
+            open.push(exchange);
+        }
+        for _ in 0..limits::HOST_STREAMS {
+            let mut exchange = from_host.next().await.expect("none is lost");
+            assert_eq!(exchange.read_u8().await.expect("a byte"), b'x');
+        }
+        assert!(!host.is_over());
     }
 }

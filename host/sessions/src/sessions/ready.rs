@@ -78,7 +78,7 @@ impl Shared {
         loop {
             let taken = self.ready().take(prepared);
             let Some(mut kept) = taken else { return Ok(None) };
-            self.held().insert(kept.id.clone(), kept.ends);
+            self.held().insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
             self.left.notify_one();
             // Whoever asks may go away at any point, and nobody else is to get it then.
             let unless_given = EndOnDrop::new(Arc::clone(self), kept.id.clone(), kept.chosen.backend);
