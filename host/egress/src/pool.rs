@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::target::Target;
+use crate::transfer::deadline_from;
 
 /// Held for as long as a connection is open.
 pub(crate) type Place = OwnedSemaphorePermit;
@@ -168,7 +169,7 @@ impl Pool {
         idle.connections.push((connection, now));
         if !idle.watched {
             idle.watched = true;
-            tokio::spawn(watch(Arc::downgrade(self)));
+            tokio::spawn(watch(Arc::downgrade(self), deadline_from(now, self.keep)));
         }
         drop(idle);
         self.changed.notify_waiters();
@@ -190,9 +191,12 @@ impl Pool {
     }
 }
 
+/// Looks at that time, and again for as long as something is idle then; what is put back is mostly taken again long before.
 /// Ends with the pool, or when nothing is idle.
-async fn watch(pool: Weak<Pool>) {
-    while let Some(next) = pool.upgrade().and_then(|pool| pool.expire()) {
-        tokio::time::sleep_until(next).await;
+async fn watch(pool: Weak<Pool>, first: Instant) {
+    let mut next = Some(first);
+    while let Some(at) = next {
+        tokio::time::sleep_until(at).await;
+        next = pool.upgrade().and_then(|pool| pool.expire());
     }
 }
