@@ -17,19 +17,17 @@ pub(crate) enum Closed {
 /// Decides on one address that a granted host has. `opened` is what the rule lists under `addresses`, `own` is where this
 /// host listens, which no rule opens.
 pub(crate) fn check(target: SocketAddr, opened: &[IpNet], own: &[SocketAddr]) -> Result<(), Closed> {
-    for address in stands_for(target.ip()) {
-        if own.iter().any(|listener| is_own(SocketAddr::new(address, target.port()), *listener)) {
+    let port = target.port();
+    for listener in own.iter().filter(|listener| listener.port() == port) {
+        if stands_for(target.ip()).into_iter().any(|address| is_own(address, listener.ip())) {
             return Err(Closed::Own);
         }
     }
     reachable(target.ip(), opened).map_err(Closed::Special)
 }
 
-fn is_own(target: SocketAddr, listener: SocketAddr) -> bool {
-    if target.port() != listener.port() {
-        return false;
-    }
-    let (target, listener) = (target.ip().to_canonical(), listener.ip().to_canonical());
+fn is_own(target: IpAddr, listener: IpAddr) -> bool {
+    let (target, listener) = (target.to_canonical(), listener.to_canonical());
     target == listener || (listener.is_unspecified() && is_local(target))
 }
 

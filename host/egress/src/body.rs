@@ -1,6 +1,5 @@
 //! Bodies on their way out and in: each piece is charged, and the next one fails once the exchange may not go on.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,14 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::error::{EgressError, Wait};
 use crate::headers;
-use crate::transfer::Transfer;
+use crate::transfer::{Interruption, Transfer, deadline};
 use crate::wire::Lease;
 
 fn weight(frame: &Frame<Bytes>) -> u64 {
@@ -24,28 +22,30 @@ fn weight(frame: &Frame<Bytes>) -> u64 {
     data + frame.trailers_ref().map_or(0, headers::size)
 }
 
-/// A request's body. Dropped by hyper when it has been sent, which is how the wait for the first byte begins.
+/// A request's body. Dropped by hyper when it has been sent, which is when the wait for the first byte begins.
 pub(crate) struct Outgoing {
-    inner: UnsyncBoxBody<Bytes, EgressError>,
+    /// `None` where there is nothing to send but the head.
+    inner: Option<UnsyncBoxBody<Bytes, EgressError>>,
     transfer: Arc<Transfer>,
-    _sending: DropGuard,
 }
 
 impl Outgoing {
-    /// The body, and what is cancelled when it has been sent.
-    pub(crate) fn new<B>(inner: B, transfer: Arc<Transfer>) -> (Self, CancellationToken)
+    pub(crate) fn new<B>(inner: B, transfer: Arc<Transfer>) -> Self
     where
         B: Body<Data = Bytes, Error = EgressError> + Send + 'static,
     {
-        let sent = CancellationToken::new();
-        let _sending = sent.clone().drop_guard();
-        (Self { inner: UnsyncBoxBody::new(inner), transfer, _sending }, sent)
+        let inner = (!inner.is_end_stream()).then(|| UnsyncBoxBody::new(inner));
+        Self { inner, transfer }
     }
 
-    /// No body, of a request that counts as sent when this is dropped.
-    pub(crate) fn empty(transfer: Arc<Transfer>, sent: CancellationToken) -> Self {
-        let inner = UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}));
-        Self { inner, transfer, _sending: sent.drop_guard() }
+    pub(crate) fn empty(transfer: Arc<Transfer>) -> Self {
+        Self { inner: None, transfer }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.transfer.ended_sending();
     }
 }
 
@@ -57,7 +57,8 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        let frame = match std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = match std::task::ready!(Pin::new(inner).poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(self.transfer.fail(error)))),
@@ -66,11 +67,11 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -81,19 +82,28 @@ pub(crate) struct Arriving {
     transfer: Arc<Transfer>,
     /// The connection, and the call's slot for open requests.
     held: Option<Box<(Lease, OwnedSemaphorePermit)>>,
-    between: Duration,
-    /// What ends the wait while nothing arrives.
-    waiting: Option<Waiting>,
+    /// What ends the wait while nothing arrives; gone with `incoming`.
+    interruption: Option<Interruption>,
+    silence: Silence,
 }
 
-type Waiting = Pin<Box<dyn Future<Output = EgressError> + Send>>;
+/// How long nothing has arrived.
+struct Silence {
+    limit: Duration,
+    /// There once it was waited for, and kept: to put it off is cheaper than to begin anew.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whether something has arrived since the timer was set.
+    is_over: bool,
+}
 
-/// Until something ends the exchange early, or nothing has arrived for so long.
-async fn wait(transfer: Arc<Transfer>, between: Duration) -> EgressError {
-    tokio::select! {
-        biased;
-        error = transfer.interrupted() => error,
-        () = tokio::time::sleep(between) => EgressError::Timeout { wait: Wait::BetweenBytes, limit: between },
+impl Silence {
+    fn poll_too_long(&mut self, cx: &mut Context<'_>) -> Poll<EgressError> {
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline(limit))));
+        if std::mem::take(&mut self.is_over) {
+            timer.as_mut().reset(deadline(limit));
+        }
+        timer.as_mut().poll(cx).map(|()| EgressError::Timeout { wait: Wait::BetweenBytes, limit })
     }
 }
 
@@ -102,10 +112,12 @@ impl Arriving {
         incoming: Incoming,
         transfer: Arc<Transfer>,
         held: (Lease, OwnedSemaphorePermit),
+        interruption: Interruption,
         between: Duration,
     ) -> Self {
-        let mut arriving =
-            Self { incoming: Some(incoming), transfer, held: Some(Box::new(held)), between, waiting: None };
+        let silence = Silence { limit: between, timer: None, is_over: false };
+        let (incoming, interruption, held) = (Some(incoming), Some(interruption), Some(Box::new(held)));
+        let mut arriving = Self { incoming, transfer, held, interruption, silence };
         arriving.look_for_the_end();
         arriving
     }
@@ -113,7 +125,7 @@ impl Arriving {
     fn end(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         self.incoming = None;
         self.held = None;
-        self.waiting = None;
+        self.stop_waiting();
         Poll::Ready(Some(Err(self.transfer.fail(error))))
     }
 
@@ -126,10 +138,15 @@ impl Arriving {
         }
     }
 
+    fn stop_waiting(&mut self) {
+        self.interruption = None;
+        self.silence.timer = None;
+    }
+
+    /// Until something ends the exchange early, or nothing has arrived for too long.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<EgressError> {
-        let (transfer, between) = (&self.transfer, self.between);
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(wait(transfer.clone(), between)));
-        waiting.as_mut().poll(cx)
+        let interrupted = self.interruption.as_mut().map_or(Poll::Pending, |early| early.as_mut().poll(cx));
+        if interrupted.is_ready() { interrupted } else { self.silence.poll_too_long(cx) }
     }
 }
 
@@ -148,7 +165,7 @@ impl Body for Arriving {
         }
         match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                this.waiting = None;
+                this.silence.is_over = true;
                 match this.transfer.received(weight(&frame)) {
                     Ok(()) => {
                         this.look_for_the_end();
@@ -166,7 +183,7 @@ impl Body for Arriving {
                 Some(error) => this.end(error),
                 None => {
                     this.incoming = None;
-                    this.waiting = None;
+                    this.stop_waiting();
                     this.look_for_the_end();
                     Poll::Ready(None)
                 }

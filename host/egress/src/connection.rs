@@ -1,6 +1,5 @@
 //! An open connection to a server, and what is spoken on it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::body::Outgoing;
-use crate::pool::Place;
+use crate::pool::{Key, Place};
 
 /// Header fields in a response; a server that sends more is cut off.
 pub(crate) const MAX_FIELDS: usize = 256;
@@ -31,7 +30,7 @@ const OLDEST: Duration = Duration::from_secs(300);
 /// A connection, open for as long as somebody holds it. A task of its own moves its bytes.
 pub(crate) struct Connection {
     speaks: Speaks,
-    pub(crate) peer: SocketAddr,
+    pub(crate) key: Arc<Key>,
     opened: Instant,
     running: Arc<AbortOnDropHandle<()>>,
 }
@@ -45,12 +44,7 @@ enum Speaks {
 
 impl Connection {
     /// Begins to speak HTTP/1.1 on a stream. The place in the pack's pool is held for as long as the connection is open.
-    pub(crate) async fn http1<S>(
-        stream: S,
-        peer: SocketAddr,
-        place: Place,
-        max_head: usize,
-    ) -> hyper::Result<Self>
+    pub(crate) async fn http1<S>(stream: S, key: Key, place: Place, max_head: usize) -> hyper::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -60,16 +54,11 @@ impl Connection {
             .max_buf_size(max_head.max(READ_AHEAD).max(SMALLEST_BUFFER))
             .handshake(TokioIo::new(stream))
             .await?;
-        Ok(Self::running(Speaks::Http1(sender), connection, peer, place))
+        Ok(Self::running(Speaks::Http1(sender), connection, key, place))
     }
 
     /// The same for HTTP/2. A server pushes nothing: hyper says so to it.
-    pub(crate) async fn http2<S>(
-        stream: S,
-        peer: SocketAddr,
-        place: Place,
-        max_head: usize,
-    ) -> hyper::Result<Self>
+    pub(crate) async fn http2<S>(stream: S, key: Key, place: Place, max_head: usize) -> hyper::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -80,13 +69,13 @@ impl Connection {
             .max_send_buf_size(READ_AHEAD)
             .handshake(TokioIo::new(stream))
             .await?;
-        Ok(Self::running(Speaks::Http2(sender), connection, peer, place))
+        Ok(Self::running(Speaks::Http2(sender), connection, key, place))
     }
 
     fn running(
         speaks: Speaks,
         connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
-        peer: SocketAddr,
+        key: Key,
         place: Place,
     ) -> Self {
         let running = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -95,22 +84,23 @@ impl Connection {
                 tracing::debug!(%error, "an outgoing connection ended with an error");
             }
         }));
-        Self { speaks, peer, opened: Instant::now(), running: Arc::new(running) }
+        Self { speaks, key: Arc::new(key), opened: Instant::now(), running: Arc::new(running) }
     }
 
     /// Whether another request may be sent on it.
-    pub(crate) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self, now: Instant) -> bool {
         let closed = match &self.speaks {
             Speaks::Http1(sender) => sender.is_closed(),
             Speaks::Http2(sender) => sender.is_closed(),
         };
-        !closed && self.opened.elapsed() < OLDEST
+        !closed && now.saturating_duration_since(self.opened) < OLDEST
     }
 
     /// The same connection for one more exchange beside those that are under way, where it can carry several.
     pub(crate) fn shared(&self) -> Option<Self> {
         let Speaks::Http2(sender) = &self.speaks else { return None };
-        Some(Self { speaks: Speaks::Http2(sender.clone()), running: self.running.clone(), ..*self })
+        let (key, running) = (self.key.clone(), self.running.clone());
+        Some(Self { speaks: Speaks::Http2(sender.clone()), key, running, opened: self.opened })
     }
 
     /// Whether an exchange is under way on it, of an idle one that several share.

@@ -13,23 +13,32 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::target::Target;
+use crate::transfer::deadline_from;
 
 /// Held for as long as a connection is open.
 pub(crate) type Place = OwnedSemaphorePermit;
 
 /// Whose connection it is, and where it leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Key {
     caller: Option<Caller>,
     host: String,
     port: u16,
     tls: bool,
+    pub(crate) peer: SocketAddr,
 }
 
 impl Key {
-    pub(crate) fn of(caller: Option<&Caller>, target: &Target) -> Self {
+    pub(crate) fn of(caller: Option<&Caller>, target: &Target, peer: SocketAddr) -> Self {
         let host = target.host_str().to_owned();
-        Self { caller: caller.cloned(), host, port: target.port, tls: target.tls }
+        Self { caller: caller.cloned(), host, port: target.port, tls: target.tls, peer }
+    }
+
+    fn fits(&self, caller: Option<&Caller>, target: &Target, addresses: &[SocketAddr]) -> bool {
+        self.caller.as_ref() == caller
+            && self.host == target.host_str()
+            && (self.port, self.tls) == (target.port, target.tls)
+            && addresses.contains(&self.peer)
     }
 }
 
@@ -51,7 +60,8 @@ pub(crate) enum Obtained {
 
 #[derive(Default)]
 struct Idle {
-    connections: Vec<(Key, Connection, Instant)>,
+    /// With the moment since when each is idle.
+    connections: Vec<(Connection, Instant)>,
     /// Whether a task closes them when their time has come.
     watched: bool,
 }
@@ -75,10 +85,15 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An open connection for this key to one of these addresses, or a place for a new one, as soon as there is either. Where
+    /// An open connection of this caller to one of these addresses, or a place for a new one, as soon as there is either. Where
     /// every place is taken, an idle connection is closed.
-    pub(crate) async fn obtain(&self, key: &Key, addresses: &[SocketAddr]) -> Obtained {
-        self.first(|| self.take(key, addresses)).await
+    pub(crate) async fn obtain(
+        &self,
+        caller: Option<&Caller>,
+        target: &Target,
+        addresses: &[SocketAddr],
+    ) -> Obtained {
+        self.first(|| self.take(|key| key.fits(caller, target, addresses))).await
     }
 
     /// A place for a connection that no other request will use.
@@ -92,16 +107,20 @@ impl Pool {
 
     /// What `take` takes, or a place, as soon as there is either.
     async fn first(&self, take: impl Fn() -> Option<Connection>) -> Obtained {
+        let at_once = || {
+            let place = || self.places.clone().try_acquire_owned().ok();
+            take().map(Obtained::Open).or_else(|| place().map(Obtained::Place))
+        };
+        if let Some(obtained) = at_once() {
+            return obtained;
+        }
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // From here on nothing that is put back is missed.
             changed.as_mut().enable();
-            if let Some(connection) = take() {
-                return Obtained::Open(connection);
-            }
-            if let Ok(place) = self.places.clone().try_acquire_owned() {
-                return Obtained::Place(place);
+            if let Some(obtained) = at_once() {
+                return obtained;
             }
             self.close_one();
             tokio::select! {
@@ -114,44 +133,43 @@ impl Pool {
         }
     }
 
-    fn take(&self, key: &Key, addresses: &[SocketAddr]) -> Option<Connection> {
+    fn take(&self, fits: impl Fn(&Key) -> bool) -> Option<Connection> {
+        let now = Instant::now();
         let mut idle = self.idle();
-        idle.connections.retain(|(_, connection, _)| connection.is_usable());
-        let fits = |(of, connection, _): &(Key, Connection, Instant)| {
-            of == key && addresses.contains(&connection.peer)
-        };
+        idle.connections.retain(|(connection, _)| connection.is_usable(now));
         // The one that was used last has been idle for the shortest time.
-        let at = idle.connections.iter().rposition(fits)?;
-        let (_, connection, since) = &mut idle.connections[at];
+        let at = idle.connections.iter().rposition(|(connection, _)| fits(&connection.key))?;
+        let (connection, since) = &mut idle.connections[at];
         match connection.shared() {
             Some(shared) => {
-                *since = Instant::now();
+                *since = now;
                 Some(shared)
             }
-            None => Some(idle.connections.remove(at).1),
+            None => Some(idle.connections.remove(at).0),
         }
     }
 
     /// Closes the connection that has been idle for the longest time.
     fn close_one(&self) {
         let mut idle = self.idle();
-        let unused = idle.connections.iter().enumerate().filter(|(_, (_, one, _))| !one.is_in_use());
-        let oldest = unused.min_by_key(|(_, (.., since))| *since).map(|(at, _)| at);
+        let unused = idle.connections.iter().enumerate().filter(|(_, (one, _))| !one.is_in_use());
+        let oldest = unused.min_by_key(|(_, (_, since))| *since).map(|(at, _)| at);
         if let Some(at) = oldest {
             idle.connections.remove(at);
         }
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn put(self: &Arc<Self>, key: Key, connection: Connection) {
-        if !self.keeps() || !connection.is_usable() {
+    pub(crate) fn put(self: &Arc<Self>, connection: Connection) {
+        let now = Instant::now();
+        if !self.keeps() || !connection.is_usable(now) {
             return;
         }
         let mut idle = self.idle();
-        idle.connections.push((key, connection, Instant::now()));
+        idle.connections.push((connection, now));
         if !idle.watched {
             idle.watched = true;
-            tokio::spawn(watch(Arc::downgrade(self)));
+            tokio::spawn(watch(Arc::downgrade(self), deadline_from(now, self.keep)));
         }
         drop(idle);
         self.changed.notify_waiters();
@@ -161,8 +179,8 @@ impl Pool {
     fn expire(&self) -> Option<Instant> {
         let mut idle = self.idle();
         let now = Instant::now();
-        idle.connections.retain(|(_, connection, since)| connection.is_usable() && now < *since + self.keep);
-        let next = idle.connections.iter().map(|(.., since)| *since + self.keep).min();
+        idle.connections.retain(|(connection, since)| connection.is_usable(now) && now < *since + self.keep);
+        let next = idle.connections.iter().map(|(_, since)| *since + self.keep).min();
         idle.watched = next.is_some();
         next
     }
@@ -173,9 +191,12 @@ impl Pool {
     }
 }
 
+/// Looks at that time, and again for as long as something is idle then; what is put back is mostly taken again long before.
 /// Ends with the pool, or when nothing is idle.
-async fn watch(pool: Weak<Pool>) {
-    while let Some(next) = pool.upgrade().and_then(|pool| pool.expire()) {
-        tokio::time::sleep_until(next).await;
+async fn watch(pool: Weak<Pool>, first: Instant) {
+    let mut next = Some(first);
+    while let Some(at) = next {
+        tokio::time::sleep_until(at).await;
+        next = pool.upgrade().and_then(|pool| pool.expire());
     }
 }

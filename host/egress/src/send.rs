@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use hyper::body::Incoming;
 use ipnet::IpNet;
 use packhost_core::{Caller, CredentialName, PackName};
 use packhost_manifest::Opening;
@@ -45,13 +46,22 @@ pub(crate) struct Shared {
     accounts: Accounts,
 }
 
+/// The head of the response, what it came over, and what is still needed for its body.
+type Answered = (Wire, Response<Incoming>, Connection);
+
 /// Where a request goes, once that is settled.
 struct Destination {
     target: Target,
     /// All of them checked.
     addresses: Vec<SocketAddr>,
-    /// The target's, with credentials in it.
-    url: Url,
+    /// The target's with credentials in it, where there are any.
+    filled: Option<Url>,
+}
+
+impl Destination {
+    fn url(&self) -> &Url {
+        self.filled.as_ref().unwrap_or(&self.target.url)
+    }
 }
 
 impl Egress {
@@ -100,12 +110,13 @@ impl Egress {
         transfer.check()?;
         let (opened, granted) = ask(&request, &target, &transfer)?;
         let asked = credential::plan(&request, &target.url, granted)?;
-        let interrupted = transfer.clone();
-        tokio::select! {
+        let mut interruption = transfer.interruption();
+        let (wire, response, connection) = tokio::select! {
             biased;
-            error = interrupted.interrupted() => Err(error),
-            result = self.exchange(request, target, opened, asked, transfer, waits) => result,
-        }
+            error = &mut interruption => return Err(error),
+            answered = self.exchange(request, target, opened, asked, transfer, waits) => answered?,
+        };
+        wire.receive(response, connection, interruption)
     }
 
     async fn exchange<B>(
@@ -116,7 +127,7 @@ impl Egress {
         asked: Asked,
         transfer: Arc<Transfer>,
         waits: Waits,
-    ) -> Result<Response<ResponseBody>, EgressError>
+    ) -> Result<Answered, EgressError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -130,22 +141,19 @@ impl Egress {
         let slot = slot.map_err(|_| EgressError::Cancelled)?;
         let addresses = self.addresses(&target, &opened, &transfer, &connecting).await?;
         transfer.contact.decided(Decision::Allowed);
-        let (request, url) = credential::fill(request, &target.url, asked, &transfer.call).await?;
-        let request = wire::prepare(request, &url, &transfer)?;
-        let (parts, body) = request.into_parts();
-        let (body, sent) = Outgoing::new(body, transfer.clone());
+        let (request, filled) = credential::fill(request, &target.url, asked, &transfer.call).await?;
+        let to = Destination { target, addresses, filled };
+        let request = wire::prepare(request, to.url(), &transfer)?;
+        let request = request.map(|body| Outgoing::new(body, transfer.clone()));
         let wire = Wire {
-            key: Key::of(transfer.call.account.caller.as_ref(), &target),
             transfer,
             slot,
-            sent,
             max_head: settings.max_head,
             max_decoded: settings.max_decoded,
             first_byte: shorter(waits.first_byte, settings.first_byte),
             between_bytes: shorter(waits.between_bytes, settings.between_bytes),
         };
-        let to = Destination { target, addresses, url };
-        self.deliver(wire, Request::from_parts(parts, body), &to, &connecting).await
+        self.deliver(wire, request, &to, &connecting).await
     }
 
     /// Over a connection that is open already, or over a new one.
@@ -155,19 +163,19 @@ impl Egress {
         mut request: Request<Outgoing>,
         to: &Destination,
         connecting: &Connecting,
-    ) -> Result<Response<ResponseBody>, EgressError> {
-        let pool = wire.transfer.call.account.pool.clone();
+    ) -> Result<Answered, EgressError> {
         loop {
-            let obtaining = pool.obtain(&wire.key, &to.addresses);
+            let account = &wire.transfer.call.account;
+            let obtaining = account.pool.obtain(account.caller.as_ref(), &to.target, &to.addresses);
             let (mut connection, is_new) = match connecting.within(Wait::Connect, obtaining).await? {
                 Obtained::Open(connection) => (connection, false),
                 Obtained::Place(place) => (self.connect(to, place, &wire, connecting).await?, true),
             };
-            wire.transfer.contact.at(connection.peer.ip());
+            wire.transfer.contact.at(connection.key.peer.ip());
             let spare = if is_new { None } else { wire.spare(&request) };
             // A server may close an idle connection at any moment: what was not sent on one is sent on another.
-            request = match wire.exchange(&mut connection, request, &to.url).await? {
-                Sent::Answered(response) => return wire.receive(response, connection),
+            request = match wire.exchange(&mut connection, request, to.url()).await? {
+                Sent::Answered(response) => return Ok((wire, response, connection)),
                 Sent::Not(_) if is_new => return Err(wire.transfer.fail(EgressError::CLOSED)),
                 Sent::Not(again) => again,
                 Sent::Lost(error) => spare.ok_or_else(|| wire.fault(&error))?,
@@ -186,20 +194,22 @@ impl Egress {
         let target = &to.target;
         let stream = connecting.tcp(&to.addresses, target).await?;
         let peer = stream.peer_addr().map_err(|_| EgressError::CLOSED)?;
+        let pool = &wire.transfer.call.account.pool;
+        let key = Key::of(wire.transfer.call.account.caller.as_ref(), target, peer);
         let opened = if target.tls {
             let handshake = tls::handshake(&self.shared.tls, stream, target);
             let stream = connecting.within(Wait::Connect, handshake).await??;
             if tls::speaks_http2(&stream) {
-                Connection::http2(stream, peer, place, wire.max_head).await
+                Connection::http2(stream, key, place, wire.max_head).await
             } else {
-                Connection::http1(stream, peer, place, wire.max_head).await
+                Connection::http1(stream, key, place, wire.max_head).await
             }
         } else {
-            Connection::http1(stream, peer, place, wire.max_head).await
+            Connection::http1(stream, key, place, wire.max_head).await
         };
         let connection = opened.map_err(|error| wire.fault(&error))?;
         if let Some(shared) = connection.shared() {
-            wire.transfer.call.account.pool.put(wire.key.clone(), shared);
+            pool.put(shared);
         }
         Ok(connection)
     }

@@ -42,7 +42,7 @@ impl Target {
             return Err(EgressError::Url("it holds a user name or password; use a header instead"));
         }
         let scheme = if tls { "https" } else { "http" };
-        let url = Url::parse(&format!("{scheme}://{authority}{path}"))
+        let url = Url::parse(&[scheme, "://", authority, path].concat())
             .map_err(|_| EgressError::Url("it is not a valid URL"))?;
         let host = url.host().ok_or(EgressError::Url("it has no host"))?.to_owned();
         if url.host_str().is_none_or(|h| h.is_empty() || h.len() > LONGEST_NAME) {
@@ -74,10 +74,10 @@ impl Target {
     }
 }
 
-/// The `Host` header of a request for this: the port only where it is not the scheme's own (RFC 9110 section 7.2).
-pub(crate) fn host_header(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+/// The `Host` header of a request for this: the port only where it is not the scheme's own (RFC 9110 section 7.2), which is
+/// when the parser leaves it in the URL.
+pub(crate) fn host_header(url: &Url) -> &str {
+    &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 /// The request target in origin form (RFC 9112 section 3.2.1).

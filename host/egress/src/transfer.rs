@@ -1,5 +1,7 @@
 //! One request under way: what it charges, and what ends it early.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,8 +14,12 @@ use crate::error::{EgressError, Wait};
 
 /// The moment that is this far from now, or some thirty years from now if there is no such moment.
 pub(crate) fn deadline(after: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(after).unwrap_or(now + Duration::from_secs(1 << 30))
+    deadline_from(Instant::now(), after)
+}
+
+/// The same from another moment than now.
+pub(crate) fn deadline_from(start: Instant, after: Duration) -> Instant {
+    start.checked_add(after).unwrap_or(start + Duration::from_secs(1 << 30))
 }
 
 /// Shared by the request's body, its connection and the response's body, which run in different tasks.
@@ -22,12 +28,16 @@ pub(crate) struct Transfer {
     pub(crate) contact: Arc<Entry>,
     total: Duration,
     until: Instant,
+    sent: OnceLock<Instant>,
     fault: OnceLock<EgressError>,
 }
 
+/// Ends when something ends the exchange early.
+pub(crate) type Interruption = Pin<Box<dyn Future<Output = EgressError> + Send>>;
+
 impl Transfer {
     pub(crate) fn new(call: Arc<Call>, contact: Arc<Entry>, total: Duration) -> Self {
-        Self { call, contact, total, until: deadline(total), fault: OnceLock::new() }
+        Self { call, contact, total, until: deadline(total), sent: OnceLock::new(), fault: OnceLock::new() }
     }
 
     pub(crate) fn sent(&self, bytes: u64) -> Result<(), EgressError> {
@@ -62,6 +72,16 @@ impl Transfer {
         Ok(())
     }
 
+    /// From here on nothing more of the request is to be sent.
+    pub(crate) fn ended_sending(&self) {
+        let _first_counts = self.sent.set(Instant::now());
+    }
+
+    /// When the request had been sent as a whole.
+    pub(crate) fn sent_at(&self) -> Option<Instant> {
+        self.sent.get().copied()
+    }
+
     /// Remembers the first fault and returns it: what fails afterwards is a consequence.
     pub(crate) fn fail(&self, error: EgressError) -> EgressError {
         self.fault.get_or_init(|| error).clone()
@@ -81,6 +101,12 @@ impl Transfer {
             () = tokio::time::sleep_until(self.until) => self.out_of_time(),
         };
         self.fail(error)
+    }
+
+    /// The same, for whoever hands it on. One serves a whole exchange: what it waits for is registered once.
+    pub(crate) fn interruption(self: &Arc<Self>) -> Interruption {
+        let transfer = Arc::clone(self);
+        Box::pin(async move { transfer.interrupted().await })
     }
 
     fn out_of_time(&self) -> EgressError {

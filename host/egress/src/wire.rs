@@ -7,17 +7,16 @@ use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::body::{Arriving, Outgoing};
 use crate::connection::{Connection, MAX_FIELDS};
 use crate::error::{EgressError, Wait};
 use crate::headers;
-use crate::pool::{Key, Pool};
 use crate::redact::{self, ResponseBody};
 use crate::target;
-use crate::transfer::Transfer;
+use crate::transfer::{Interruption, Transfer, deadline_from};
 
 /// The request as it goes on the wire, charged. `url` is that of the request, with credentials in it.
 pub(crate) fn prepare<B>(
@@ -31,7 +30,7 @@ pub(crate) fn prepare<B>(
     // hyper reads header spelling and upgrades from extensions; nobody else's should steer it.
     parts.extensions.clear();
     let keeps = transfer.call.account.pool.keeps();
-    headers::prepare(&mut parts.headers, &target::host_header(url), keeps)?;
+    headers::prepare(&mut parts.headers, target::host_header(url), keeps)?;
     let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |p| p.as_str().len());
     transfer.sent(line as u64 + headers::size(&parts.headers))?;
     Ok(Request::from_parts(parts, body))
@@ -40,18 +39,15 @@ pub(crate) fn prepare<B>(
 /// A connection while one exchange uses it.
 pub(crate) struct Lease {
     connection: Connection,
-    pool: Arc<Pool>,
-    key: Key,
-    /// When the request has been sent as a whole.
-    sent: CancellationToken,
+    transfer: Arc<Transfer>,
 }
 
 impl Lease {
     /// The exchange has come to its end: the connection may serve another one.
     pub(crate) fn give_back(self) {
         // An HTTP/2 connection is in the pool already. A server may answer before it has read all of the request.
-        if self.connection.is_exclusive() && self.sent.is_cancelled() {
-            self.pool.put(self.key, self.connection);
+        if self.connection.is_exclusive() && self.transfer.sent_at().is_some() {
+            self.transfer.call.account.pool.put(self.connection);
         }
     }
 }
@@ -61,9 +57,6 @@ pub(crate) struct Wire {
     pub(crate) transfer: Arc<Transfer>,
     /// Held for as long as the exchange lasts.
     pub(crate) slot: OwnedSemaphorePermit,
-    pub(crate) key: Key,
-    /// When the request has been sent as a whole.
-    pub(crate) sent: CancellationToken,
     pub(crate) max_head: usize,
     pub(crate) max_decoded: u64,
     pub(crate) first_byte: Duration,
@@ -100,7 +93,7 @@ impl Wire {
                     None => Ok(Sent::Lost(failed.into_error())),
                 },
             },
-            () = late(&self.sent, self.first_byte) => {
+            () = late(transfer, self.first_byte) => {
                 let limit = self.first_byte;
                 Err(transfer.fail(EgressError::Timeout { wait: Wait::FirstByte, limit }))
             }
@@ -113,7 +106,7 @@ impl Wire {
         if !request.method().is_safe() || !request.body().is_end_stream() {
             return None;
         }
-        let mut spare = Request::new(Outgoing::empty(self.transfer.clone(), self.sent.clone()));
+        let mut spare = Request::new(Outgoing::empty(self.transfer.clone()));
         *spare.method_mut() = request.method().clone();
         *spare.uri_mut() = request.uri().clone();
         *spare.headers_mut() = request.headers().clone();
@@ -139,8 +132,9 @@ impl Wire {
         self,
         response: Response<Incoming>,
         connection: Connection,
+        interruption: Interruption,
     ) -> Result<Response<ResponseBody>, EgressError> {
-        let Self { transfer, slot, key, sent, max_decoded, between_bytes, .. } = self;
+        let Self { transfer, slot, max_decoded, between_bytes, .. } = self;
         let (mut parts, body) = response.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             let error = EgressError::Protocol("the server switched to a protocol nobody asked for");
@@ -149,15 +143,22 @@ impl Wire {
         parts.extensions.clear();
         transfer.received(headers::size(&parts.headers))?;
         headers::strip_hop(&mut parts.headers);
-        let pool = Arc::clone(&transfer.call.account.pool);
-        let lease = Lease { connection, pool, key, sent };
-        let arriving = Arriving::new(body, transfer.clone(), (lease, slot), between_bytes);
+        let lease = Lease { connection, transfer: transfer.clone() };
+        let arriving = Arriving::new(body, transfer.clone(), (lease, slot), interruption, between_bytes);
         redact::response(Response::from_parts(parts, arriving), &transfer, max_decoded)
     }
 }
 
-/// Ends when the server has been silent for too long; its time begins when the request has been sent.
-async fn late(sent: &CancellationToken, limit: Duration) {
-    sent.cancelled().await;
-    tokio::time::sleep(limit).await;
+/// Ends when the server has been silent for too long; its time begins when the request has been sent, and no earlier than now.
+async fn late(transfer: &Transfer, limit: Duration) {
+    let mut since = Instant::now();
+    loop {
+        sleep_until(deadline_from(since, limit)).await;
+        // Nobody wakes this when the request has been sent; what was too early is waited for once more.
+        match transfer.sent_at() {
+            Some(sent) if sent <= since => return,
+            Some(sent) => since = sent,
+            None => since = Instant::now(),
+        }
+    }
 }

@@ -86,8 +86,8 @@ where
     /// As it is, if there is no placeholder in it.
     pub(super) fn scanning(body: B) -> Self {
         let ended = body.is_end_stream();
-        let rest = (!ended).then(|| Box::pin(body));
-        Self { held: VecDeque::new(), rest, scan: Some(marker().stream()) }
+        let (rest, scan) = if ended { (None, None) } else { (Some(Box::pin(body)), Some(marker().stream())) };
+        Self { held: VecDeque::new(), rest, scan }
     }
 
     pub(super) fn whole(text: String) -> Self {

@@ -42,12 +42,13 @@ pub(crate) fn plan<B>(
     formats::check(request.headers(), url)?;
     let mut uses = Vec::new();
     let mut noting = Noting { granted: &granted, method: request.method(), url, uses: &mut uses };
-    head::headers(&mut request.headers().clone(), &mut noting)?;
+    head::headers(request.headers(), &mut noting)?;
     head::url(url, &mut noting)?;
     Ok(Asked { granted, uses })
 }
 
-/// Puts the values in, and signs what came of it. Returns the request as it is sent, with the URL that it is sent to.
+/// Puts the values in, and signs what came of it. Returns the request as it is sent, with the URL that it is sent to where
+/// that is another.
 ///
 /// # Errors
 /// When a credential may not be used or cannot sign, or a placeholder stands in the body where none can.
@@ -56,7 +57,7 @@ pub(crate) async fn fill<B>(
     url: &Url,
     asked: Asked,
     call: &Arc<Call>,
-) -> Result<(Request<Filled<B>>, Url), EgressError>
+) -> Result<(Request<Filled<B>>, Option<Url>), EgressError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -76,7 +77,7 @@ where
         kind.fill(text, &mut noting)?;
     }
     if uses.is_empty() {
-        return Ok((Request::from_parts(parts, body), url.clone()));
+        return Ok((Request::from_parts(parts, body), None));
     }
     let (mut values, signer) = opened(uses, call).await?;
     if let Some((kind, text)) = &text {
@@ -84,13 +85,15 @@ where
         length(&mut parts, text.len());
         body = Filled::whole(text);
     }
-    head::headers(&mut parts.headers, &mut values)?;
-    let mut url = head::url(url, &mut values)?;
+    for (name, value) in head::headers(&parts.headers, &mut values)? {
+        parts.headers.insert(name, value);
+    }
+    let mut url = head::url(url, &mut values)?.into_owned();
     accept(&mut parts);
     if let Some(signer) = signer {
         url = sign::sign(&mut parts, url, &mut body, &signer, call).await?;
     }
-    Ok((Request::from_parts(parts, body), url))
+    Ok((Request::from_parts(parts, body), Some(url)))
 }
 
 fn length(parts: &mut Parts, length: usize) {

@@ -23,29 +23,28 @@ pub(super) trait Values {
     fn value(&mut self, name: &CredentialName, place: Placement) -> Result<Cow<'_, str>, Self::Error>;
 }
 
-/// Replaces the placeholders in every header.
-pub(super) fn headers<V: Values>(headers: &mut HeaderMap, values: &mut V) -> Result<(), V::Error> {
-    let names: Vec<HeaderName> = headers
-        .iter()
-        .filter(|(name, value)| {
-            placeholder::is_anywhere_in(name.as_str()) || placeholder::is_anywhere_in(value)
-        })
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in names {
+/// The headers in which placeholders stand, with those replaced.
+pub(super) fn headers<V: Values>(
+    headers: &HeaderMap,
+    values: &mut V,
+) -> Result<Vec<(HeaderName, HeaderValue)>, V::Error> {
+    let mut replaced = Vec::new();
+    for (name, value) in headers {
+        if !placeholder::is_anywhere_in(name.as_str()) && !placeholder::is_anywhere_in(value) {
+            continue;
+        }
         let place = || format!("the request's header {name}");
-        let mut all = headers.get_all(&name).iter();
-        let (Some(value), None) = (all.next(), all.next()) else {
+        if headers.get_all(name).iter().nth(1).is_some() {
             return Err((place(), Misplaced::Place).into());
-        };
+        }
         let text = value.to_str().map_err(|_| (place(), Misplaced::Place))?;
-        let filled = header(&name, text.trim(), values)?;
+        let filled = header(name, text.trim(), values)?;
         let mut filled =
             HeaderValue::from_bytes(filled.as_bytes()).map_err(|_| (place(), Misplaced::Value))?;
         filled.set_sensitive(true);
-        headers.insert(name, filled);
+        replaced.push((name.clone(), filled));
     }
-    Ok(())
+    Ok(replaced)
 }
 
 fn header<V: Values>(name: &HeaderName, text: &str, values: &mut V) -> Result<String, V::Error> {
@@ -97,17 +96,17 @@ fn basic_text(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// The URL with its placeholders replaced. Everything else in it stays as it is written.
-pub(super) fn url<V: Values>(url: &Url, values: &mut V) -> Result<Url, V::Error> {
-    let mut filled = url.clone();
+/// The URL with its placeholders replaced, if there are any. Everything else in it stays as it is written.
+pub(super) fn url<'a, V: Values>(url: &'a Url, values: &mut V) -> Result<Cow<'a, Url>, V::Error> {
+    let mut filled = Cow::Borrowed(url);
     if placeholder::is_anywhere_in(url.path()) {
         let segments: Result<Vec<String>, V::Error> =
             url.path().split('/').map(|raw| segment(raw, values)).collect();
-        filled.set_path(&segments?.join("/"));
+        filled.to_mut().set_path(&segments?.join("/"));
     }
     if let Some(query) = url.query().filter(|query| placeholder::is_anywhere_in(query)) {
         let query = pairs(query, "the request's query", |name| Placement::Query { name }, values)?;
-        filled.set_query(Some(&query));
+        filled.to_mut().set_query(Some(&query));
     }
     Ok(filled)
 }

@@ -99,7 +99,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     // The fields as they are sent.
-    headers::prepare(&mut parts.headers, &target::host_header(&url), call.account.pool.keeps())?;
+    headers::prepare(&mut parts.headers, target::host_header(&url), call.account.pool.keeps())?;
     let now = SystemTime::now();
     let made = match &signer.scheme {
         Scheme::Hmac(hmac) => {
@@ -125,8 +125,10 @@ where
     let made = made.map_err(|error| signer.failed(error))?;
     noted(&signer.used, &made, call)?;
     let mut signature = Signature { of: &signer.used, text: &made.text };
-    head::headers(&mut parts.headers, &mut signature)?;
-    head::url(&url, &mut signature)
+    for (name, value) in head::headers(&parts.headers, &mut signature)? {
+        parts.headers.insert(name, value);
+    }
+    Ok(head::url(&url, &mut signature)?.into_owned())
 }
 
 fn message<'a>(parts: &'a Parts, url: &'a Url, query: Option<&'a str>, body: &'a [u8]) -> Message<'a> {

@@ -109,7 +109,18 @@ pub(crate) fn translated(net: &IpNet) -> Option<IpNet> {
 
 /// The most specific row that holds the address.
 fn row(ip: IpAddr) -> Reach {
-    around(&IpNet::from(ip)).map_or(UNLISTED, |row| row.reach)
+    let around = TABLE.iter().filter(|row| holds(&row.net, ip));
+    around.max_by_key(|row| row.net.prefix_len()).map_or(UNLISTED, |row| row.reach)
+}
+
+/// Whether the address begins with the bits of the network's prefix. Each request asks this of the whole table.
+fn holds(net: &IpNet, ip: IpAddr) -> bool {
+    let shared = match (net.addr(), ip) {
+        (IpAddr::V4(net), IpAddr::V4(ip)) => (net.to_bits() ^ ip.to_bits()).leading_zeros(),
+        (IpAddr::V6(net), IpAddr::V6(ip)) => (net.to_bits() ^ ip.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    shared >= u32::from(net.prefix_len())
 }
 
 fn around(net: &IpNet) -> Option<&'static registry::Row> {

@@ -130,11 +130,11 @@ impl HttpGrants {
             return self.without_rule(method, url, &origin);
         };
         let place = first.place.clone();
-        let addresses: Vec<IpNet> = matching.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
-        let addresses = IpNet::aggregate(&addresses);
-        let credentials: BTreeSet<&CredentialName> =
-            matching.iter().flat_map(|rule| &rule.credentials).collect();
-        let credentials = credentials.into_iter().cloned().collect();
+        let (addresses, credentials) = match matching[..] {
+            // A rule's own are sorted and merged.
+            [only] => (only.addresses.clone(), only.credentials.clone()),
+            _ => together(&matching),
+        };
         let allowed = Allowed { place, addresses, credentials };
         match origin.address().map(|ip| (ip, allowed.check(ip))) {
             Some((ip, Err(closed))) => Decision::Denied(self.closed(method, url, ip, closed)),
@@ -268,6 +268,13 @@ impl HttpGrants {
          that there are."
             .into()
     }
+}
+
+/// The addresses and the credentials of several rules, sorted and merged.
+fn together(rules: &[&HttpRule]) -> (Vec<IpNet>, Vec<CredentialName>) {
+    let addresses: Vec<IpNet> = rules.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
+    let credentials: BTreeSet<&CredentialName> = rules.iter().flat_map(|rule| &rule.credentials).collect();
+    (IpNet::aggregate(&addresses), credentials.into_iter().cloned().collect())
 }
 
 /// A URL without query, fragment and user, which may be secret, and not longer than a sentence bears.
