@@ -4,6 +4,7 @@ mod commands;
 mod life;
 mod programs;
 mod traffic;
+mod warm;
 mod workspaces;
 
 use packhost_tests::host::Setup;
