@@ -15,6 +15,7 @@ use crate::catalog::{self, Catalog, Pack, PackSource, Refused};
 use crate::dispatch::{self, Admission, LiveCalls};
 use crate::runtime::{Cache, Demand, Flavour, GuestThreads, Runtimes, Stop, StopReason, Ticker};
 use crate::settings::Settings;
+use crate::warm::{self, Warm};
 
 /// How long stopped calls get to be gone. A guest takes a tick; what may take longer is a blocked file operation.
 const STUCK: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) egress: Egress,
     pub(crate) admission: Admission,
     pub(crate) live: LiveCalls,
+    pub(crate) warm: Arc<Warm>,
     pub(crate) serving: ArcSwap<Serving>,
     packs: Vec<Arc<Pack>>,
     refused: Vec<Refused>,
@@ -96,6 +98,7 @@ impl Engine {
             egress: Egress::new(settings.egress.clone())?,
             admission: Admission::new(settings.calls, settings.queue, settings.calls_per_caller),
             live: LiveCalls::default(),
+            warm: Arc::default(),
             serving: ArcSwap::from_pointee(Serving {
                 manifest: Arc::new(manifest),
                 catalog: Arc::new(catalog),
@@ -110,6 +113,7 @@ impl Engine {
         let engine = Self(Arc::new(shared));
         if engine.0.inner.settings.warm_up {
             engine.warm_up();
+            warm::start(&engine.0.inner, engine.generations(), engine.0.threads.handle());
         }
         Ok(engine)
     }
@@ -179,6 +183,7 @@ impl Engine {
     pub async fn drain(&self, patience: Duration) {
         let inner = &self.0.inner;
         inner.admission.close();
+        inner.warm.close(&inner.settings).await;
         self.stop_calls(patience).await;
         if let Some(sessions) = &inner.settings.sessions {
             sessions.drain().await;

@@ -15,6 +15,7 @@ mod engine;
 mod runtime;
 mod session;
 mod settings;
+mod warm;
 mod wit_json;
 
 pub use call::{

@@ -35,8 +35,8 @@ pub struct Settings {
     pub input: usize,
     /// How often a running guest is interrupted to look whether it should stop and to let others run.
     pub tick: Duration,
-    /// Whether every served pack is loaded in the background at once, so that no first call waits. Not worth it for a
-    /// process that makes one call.
+    /// Whether every served pack is loaded in the background at once, so that no first call waits, and sandboxes are kept ready
+    /// where entries say so. Not worth it for a process that makes one call.
     pub warm_up: bool,
     /// Who holds the credentials that requests may carry, if somebody does.
     pub credentials: Option<Arc<dyn CredentialStore>>,

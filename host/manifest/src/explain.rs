@@ -127,6 +127,7 @@ fn sandbox(entry: &Entry, session: &Session) -> Vec<Sentence> {
     };
     let key = if entry.keys.contains_key("session.idle") { "session.idle" } else { "session.lifetime" };
     may.push(said(kept, Some(entry.keys.get(key).unwrap_or(&session.place))));
+    may.extend(session.ready().map(|words| said(words, at("warm"))));
     may
 }
 

@@ -49,6 +49,7 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("session", "files" | "http" | "env") => "nothing",
         ("session", "idle") => "`60s`",
         ("session", "lifetime") => "`1h`",
+        ("session", "warm") => "`0`",
         ("session-files" | "ceiling-session-files" | "ceiling-session", _) => "nothing",
         ("session-http-rule", "tls") => "the host does not look into TLS",
         ("command", "title") => "the pack's name",
@@ -141,7 +142,8 @@ fn example(schema: &Value, templates: bool) -> Option<Value> {
             let value = example(&schema["additionalProperties"], templates)?;
             Some(Value::Object(Map::from_iter([(name, value)])))
         }
-        // Ports are all there is of these.
+        "integer" if schema["minimum"] == 0 => Some(json!(1)),
+        // The others are ports.
         "integer" => Some(json!(8443)),
         _ => None,
     }

@@ -6,6 +6,7 @@ mod docker;
 mod life;
 mod programs;
 mod traffic;
+mod warm;
 mod workspaces;
 
 use packhost_tests::host::Setup;

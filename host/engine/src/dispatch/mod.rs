@@ -71,7 +71,7 @@ async fn steps(
     let _place = admit::admit(engine, call, &tool, stop, so_far).await?; // 2
     let mut input = accept::accept(engine, call, &tool, so_far)?; // 3
     let grants = accept::grants(engine, &tool, &input); // 4
-    let workspace = workspace::of(engine, call, &tool, &grants, &mut input).await?;
+    let (workspace, _taken) = workspace::of(engine, call, &tool, &grants, &mut input).await?;
     let given = run::Given { input, grants, workspace };
     let ran = run::run(engine, call, &tool, given, stop, so_far).await?; // 5
     Ok(answer::check(&tool, ran)?) // 6

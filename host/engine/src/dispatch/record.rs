@@ -66,6 +66,7 @@ impl Record {
             revision = so_far.revision, mends = so_far.mends.len(), contacts, requests = so_far.usage.requests, denied = so_far.denied.len(),
             queued_us = so_far.usage.queued.as_micros(), ran_us = so_far.usage.ran.as_micros(),
             session = so_far.session.as_ref().map(|used| used.id.as_str()), backend = so_far.session.as_ref().map(|used| used.chosen.backend.as_str()),
+            warm = so_far.session.as_ref().map(|used| used.warm),
             total_us = self.since.elapsed().as_micros(), memory = so_far.usage.memory, outcome,
         );
         if let Some(cause) = cause {

@@ -1,9 +1,10 @@
-//! The workspace of a call: the one that its input names, or a new one whose name the pack is told.
+//! The workspace of a call: the one that its input names, or a new one whose name the pack is told. In a new one a sandbox
+//! may stand ready.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use packhost_core::{ErrorCode, Failure};
+use packhost_core::{Caller, ErrorCode, Failure};
 use packhost_manifest::Grants;
 use packhost_workspaces::{Measured, Workspace, WorkspaceError, Workspaces};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::catalog::Tool;
 use crate::engine::Inner;
+use crate::warm::{Reserved, Taken, Warm};
 
 /// Where the name stands in an input.
 pub(crate) const KEY: &str = "workspace";
@@ -18,34 +20,64 @@ pub(crate) const KEY: &str = "workspace";
 const ENTRIES: u64 = 200_000;
 
 /// The workspace that the call works in, with its name put into the input where there was none. None where the entry gives
-/// none, and where it grants directories and the call names none: then it works in those.
+/// none, and where it grants directories and the call names none: then it works in those. With the sandbox that stands ready in
+/// it, where there is one.
 pub(super) async fn of(
     engine: &Inner,
     call: &Call,
     tool: &Tool,
     grants: &Grants,
     input: &mut Value,
-) -> Result<Option<Arc<Workspace>>, Failure> {
+) -> Result<(Option<Arc<Workspace>>, Option<Taken>), Failure> {
     if !grants.workspace {
-        return Ok(None);
+        return Ok((None, None));
     }
     let named = input.get(KEY).and_then(Value::as_str).map(str::to_owned);
     if named.is_none() && !grants.fs.is_empty() {
-        return Ok(None);
+        return Ok((None, None));
     }
     let Some(workspaces) = engine.settings.workspaces.clone() else {
         return Err(Failure::new(ErrorCode::CapabilityDenied, "This host has no workspaces."));
     };
     let (caller, most) = (call.caller.clone(), tool.entry.limits.workspace);
+    let warm = Arc::clone(&engine.warm);
+    let reserved = if named.is_none() { warm.take(tool, grants) } else { None };
     let found = tokio::task::spawn_blocking(move || match named {
-        Some(name) => used(&workspaces, &workspaces.find(&caller, &name, SystemTime::now())?, most),
-        None => Ok(workspaces.fresh(&caller, SystemTime::now())?),
+        Some(name) => {
+            let found = workspaces.find(&caller, &name, SystemTime::now())?;
+            Ok((used(found, most)?, None))
+        }
+        None => fresh(&workspaces, &caller, &warm, reserved),
     });
-    let workspace = found.await.map_err(internal)?.map_err(Failure::from)?;
+    let (workspace, taken) = found.await.map_err(internal)?.map_err(Failure::from)?;
     if let Value::Object(fields) = input {
         fields.insert(KEY.to_owned(), workspace.name.as_str().into());
     }
-    Ok(Some(Arc::new(workspace)))
+    Ok((Some(Arc::new(workspace)), taken))
+}
+
+/// An empty one: the reserved one, where it can be given.
+fn fresh(
+    workspaces: &Workspaces,
+    caller: &Caller,
+    warm: &Warm,
+    reserved: Option<Reserved>,
+) -> Result<(Workspace, Option<Taken>), Refused> {
+    let now = SystemTime::now();
+    if let Some(reserved) = reserved {
+        match workspaces.give(&reserved.workspace().name, caller, now) {
+            Ok(()) => {
+                let (workspace, taken) = reserved.given();
+                return Ok((workspace, Some(taken)));
+            }
+            Err(WorkspaceError::NotFound(_)) => drop(reserved.given()),
+            Err(refused) => {
+                warm.put_back(reserved);
+                return Err(refused.into());
+            }
+        }
+    }
+    Ok((workspaces.fresh(caller, now)?, None))
 }
 
 /// How full the workspace is, against what the pack may have in it.
@@ -60,10 +92,10 @@ enum Refused {
     Full { most: u64 },
 }
 
-fn used(_: &Workspaces, workspace: &Workspace, most: u64) -> Result<Workspace, Refused> {
-    match over(workspace, most) {
+fn used(workspace: Workspace, most: u64) -> Result<Workspace, Refused> {
+    match over(&workspace, most) {
         true => Err(Refused::Full { most }),
-        false => Ok(workspace.clone()),
+        false => Ok(workspace),
     }
 }
 

@@ -3,7 +3,7 @@
 mod capture;
 mod confinement;
 mod leaving;
-mod need;
+pub(crate) mod need;
 mod refusal;
 mod trust;
 
@@ -61,6 +61,8 @@ pub struct SessionUse {
     pub chosen: Chosen,
     /// Whether an earlier call of the same caller left it.
     pub reused: bool,
+    /// Whether it stood ready.
+    pub warm: bool,
     /// Programs that were started.
     pub execs: u32,
 }
@@ -305,11 +307,13 @@ impl CallSession {
         if self.held.is_none() {
             let grant = self.granted()?;
             let sessions = self.sessions.clone().ok_or_else(refusal::none_here)?;
-            let need = need::of(grant, &self.limits, &self.caller, &self.pack, self.workspace.as_deref());
+            let need = need::of(grant, &self.limits, &self.caller, &self.pack);
+            let need = need::inside(need, self.workspace.as_deref());
             let held = sessions.acquire(need).await.map_err(refusal::session)?;
             held.open_gate(Arc::clone(&self.way) as _);
-            let (id, chosen, reused) = (held.id().to_string(), held.chosen().clone(), held.is_reused());
-            self.used = Some(SessionUse { id, chosen, reused, execs: 0 });
+            let (id, chosen) = (held.id().to_string(), held.chosen().clone());
+            let (reused, warm) = (held.is_reused(), held.is_warm());
+            self.used = Some(SessionUse { id, chosen, reused, warm, execs: 0 });
             if let Some(root) = self.way.root() {
                 let confinement = self.confined(held.capabilities().two_users)?;
                 trust::install(held.link(), root, confinement).await?;

@@ -9,18 +9,8 @@ use packhost_workspaces::Workspace;
 
 use super::WORKSPACE;
 
-pub(super) fn of(
-    grant: &SessionGrant,
-    limits: &Limits,
-    owner: &Caller,
-    pack: &PackName,
-    workspace: Option<&Workspace>,
-) -> Need {
-    let mount = |workspace: &Workspace| Mount {
-        host: workspace.dir.clone(),
-        inside: PathBuf::from(WORKSPACE),
-        access: Access::ReadWrite,
-    };
+/// In no workspace; see [`inside`].
+pub(crate) fn of(grant: &SessionGrant, limits: &Limits, owner: &Caller, pack: &PackName) -> Need {
     let scratch = grant.files.read_write.iter().filter(|path| !is_of_every_sandbox(path));
     Need {
         owner: owner.clone(),
@@ -38,15 +28,25 @@ pub(super) fn of(
             disk: limits.disk,
             open_files: limits.open_files,
         },
-        mounts: workspace.map(mount).into_iter().collect(),
+        mounts: Vec::new(),
         scratch: scratch.map(PathBuf::from).collect(),
-        workspace: workspace.map(|workspace| workspace.name.to_string()),
+        workspace: None,
         // The rest of the grant is asked for with every request or program, under the call's own grants.
         rules: format!("{:?}", grant.files),
         idle: grant.idle,
         lifetime: grant.lifetime,
         most: limits.sessions,
     }
+}
+
+/// The same, in this workspace where there is one.
+pub(crate) fn inside(mut need: Need, workspace: Option<&Workspace>) -> Need {
+    if let Some(workspace) = workspace {
+        let (host, inside) = (workspace.dir.clone(), PathBuf::from(WORKSPACE));
+        need.mounts = vec![Mount { host, inside, access: Access::ReadWrite }];
+        need.workspace = Some(workspace.name.to_string());
+    }
+    need
 }
 
 /// What every sandbox has by itself, empty and to write.

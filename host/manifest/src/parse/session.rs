@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::{Reader, cut};
-use super::node::{Node, Span};
+use super::node::{Node, Span, Value};
 use super::rules::{For, VARIABLE, variable};
 use crate::ceiling::SessionCeiling;
 use crate::fs::guest_path;
@@ -26,7 +26,8 @@ impl Reader<'_> {
         let (idle, lifetime) = (self.time(node, &IDLE), self.time(node, &LIFETIME));
         let [idle, lifetime] =
             [(idle, &IDLE), (lifetime, &LIFETIME)].map(|(time, limit)| time.unwrap_or(millis(limit.default)));
-        Session { on, image, files, http, env, idle, lifetime, place: self.place(at) }
+        let warm = node.get("warm").map_or(0, warm);
+        Session { on, image, files, http, env, idle, lifetime, warm, place: self.place(at) }
     }
 
     /// The ceiling of sessions.
@@ -53,7 +54,7 @@ impl Reader<'_> {
             }
             on.push(backend);
         }
-        if list.items().is_empty() && matches!(list.value, super::Value::List(_)) {
+        if list.items().is_empty() && matches!(list.value, Value::List(_)) {
             self.hint(
                 list.at,
                 "with nothing that makes sandboxes there are none",
@@ -165,6 +166,12 @@ impl Reader<'_> {
     fn time(&mut self, node: &Node, limit: &Limit) -> Option<Duration> {
         node.get(limit.name).and_then(|item| self.limit(limit, item)).map(millis)
     }
+}
+
+/// What is out of bounds has been reported.
+fn warm(node: &Node) -> u32 {
+    let Value::Integer(many) = node.value else { return 0 };
+    u32::try_from(many).ok().filter(|many| *many <= Session::WARM).unwrap_or(0)
 }
 
 fn millis(value: u64) -> Duration {

@@ -61,6 +61,8 @@ pub struct Session {
     pub idle: Duration,
     /// How long one lives at most; up to a day.
     pub lifetime: Duration,
+    /// How many stand ready, made before a call needs one; at most [`WARM`](Self::WARM).
+    pub warm: u32,
     /// The line of `session`.
     pub place: Place,
 }
@@ -87,8 +89,11 @@ pub struct SessionGrant {
 }
 
 impl Session {
+    /// The most that may stand ready for one entry.
+    pub const WARM: u32 = 16;
+
     pub(crate) fn narrow(&self, pack: &PackName, input: &Value) -> SessionGrant {
-        let Self { on, image, files, http, env, idle, lifetime, place } = self.clone();
+        let Self { on, image, files, http, env, idle, lifetime, warm: _, place } = self.clone();
         let http = HttpGrants::inside(pack, &http, input);
         SessionGrant { on, image, files, env, http, idle, lifetime, place }
     }

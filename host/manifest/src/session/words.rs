@@ -18,12 +18,20 @@ impl Session {
         if self.on.len() > 1 {
             facts.push(format!("have its sandboxes made by the first that can of {}", names(&self.on, ", ")));
         }
+        facts.extend(self.ready());
         facts.extend(self.files.facts());
         facts.extend(requests(&self.http));
         facts.extend(
             self.env.iter().map(|(name, value)| format!("{INSIDE}, see {name}={value:?} in the environment")),
         );
         facts
+    }
+
+    /// How many stand ready, ending the sentence "it may …".
+    pub(crate) fn ready(&self) -> Option<String> {
+        let sandboxes = if self.warm == 1 { "sandbox" } else { "sandboxes" };
+        (self.warm > 0)
+            .then(|| format!("find up to {} {sandboxes} ready, each for one caller alone", self.warm))
     }
 
     /// How sandboxes are made, ending the sentence "it may …".

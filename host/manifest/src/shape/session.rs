@@ -4,7 +4,7 @@ use super::{
     ADDRESSES_DOC, CREDENTIAL, CREDENTIALS_DOC, HOST, HTTP_HOST_DOC, HTTP_URL_DOC, Key, METHOD, METHODS_DOC,
     NETWORK, Object, PATH, PATHS_DOC, PORTS_DOC, SCHEME, SCHEME_DOC, Shape, URL, VALUE, VARIABLE, Word, key,
 };
-use crate::session::{IDLE, LIFETIME};
+use crate::session::{IDLE, LIFETIME, Session};
 
 /// What makes sandboxes.
 pub(super) const BACKEND: Shape =
@@ -106,6 +106,12 @@ pub(super) const SESSION: Object = Object {
         ),
         key("idle", Shape::Time(&IDLE), ""),
         key("lifetime", Shape::Time(&LIFETIME), ""),
+        key(
+            "warm",
+            Shape::Integer(0, Session::WARM as i128),
+            "How many sandboxes a server of this host keeps ready for calls that name no workspace. Each is given to one caller \
+             and to no other.",
+        ),
     ],
     one_of: &[],
     later: &[],
@@ -146,7 +152,10 @@ pub(super) const CEILING_SESSION: Object = Object {
     ],
     one_of: &[],
     later: &[],
-    elsewhere: &[("image", "a ceiling has a list: \"images\"")],
+    elsewhere: &[
+        ("image", "a ceiling has a list: \"images\""),
+        ("warm", "how many sandboxes stand ready is for each entry to say; it lets a pack do no more"),
+    ],
 };
 
 const CEILING_FILES: Object = Object {

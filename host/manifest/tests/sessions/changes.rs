@@ -49,6 +49,9 @@ fn a_session_is_explained_with_its_lines() {
     );
     assert_eq!(may[0], ("start a sandbox on process, made of this machine's own files".into(), 4));
     assert_eq!(may[2].0, "keep a sandbox until its call ends, and no longer than 1h");
+    let (warm, _) =
+        said("version: 1\npacks:\n  a:\n    session:\n      on: [docker]\n      image: i\n      warm: 2\n");
+    assert_eq!(warm[2], ("find up to 2 sandboxes ready, each for one caller alone".into(), 7));
     assert_eq!(may_not[0].0, "reach anything from inside its sandbox: session has no http");
     let text = format!("version: 1\npacks:\n  a:\n    {}", TOOL.replace('\n', "\n    "));
     let words = "run [\"/usr/local/bin/tool\", \"--json\"] in its sandbox, with its input on standard input: that program is the pack";
@@ -141,7 +144,11 @@ fn what_of_a_session_is_beyond_the_ceiling_is_shown() {
     );
     let lowered = only(&under(&parts(6, "lifetime: 30m"), workspace).unwrap()).session.unwrap();
     assert_eq!(lowered.lifetime, Duration::from_secs(1800), "what the entry does not say is lowered");
-    for (key, message) in [("image: a", "a list: \\\"images\\\""), ("tls: x", "unknown key")] {
+    for (key, message) in [
+        ("image: a", "a list: \\\"images\\\""),
+        ("tls: x", "unknown key"),
+        ("warm: 2", "for each entry to say"),
+    ] {
         let errors = under(&parts(7, key), workspace).unwrap_err();
         assert!(errors.contains(&message.replace('\\', "")), "{errors}");
     }
@@ -170,6 +177,12 @@ fn an_edit_of_a_session_gains_and_loses_what_it_says() {
     );
     let lifetime = "keep a sandbox for 2h (before: 1h)";
     assert_eq!(change("idle: 90s", "idle: 90s\n      lifetime: 2h"), (one(lifetime), vec![], false, true));
+    let ready = "find up to 1 sandbox ready, each for one caller alone";
+    assert_eq!(
+        change("idle: 90s", "idle: 90s\n      warm: 1"),
+        (one(ready), vec![], false, false),
+        "fewer take nothing away"
+    );
     let rule = "from inside its sandbox, send POST https://pypi.org /simple/**";
     let (gained, lost, loses, back) = change("pypi.org, methods: [GET]", "pypi.org, methods: [GET, POST]");
     assert_eq!(
