@@ -205,7 +205,7 @@ fn met(scan: Option<Stream>) -> bool {
 /// Whether a placeholder begins in a trailer.
 fn carries(frame: &Frame<Bytes>) -> bool {
     let fields = frame.trailers_ref().into_iter().flatten();
-    fields.into_iter().any(|(_, value)| placeholder::is_in(value.as_bytes()))
+    fields.into_iter().any(|(_, value)| placeholder::is_anywhere_in(value))
 }
 
 fn misplaced() -> EgressError {

@@ -28,7 +28,7 @@ pub(super) fn headers<V: Values>(headers: &mut HeaderMap, values: &mut V) -> Res
     let names: Vec<HeaderName> = headers
         .iter()
         .filter(|(name, value)| {
-            placeholder::is_in(name.as_str().as_bytes()) || placeholder::is_in(value.as_bytes())
+            placeholder::is_anywhere_in(name.as_str()) || placeholder::is_anywhere_in(value)
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -60,7 +60,7 @@ fn header<V: Values>(name: &HeaderName, text: &str, values: &mut V) -> Result<St
     let Some((scheme, rest)) = text.split_once(' ') else {
         return Err(misplaced(Misplaced::Place).into());
     };
-    let credential = placeholder::sole(rest.trim_start()).filter(|_| !placeholder::is_in(scheme.as_bytes()));
+    let credential = placeholder::sole(rest.trim_start()).filter(|_| !placeholder::is_anywhere_in(scheme));
     if let Some(credential) = credential {
         let value = values.value(&credential, place(Some(scheme)))?;
         return Ok(format!("{scheme} {value}"));
@@ -74,7 +74,7 @@ fn header<V: Values>(name: &HeaderName, text: &str, values: &mut V) -> Result<St
     let mut part = |part: &str, with_colon: &str| -> Result<String, V::Error> {
         match placeholder::sole(part) {
             Some(credential) => Ok(values.value(&credential, place(Some("Basic")))?.into_owned()),
-            None if placeholder::is_in(with_colon.as_bytes()) => Err(misplaced(Misplaced::Place).into()),
+            None if placeholder::is_anywhere_in(with_colon) => Err(misplaced(Misplaced::Place).into()),
             None => Ok(part.to_owned()),
         }
     };
@@ -100,12 +100,12 @@ fn basic_text(text: &str) -> Option<String> {
 /// The URL with its placeholders replaced. Everything else in it stays as it is written.
 pub(super) fn url<V: Values>(url: &Url, values: &mut V) -> Result<Url, V::Error> {
     let mut filled = url.clone();
-    if placeholder::is_in_url(url.path()) {
+    if placeholder::is_anywhere_in(url.path()) {
         let segments: Result<Vec<String>, V::Error> =
             url.path().split('/').map(|raw| segment(raw, values)).collect();
         filled.set_path(&segments?.join("/"));
     }
-    if let Some(query) = url.query().filter(|query| placeholder::is_in_url(query)) {
+    if let Some(query) = url.query().filter(|query| placeholder::is_anywhere_in(query)) {
         let query = pairs(query, "the request's query", |name| Placement::Query { name }, values)?;
         filled.set_query(Some(&query));
     }
@@ -113,7 +113,7 @@ pub(super) fn url<V: Values>(url: &Url, values: &mut V) -> Result<Url, V::Error>
 }
 
 fn segment<V: Values>(raw: &str, values: &mut V) -> Result<String, V::Error> {
-    if !placeholder::is_in_url(raw) {
+    if !placeholder::is_anywhere_in(raw) {
         return Ok(raw.to_owned());
     }
     let misplaced = |why| ("the request's path".to_owned(), why);
@@ -140,14 +140,14 @@ pub(super) fn pairs<V: Values>(
 ) -> Result<String, V::Error> {
     let mut out = Vec::new();
     for pair in text.split('&') {
-        if !placeholder::is_in_url(pair) {
+        if !placeholder::is_anywhere_in(pair) {
             out.push(pair.to_owned());
             continue;
         }
         let misplaced = || (what.to_owned(), Misplaced::Place);
         let (raw, _) = pair.split_once('=').ok_or_else(misplaced)?;
         let (name, value) = form_urlencoded::parse(pair.as_bytes()).next().ok_or_else(misplaced)?;
-        let credential = placeholder::sole(&value).filter(|_| !placeholder::is_in_url(raw));
+        let credential = placeholder::sole(&value).filter(|_| !placeholder::is_anywhere_in(raw));
         let value = values.value(&credential.ok_or_else(misplaced)?, place(name.into_owned()))?;
         let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
         out.push(format!("{raw}={value}"));

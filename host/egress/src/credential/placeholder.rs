@@ -25,10 +25,10 @@ pub(super) fn is_in(bytes: &[u8]) -> bool {
     marker().finds(bytes)
 }
 
-/// The same of a part of a URL, which may be encoded more than once.
-pub(super) fn is_in_url(text: &str) -> bool {
+/// The same of what may be encoded more than once: whoever passes on a URL or a header may decode it once more.
+pub(super) fn is_anywhere_in(text: impl AsRef<[u8]>) -> bool {
     const DEPTH: usize = 4;
-    let mut text = Cow::Borrowed(text.as_bytes());
+    let mut text = Cow::Borrowed(text.as_ref());
     for _ in 0..DEPTH {
         if is_in(&text) {
             return true;
@@ -77,7 +77,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Misplaced> {
         rest = after;
     }
     pieces.push(Piece::Text(rest));
-    let hidden = pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if is_in_url(text)));
+    let hidden = pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if is_anywhere_in(text)));
     if hidden { Err(Misplaced::Place) } else { Ok(pieces) }
 }
 

@@ -136,10 +136,10 @@ fn message<'a>(parts: &'a Parts, url: &'a Url, query: Option<&'a str>, body: &'a
 /// The query without the signature.
 fn rest(url: &Url) -> Option<Cow<'_, str>> {
     let query = url.query()?;
-    if !placeholder::is_in_url(query) {
+    if !placeholder::is_anywhere_in(query) {
         return Some(query.into());
     }
-    let pairs: Vec<&str> = query.split('&').filter(|pair| !placeholder::is_in_url(pair)).collect();
+    let pairs: Vec<&str> = query.split('&').filter(|pair| !placeholder::is_anywhere_in(pair)).collect();
     (!pairs.is_empty()).then(|| pairs.join("&").into())
 }
 

@@ -186,6 +186,8 @@ async fn a_placeholder_that_stands_elsewhere_never_leaves() {
         ("/", vec![("authorization", "Bearer ${vault:TOKEN}, ${vault:TOKEN}")], ""),
         ("/", vec![("authorization", "Bearer ${vault:TOKEN"), ("x-rest", "}")], ""),
         ("/", vec![("authorization", "Bearer %24%7Bvault:TOKEN%7D")], ""),
+        ("/", vec![("authorization", "Bearer %2524%257Bvault:TOKEN%257D")], ""),
+        ("/", vec![("x-a", "${vault%%324{vault:TOKEN}")], ""),
         ("/", vec![("authorization", "Bearer ${vault:${vault:TOKEN}}")], ""),
         ("/", vec![("authorization", "Bearer ${vault:}")], ""),
         ("/", vec![("authorization", &basic)], ""),
