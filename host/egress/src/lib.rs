@@ -57,3 +57,9 @@ pub use rules::{Rules, Verdict};
 pub use rustls::pki_types::CertificateDer;
 pub use send::Egress;
 pub use settings::{Settings, Waits};
+
+/// What nobody but a fuzz target reaches.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::proxy::begins;
+}

@@ -118,8 +118,8 @@ async fn queries(client: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// The refusal of a query, with its id and its one question; `None` for what is no query.
-fn answer(query: &[u8]) -> Option<Vec<u8>> {
+/// The refusal of a query, with its id and its one question and never longer than it; `None` for what is no query.
+pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let [id_high, id_low, flags, _, 0, 1, ..] = query else { return None };
     let is_response = flags & 0x80 != 0;
     let question = question(query.get(HEADER..)?)?;

@@ -90,6 +90,17 @@ impl Hello {
     }
 }
 
+/// What a tunnel to this host begins with, as far as it was read, or why it does not; `None` where nothing came.
+#[cfg(fuzzing)]
+pub async fn begins<R>(from: &mut R, host: &Host<String>) -> Result<Option<Vec<u8>>, String>
+where
+    R: AsyncRead + Unpin,
+{
+    let Some(hello) = Hello::read(from).await.map_err(|why| why.to_string())? else { return Ok(None) };
+    hello.fits(host).map_err(|why| why.to_string())?;
+    Ok(Some(hello.bytes))
+}
+
 /// The records that have come. They are counted here and put together and read by rustls, so that what is no TLS is not
 /// waited for, and what comes behind the hello is not looked at.
 #[derive(Default)]

@@ -36,6 +36,8 @@ use crate::settings::Settings;
 use crate::target::Target;
 use answer::Answer;
 pub use authority::SessionCa;
+#[cfg(fuzzing)]
+pub use hello::begins;
 use terminate::Terminated;
 use tunnel::Tunnel;
 

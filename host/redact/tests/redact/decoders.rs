@@ -1,6 +1,6 @@
 //! Whoever wants a value that was taken out: the text is decoded as a whole, in every way, and looked through.
 
-use crate::oracle::ALPHABETS;
+use super::oracle::ALPHABETS;
 
 /// Whether a decoder brings a value out of the text.
 pub(crate) fn bring_out(text: &[u8], value: &[u8]) -> bool {

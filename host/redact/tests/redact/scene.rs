@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use packhost_redact::Redactor;
 
-use crate::decoders::bring_out;
-use crate::oracle::{ALPHABETS, Oracle};
+use super::decoders::bring_out;
+use super::oracle::{ALPHABETS, Oracle};
 
 /// Bytes that something else chose; zeros when they are used up.
 pub(crate) struct Choices<'a>(pub(crate) &'a [u8]);
