@@ -1,11 +1,9 @@
 //! JSON text from a stranger. What `parse` takes, serde_json takes and reads as the same value; what it refuses is no
 //! JSON, or breaks one of its limits: length, depth, a key that is there twice.
-#![no_main]
 
 use std::collections::HashSet;
 use std::fmt;
 
-use libfuzzer_sys::fuzz_target;
 use packhost_core::ErrorCode;
 use packhost_schema::{Limits, parse};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -18,7 +16,7 @@ const LIMITS: [Limits; 3] = [
     Limits { bytes: usize::MAX, depth: usize::MAX },
 ];
 
-fuzz_target!(|text: &[u8]| {
+pub(crate) fn fuzz(text: &[u8]) {
     let reference = serde_json::from_slice::<Value>(text);
     let shape = serde_json::from_slice::<Shape>(text).ok();
     for limits in LIMITS {
@@ -39,7 +37,7 @@ fuzz_target!(|text: &[u8]| {
             }
         }
     }
-});
+}
 
 /// How deep a text nests, and whether any object in it names a key twice.
 struct Shape {

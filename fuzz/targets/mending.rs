@@ -2,11 +2,9 @@
 //! without a change; what was valid is not touched; what is refused was invalid, and the example in the refusal is not.
 //!
 //! The first byte chooses the schema, the rest is JSON; what is no JSON is a string that an agent sent.
-#![no_main]
 
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
 use packhost_core::ErrorCode;
 use packhost_schema::Contract;
 use serde_json::{Value, json};
@@ -31,7 +29,7 @@ static PACKS: LazyLock<Vec<Pack>> = LazyLock::new(|| {
     packs
 });
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let Pack { contract, reference } = &PACKS[usize::from(*first) % PACKS.len()];
     let input = serde_json::from_slice(rest).unwrap_or_else(|_| String::from_utf8_lossy(rest).into());
@@ -55,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-});
+}
 
 /// Scalars of every type beside each other, nothing else allowed.
 fn fetch() -> Value {

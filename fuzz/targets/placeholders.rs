@@ -2,7 +2,6 @@
 //! any spelling; a value arrives where it was asked for, and only then; and a request without a placeholder arrives as it is.
 //!
 //! The first line is the path and query, then a header's name, its value, and the media type; the rest is the body.
-#![no_main]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,7 +13,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use libfuzzer_sys::fuzz_target;
 use packhost_core::Caller;
 use packhost_egress::{
     Allowance, CallEgress, CredentialError, CredentialUse, Credentials, Egress, Ending, Form, Holding,
@@ -105,7 +103,7 @@ async fn serve(seen: Arc<Seen>) -> SocketAddr {
     address
 }
 
-fuzz_target!(|text: &str| {
+pub(crate) fn fuzz(text: &str) {
     let mut lines = text.splitn(5, '\n');
     let mut line = || lines.next().unwrap_or_default();
     let (path, name, value, media, body) = (line(), line(), line(), line(), line());
@@ -160,7 +158,7 @@ fuzz_target!(|text: &str| {
         assert_eq!((got, &*one.body), (value.as_bytes().trim_ascii(), body.as_bytes()));
         assert!(opened.is_empty());
     }
-});
+}
 
 /// The bytes, and what percent-decoding makes of them, and again, one behind the other; with what Basic holds.
 fn peeled(bytes: &[u8]) -> Vec<u8> {

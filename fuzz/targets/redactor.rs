@@ -2,7 +2,6 @@
 //! what the oracle of its tests does, and no decoder brings a value out of what is left.
 //!
 //! The input is a list of choices: which values, which cuts, which text.
-#![no_main]
 
 #[path = "../../host/redact/tests/redact/decoders.rs"]
 mod decoders;
@@ -11,9 +10,8 @@ mod oracle;
 #[path = "../../host/redact/tests/redact/scene.rs"]
 mod scene;
 
-use libfuzzer_sys::fuzz_target;
 use scene::{Choices, Scene};
 
-fuzz_target!(|choices: &[u8]| {
+pub(crate) fn fuzz(choices: &[u8]) {
     Scene::new(&mut Choices(choices)).check();
-});
+}

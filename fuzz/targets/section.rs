@@ -2,17 +2,15 @@
 //! is read again from what it was written as.
 //!
 //! What does not start as WebAssembly does is taken for the sections of a component, so that mutations stay inside one.
-#![no_main]
 
 use std::borrow::Cow;
 
-use libfuzzer_sys::fuzz_target;
 use packhost_package::{Description, Needs, Outline, PackageError, SECTION};
 
 /// What every component starts with.
 const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let component = if bytes.starts_with(b"\0asm") {
         Cow::Borrowed(bytes)
     } else {
@@ -30,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(Some(description)) => survives_writing(&description),
         Err(error) => short(&error),
     }
-});
+}
 
 /// What an outline counts is in the bytes: each name, and each instance, takes at least one.
 fn sensible(outline: &Outline, component: &[u8]) {

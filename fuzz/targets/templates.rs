@@ -3,12 +3,10 @@
 //! is said why.
 //!
 //! The first three lines are a host, a path and a directory with templates, the rest is the input.
-#![no_main]
 
 use std::path::Path;
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
 use packhost_manifest::{
     Decision, Entry, Grants, HostPattern, HostVars, HttpRule, Manifest, Origin, PathPattern, Segment, Source,
     Target, reachable,
@@ -16,7 +14,7 @@ use packhost_manifest::{
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-fuzz_target!(|text: &str| {
+pub(crate) fn fuzz(text: &str) {
     let mut lines = text.splitn(4, '\n');
     let mut line = || lines.next().unwrap_or_default();
     let (host, path, directory) = (line(), line(), line());
@@ -25,7 +23,7 @@ fuzz_target!(|text: &str| {
     of_path(path, &input);
     of_directory(directory, &input);
     OPEN.iter().for_each(|entry| of_origin(entry, &input));
-});
+}
 
 /// Entries that grant the origin of `${input.url}`: any, and one with TLS on some ports.
 static OPEN: LazyLock<Vec<Entry>> = LazyLock::new(|| {

@@ -4,13 +4,11 @@
 //!
 //! The first line is the method, the rest the URL. No request leaves: the resolver knows no name, and the addresses that
 //! are granted are not opened.
-#![no_main]
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use http::{Method, Request, Uri};
-use libfuzzer_sys::fuzz_target;
 use packhost_egress::{
     Allowance, CallEgress, Egress, EgressError, Resolve, Resolving, Rules, Settings, Verdict, Waits,
 };
@@ -76,7 +74,7 @@ impl Rules for Asked {
     }
 }
 
-fuzz_target!(|text: &str| {
+pub(crate) fn fuzz(text: &str) {
     let (method, text) = text.split_once('\n').unwrap_or(("GET", text));
     let (Ok(method), Ok(uri)) = (method.parse::<Method>(), text.parse::<Uri>()) else { return };
     let mut request = Request::new(String::new());
@@ -121,7 +119,7 @@ fuzz_target!(|text: &str| {
     if *allowed {
         assert!(is_granted(method.as_str(), url.as_str()), "{method} {url} is allowed");
     }
-});
+}
 
 /// Whether the manifest above grants it, by what its text says.
 fn is_granted(method: &str, url: &str) -> bool {

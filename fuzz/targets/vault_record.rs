@@ -3,11 +3,9 @@
 //!
 //! Each line of the input is a column: `=` is what the vault wrote, `~` what it wrote for the other credential, `^N` the
 //! former with bit N changed, `<N` the former cut to N bytes; `t`, `b` and `i` are text, bytes and a number, `n` is null.
-#![no_main]
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use libfuzzer_sys::fuzz_target;
 use packhost_core::{Caller, CredentialName, Placement};
 use packhost_state::Database;
 use packhost_vault::{Binding, KeySource, Secret, Use, Vault, VaultError};
@@ -35,7 +33,7 @@ struct Place {
 
 static PLACE: LazyLock<Mutex<Place>> = LazyLock::new(|| Mutex::new(Place::new()));
 
-fuzz_target!(|input: &[u8]| {
+pub(crate) fn fuzz(input: &[u8]) {
     let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lines = input.splitn(COLUMNS.len(), |byte| *byte == b'\n');
     let row: Vec<Column> =
@@ -43,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
     place.put(&row);
     place.opens_what_was_written(&row);
     survives_writing(&row[2].1);
-});
+}
 
 impl Place {
     fn new() -> Self {

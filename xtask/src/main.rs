@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        words if fuzz::compiles() => fuzz::compile(words),
         ["test"] => test::all(),
         ["check"] => test::check(),
         ["bench", options @ ..] => bench::run(options),
