@@ -1,5 +1,5 @@
-//! Every fuzz target in one program: they share nearly all of their dependencies, which are then compiled and linked once. Which
-//! one runs is in the environment variable `FUZZ_TARGET`. `cargo xtask fuzz` runs each of them.
+//! Every fuzz target in one program: they share nearly all of their dependencies, which are then compiled and linked once.
+//! Which one runs is in the environment variable `FUZZ_TARGET`. `cargo xtask fuzz` runs each of them.
 #![no_main]
 
 mod targets {

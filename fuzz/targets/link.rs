@@ -1,6 +1,6 @@
-//! A hostile supervisor, as the host hears it: it greets as it should, and then answers whatever it is asked with bytes of its own
-//! choice. Nothing panics, every question has an end, and what reaches the caller is no more than what came and no path that
-//! leads elsewhere.
+//! A hostile supervisor, as the host hears it: it greets as it should, and then answers whatever it is asked with bytes of
+//! its own choice. Nothing panics, every question has an end, and what reaches the caller is no more than what came and no
+//! path that leads elsewhere.
 //!
 //! The first byte says what is asked; the rest is the answer. The clock is one that jumps, so that no wait takes any time.
 
@@ -158,8 +158,8 @@ fn wall() -> Confinement {
     Confinement { user: None, read_only, read_write, rlimits, required: true, landlock_abi: 0 }
 }
 
-/// A supervisor that answers the first question that is none of its connection's with what it was given, and every other one with
-/// nothing.
+/// A supervisor that answers the first question that is none of its connection's with what it was given, and every other
+/// one with nothing.
 struct Hostile {
     answer: Arc<Mutex<Vec<u8>>>,
     /// It opens an exchange itself, and says it there.

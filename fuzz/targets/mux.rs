@@ -1,6 +1,6 @@
 //! The byte stream under the session protocol, as either side reads what the other one sends: arbitrary bytes into the
-//! multiplexer. Nothing panics, the connection comes to an end, no more comes out of it than went in, and what this side keeps is
-//! bounded by what came and not by what it says.
+//! multiplexer. Nothing panics, the connection comes to an end, no more comes out of it than went in, and what this side
+//! keeps is bounded by what came and not by what it says.
 //!
 //! The first byte says which side this is, and whether it opens an exchange itself. The clock is one that jumps.
 

@@ -1,6 +1,6 @@
 //! What the other side of the session protocol may send, as either side reads it: frames out of arbitrary bytes, and in each
-//! message frame every type that comes in one. Nothing panics, nothing is taken beyond its bound, and what is read and written
-//! again is read as the same.
+//! message frame every type that comes in one. Nothing panics, nothing is taken beyond its bound, and what is read and
+//! written again is read as the same.
 
 use std::fmt::Debug;
 

@@ -1,6 +1,6 @@
-//! What a tunnel begins with, as far as its TLS ClientHello. Whatever is taken for one, a reader of TLS that knows nothing but
-//! the lengths (RFC 8446 section 4.1.2, RFC 6066 section 3) finds in it the host that was asked for, and no other name; a hello
-//! in pieces is read like the whole, and what stands behind it changes nothing.
+//! What a tunnel begins with, as far as its TLS ClientHello. Whatever is taken for one, a reader of TLS that knows nothing
+//! but the lengths (RFC 8446 section 4.1.2, RFC 6066 section 3) finds in it the host that was asked for, and no other name; a
+//! hello in pieces is read like the whole, and what stands behind it changes nothing.
 //!
 //! Bytes that do not begin like a record are the extensions of a hello that is good otherwise.
 
@@ -37,8 +37,7 @@ fn is_to_whom_was_asked_for(bytes: &[u8]) {
                 let found = names(pieces).expect("what was taken for a hello");
                 match &host {
                     Host::Domain(host) => {
-                        let asked = |name: &Vec<u8>| name.eq_ignore_ascii_case(host.as_bytes());
-                        assert!(found.len() == 1 && found.iter().all(asked), "{found:?}");
+                        assert!(found.len() == 1 && is(&found[0], host), "{found:?}");
                     }
                     // An address is no name (RFC 6066 section 3), and is not taken for one.
                     _ => assert!(found.iter().all(|name| is_address(name)), "{found:?}"),
@@ -49,6 +48,12 @@ fn is_to_whom_was_asked_for(bytes: &[u8]) {
             (whole, pieces) => panic!("as a whole {whole:?}, and in pieces {pieces:?}"),
         }
     }
+}
+
+/// Whether it names this host. With a dot at its end, which no name should have here, it is the same one (RFC 1034
+/// section 3.1).
+pub(crate) fn is(name: &[u8], host: &str) -> bool {
+    name.strip_suffix(b".").unwrap_or(name).eq_ignore_ascii_case(host.as_bytes())
 }
 
 fn is_address(name: &[u8]) -> bool {

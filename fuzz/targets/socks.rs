@@ -43,5 +43,8 @@ fn is_authority(text: &str) {
     let read: Uri = text.parse().expect("the target of a CONNECT");
     let authority = read.authority().filter(|_| read.scheme().is_none() && read.path_and_query().is_none());
     let authority = authority.expect("a host and a port alone");
-    assert_eq!((authority.host(), authority.port().map(|read| read.as_str())), (host, Some(port)));
+    assert_eq!(
+        (authority.host(), authority.port_u16().map(|read| read.to_string())),
+        (host, Some(port.to_owned()))
+    );
 }

@@ -17,8 +17,8 @@ const INSTRUMENTATION: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// What is instrumented beside our own crates: what reads bytes of strangers on our behalf. The rest says nothing to libFuzzer,
-/// is compiled in half the time without it, and its counters would be looked through after every run.
+/// What is instrumented beside our own crates: what reads bytes of strangers on our behalf. The rest tells
+/// libFuzzer nothing, and its counters would be looked through after every run.
 const READERS: &[&str] = &[
     "http",
     "httparse",

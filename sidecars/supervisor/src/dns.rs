@@ -118,7 +118,8 @@ async fn queries(client: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// That there is no such name, with the id and the one question of a query; `None` for what is no query.
+/// That there is no such name, with the id and the one question of a query and never longer than it; `None` for what is no
+/// query.
 pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
     let [id_high, id_low, flags, _, 0, 1, ..] = query else { return None };
     let is_response = flags & 0x80 != 0;
