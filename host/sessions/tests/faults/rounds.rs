@@ -12,7 +12,7 @@ use crate::world::{On, World};
 
 /// How often something fails: of processes, and of containers, of which each takes longer. Another number is told as
 /// `PACKHOST_FAULTS_ROUNDS`.
-const ROUNDS: (u64, u64) = (100, 30);
+const ROUNDS: (u64, u64) = (100, 20);
 /// Events before something fails, at most.
 const LOAD: usize = 20;
 /// Events while the disk is full.

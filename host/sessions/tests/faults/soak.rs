@@ -11,7 +11,7 @@ use crate::world::On;
 use crate::{docker, fault, machine, need, process, random};
 
 /// How many: of processes, and of containers. Another number is told as `PACKHOST_SOAK_ROUNDS`.
-const ROUNDS: (u64, u64) = (150, 30);
+const ROUNDS: (u64, u64) = (150, 18);
 /// Counts may differ by this much: a thread of a pool, a connection to an engine.
 const SLACK: usize = 6;
 /// Bytes of memory that may differ: allocators keep some of what was freed.
