@@ -77,7 +77,7 @@ fn options(words: &[&str]) -> Outcome<Options> {
 /// Runs the measures and shows what came of them. Whether the guard is content.
 fn bench(options: &Options) -> Outcome<bool> {
     let state = host::fresh_state()?;
-    let bench = Bench::prepare(if options.quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
+    let bench = Bench::new(if options.quick { Effort::QUICK } else { Effort::FULL }, state.path())?;
     let mut report = Report::new();
     bench.run(&options.only, &mut report)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

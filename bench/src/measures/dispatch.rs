@@ -17,7 +17,7 @@ const FAR_OFF: f64 = 6.0;
 const INSTANCES: u32 = 256;
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
-    let host = Host::shipped(&bench.state)?;
+    let host = Host::shipped(bench.state()?)?;
     let bytes = packhost_packs::find(job::PACK).ok_or("the pack is not shipped")?.bytes;
     let bare = Bare::new(bytes, INSTANCES)?;
     let (input, text) = (job::input(), job::input().to_string());

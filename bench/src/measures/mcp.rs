@@ -17,7 +17,7 @@ const AGAINST: &str = "a native rmcp server";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     let (times, calls) = (bench.effort.rounds, bench.effort.calls);
-    let mut host = Pipes::open(bench.packhost(&bench.state).arg("mcp"))?;
+    let mut host = Pipes::open(bench.packhost(bench.state()?).arg("mcp"))?;
     let mut native = Pipes::open(&mut bench.native_mcp("stdio"))?;
     same_answer(host.answer()? == native.answer()?)?;
     for in_flight in IN_FLIGHT {
@@ -28,7 +28,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     }
     drop((host, native));
     let serve = ["--json", "serve", "--listen", "127.0.0.1:0"];
-    let mut host = Http::open(bench.packhost(&bench.state).args(serve))?;
+    let mut host = Http::open(bench.packhost(bench.state()?).args(serve))?;
     let mut native = Http::open(&mut bench.native_mcp("http"))?;
     same_answer(host.answer()? == native.answer()?)?;
     for in_flight in IN_FLIGHT {

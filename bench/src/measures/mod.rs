@@ -27,8 +27,10 @@ pub(crate) struct Bench {
     effort: Effort,
     /// Where the built binaries are.
     binaries: PathBuf,
-    /// A state directory whose cache holds every pack.
+    /// A state directory; see [`Bench::state`].
     state: PathBuf,
+    /// Whether its cache holds every pack.
+    compiled: OnceCell<()>,
     /// The engine, or why there is none, once a measure has asked for it.
     docker: OnceCell<Result<Docker, String>>,
 }
@@ -37,13 +39,22 @@ pub(crate) struct Bench {
 type Measure = fn(&Bench, &mut Report) -> Outcome<()>;
 
 impl Bench {
-    /// Compiles the packs into the cache of `state`.
-    pub(crate) fn prepare(effort: Effort, state: &Path) -> Outcome<Self> {
-        eprintln!("compiling the packs");
+    /// With a state directory of its own.
+    pub(crate) fn new(effort: Effort, state: &Path) -> Outcome<Self> {
         let own = std::env::current_exe()?;
         let binaries = own.parent().ok_or("this binary is in no directory")?.to_owned();
-        Host::shipped(state)?.compiled(state)?;
-        Ok(Self { effort, binaries, state: state.to_owned(), docker: OnceCell::new() })
+        let (compiled, docker) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { effort, binaries, state: state.to_owned(), compiled, docker })
+    }
+
+    /// A state directory whose cache holds every pack, compiled.
+    fn state(&self) -> Outcome<&Path> {
+        if self.compiled.get().is_none() {
+            eprintln!("  compiling the packs");
+            Host::shipped(&self.state)?.compiled(&self.state)?;
+            let _ = self.compiled.set(());
+        }
+        Ok(&self.state)
     }
 
     /// Everything with these words in its group's name, in the order of the table.

@@ -18,7 +18,7 @@ pub(crate) const GROUP: &str = "The same job elsewhere";
 const JOBS: usize = 20;
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
-    let host = Host::shipped(&bench.state)?;
+    let host = Host::shipped(bench.state()?)?;
     let input = job::input();
     let dispatch = || Ok(host.sample(job::PACK, &input, bench.effort.calls, 1)?.p50 / 1e3);
     let binary = bench.binaries.join("native-stats");

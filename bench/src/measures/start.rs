@@ -18,7 +18,7 @@ const AGAINST: &str = "a native rmcp server";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     let native = || first_answer(&mut bench.native_mcp("stdio"));
-    let warm = || first_answer(bench.packhost(&bench.state).arg("mcp"));
+    let warm = || first_answer(bench.packhost(bench.state()?).arg("mcp"));
     let pairs = rounds("every pack compiled", bench.effort.rounds, warm, native)?;
     report.rows.push(Row::new(GROUP, "warm cache", "ms", AGAINST, &pairs).goal(Goal::HostBelow(WARM)));
     let cold = || {

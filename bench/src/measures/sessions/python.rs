@@ -27,7 +27,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
     if !Path::new(PYTHON).exists() {
         return report.misses(GROUP, "python3", format!("no {PYTHON} here"));
     }
-    let mut host = Pipes::open(bench.packhost(&bench.state).arg("mcp"))?;
+    let mut host = Pipes::open(bench.packhost(bench.state()?).arg("mcp"))?;
     let workspace = match call(&mut host, None) {
         Ok((_, workspace)) => workspace,
         Err(why) => return report.misses(GROUP, "process backend", why.to_string()),
