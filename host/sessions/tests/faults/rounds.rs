@@ -55,6 +55,11 @@ pub(crate) fn survives(on: On) {
             course.faults.push(fault);
             strike(&mut world, fault, &mut random).await;
             world.recovers().await;
+            if matches!(fault, Fault::Engine | Fault::EngineStops) {
+                // It takes its containers along, also those that no call has now.
+                let live: Vec<_> = world.live.keys().cloned().collect();
+                world.struck.extend(live);
+            }
             world.is_accounted_for().await;
         }
         eprintln!("{} calls failed, each for a reason", world.failed);
