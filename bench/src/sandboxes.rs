@@ -195,6 +195,7 @@ pub(crate) fn profile() -> Confinement {
         rlimits: Rlimits::default(),
         required: true,
         landlock_abi: 0,
+        plain: Vec::new(),
     }
 }
 

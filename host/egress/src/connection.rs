@@ -15,8 +15,9 @@ use url::Url;
 use crate::body::Outgoing;
 use crate::pool::{Key, Place};
 
-/// Header fields in a response; a server that sends more is cut off.
-pub(crate) const MAX_FIELDS: usize = 256;
+/// Header fields in a response; a server that sends more is cut off. It is hyper's own bound: for any other one it reads each
+/// head into new memory.
+pub(crate) const MAX_FIELDS: usize = 100;
 /// What hyper takes as the smallest read buffer, in bytes.
 const SMALLEST_BUFFER: usize = 8192;
 /// What is read ahead of a body at most, in bytes, unless a head may be larger.
@@ -49,7 +50,6 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, connection) = http1::Builder::new()
-            .max_headers(MAX_FIELDS)
             .max_header_size(max_head)
             .max_buf_size(max_head.max(READ_AHEAD).max(SMALLEST_BUFFER))
             .handshake(TokioIo::new(stream))

@@ -23,7 +23,7 @@ pub struct Settings {
     /// How long a connection that is idle stays open for the next request of its account to the same server; zero closes each
     /// after its exchange. Default 30 s.
     pub idle: Duration,
-    /// The largest response head (status line and headers) in bytes; also the limit for trailers. At most 256
+    /// The largest response head (status line and headers) in bytes; also the limit for trailers. At most 100
     /// fields are read. Default 64 KiB.
     pub max_head: usize,
     /// The most that a compressed response body may become, in bytes, where the host has to look into it: when the call has

@@ -57,11 +57,7 @@ fn an_image_that_is_built_here_runs_packs_in_an_engine() {
     // A container that is killed from outside ends its call, and the next call has another.
     let call = rpc.start("cmd_run", json!({ "command": "sleep 4545", "workspace": workspace }));
     let sleeps = || {
-        engine
-            .docker(&["ps", "--quiet"])
-            .stdout
-            .lines()
-            .any(|id| engine.docker(&["top", id]).contains("sleep 4545"))
+        engine.docker(&["ps", "--quiet"]).lines().any(|id| engine.docker(&["top", id]).contains("sleep 4545"))
     };
     wait_until("the program runs", &sleeps);
     let running = engine.docker(&["ps", "--quiet"]);

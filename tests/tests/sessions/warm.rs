@@ -3,8 +3,8 @@
 use packhost_tests::host::Setup;
 use serde_json::{Value, json};
 
-use crate::programs::wait_until;
 use crate::{answer, connect, text};
+use packhost_tests::host::wait_until;
 
 const WORKSPACE: &str = "    workspace: true\n";
 

@@ -35,12 +35,12 @@ async fn a_switch_of_protocols_is_refused() {
 async fn a_head_that_is_too_large_is_refused() {
     let large = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(70 * 1024));
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(100_000));
-    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(257));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(101));
     for response in [large, endless, many] {
         let error = against(response).await.unwrap_err();
-        assert_eq!(error, EgressError::TooLarge { limit: 64 * 1024, fields: 256 });
+        assert_eq!(error, EgressError::TooLarge { limit: 64 * 1024, fields: 100 });
     }
-    let just = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(255));
+    let just = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(99));
     assert_eq!(against(just).await.as_deref(), Ok(""));
 }
 
