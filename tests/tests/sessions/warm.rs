@@ -93,7 +93,11 @@ fn a_pack_without_workspaces_finds_one_ready_too() {
     let mut rpc = connect(&setup);
     let first_ready = until_ready(&setup, 1, &[]);
     let first = rpc.call("room_look", json!({}));
-    assert_eq!((&meta(&first)["warm"], &meta(&first)["id"]), (&json!(true), &json!(first_ready[0])), "{first}");
+    assert_eq!(
+        (&meta(&first)["warm"], &meta(&first)["id"]),
+        (&json!(true), &json!(first_ready[0])),
+        "{first}"
+    );
     until_ready(&setup, 1, &first_ready);
     let second = rpc.call("room_look", json!({}));
     assert_eq!((&meta(&second)["reused"], &meta(&second)["id"]), (&json!(true), &json!(first_ready[0])));
