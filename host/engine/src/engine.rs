@@ -207,7 +207,7 @@ impl Engine {
     pub async fn load_all(&self) {
         let inner = &self.0.inner;
         let mut failed = false;
-        for tool in self.catalog().tools() {
+        for tool in self.catalog().tools().filter(|tool| tool.has_component()) {
             failed |= tool.pack.loaded(&inner.runtimes, inner.cache.as_ref()).await.is_err();
         }
         if failed {

@@ -49,6 +49,8 @@ fn any_program_that_reads_and_writes_json_is_a_pack() {
     let shown = setup.run(["--json", "call", "word.count", "{\"text\": \"a b\"}"]).json();
     assert_eq!(shown["output"], json!({ "words": 2 }));
     assert_eq!(shown["session"]["backend"], "process");
+    let (_, _, log) = rpc.close();
+    assert!(!log.contains("cannot be loaded"), "there is no component to load: {log}");
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub struct Tool {
     pub(crate) export: Export,
 }
 
+impl Tool {
+    /// Whether there is something to load before it runs: a command of the manifest has no component.
+    pub(crate) fn has_component(&self) -> bool {
+        !matches!(self.export, Export::Command(_))
+    }
+}
+
 /// What is called in the component.
 #[derive(Debug)]
 pub(crate) enum Export {
