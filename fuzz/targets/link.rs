@@ -155,7 +155,15 @@ fn put() -> Put {
 fn wall() -> Confinement {
     let rlimits = Rlimits::default();
     let (read_only, read_write) = (Vec::new(), Vec::new());
-    Confinement { user: None, read_only, read_write, rlimits, required: true, landlock_abi: 0 }
+    Confinement {
+        user: None,
+        read_only,
+        read_write,
+        rlimits,
+        required: true,
+        landlock_abi: 0,
+        plain: Vec::new(),
+    }
 }
 
 /// A supervisor that answers the first question that is none of its connection's with what it was given, and every other
