@@ -16,6 +16,8 @@ use crate::{now, within_memory};
 
 /// The type of a record that carries a handshake.
 const HANDSHAKE: u8 = 22;
+/// The type of a name that names a host.
+const HOST_NAME: &u8 = &0;
 /// The most bytes before a hello is whole.
 const LARGEST: usize = 16 << 10;
 
@@ -81,7 +83,8 @@ pub(crate) fn names(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         let mut extension = vector(&mut extensions, 2)?;
         if *kind == [0, 0] {
             let mut list = vector(&mut extension, 2)?;
-            while let Some((_host_name, rest)) = list.split_first() {
+            // What stands behind another type has a form that nobody knows (RFC 6066 section 3).
+            while let Some((HOST_NAME, rest)) = list.split_first() {
                 list = rest;
                 found.push(vector(&mut list, 2)?.to_vec());
             }
