@@ -48,10 +48,7 @@ impl Keyring {
             begin(&held, &dir, &here)?;
         }
         let loaded = Loaded::read(&dir)?;
-        // Left by a process that died before its rotation counted, or right after.
-        for id in here.into_iter().filter(|id| *id != loaded.private.id) {
-            files::forget(&held, &dir, id)?;
-        }
+        loaded.alone(&held, &dir, here)?;
         Ok(Self { dir, loaded: Mutex::new(loaded) })
     }
 
@@ -105,7 +102,9 @@ impl Keyring {
         // In the order of `with`: whoever waits for the directory has this lock already.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let held = files::hold(&self.dir)?;
+        let here = files::privates(&held, &self.dir)?;
         *loaded = Loaded::read(&self.dir)?;
+        loaded.alone(&held, &self.dir, here)?;
         let (next, mut link) = Private::make()?;
         link.vouched = Some(loaded.private.sign(&self.dir, SUCCESSOR, link.key.bytes())?);
         let (key, old) = (link.key, loaded.private.id);
@@ -169,6 +168,12 @@ impl Loaded {
         let keys = PublicKeys::read(dir)?;
         let private = Private::read(dir, keys.current().id())?;
         Ok(Self { version, keys, private })
+    }
+
+    /// Of these private keys, removes all but the current one: a process left them that died before its rotation counted, or
+    /// right after.
+    fn alone(&self, held: &Held, dir: &Path, here: Vec<KeyId>) -> Result<(), KeyringError> {
+        here.into_iter().filter(|id| *id != self.private.id).try_for_each(|id| files::forget(held, dir, id))
     }
 }
 
