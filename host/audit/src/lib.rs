@@ -10,6 +10,8 @@ mod error;
 mod event;
 mod log;
 mod moment;
+mod query;
+mod verify;
 
 pub use denials::{Bounds, Denials, Denied};
 pub use error::AuditError;
@@ -17,5 +19,10 @@ pub use event::{
     Act, ActOutcome, Artifact, Call, Client, Contact, CredentialUse, CredentialUsed, Denial, Event, Mend,
     Outcome, Recorder, Session, SessionEvent, SessionUsed,
 };
-pub use log::{Durability, Hash, HashError, LARGEST, PATIENCE, Position, Written};
+pub use log::{
+    Checkpoint, Durability, Hash, HashError, LARGEST, Log, PATIENCE, Position, Retention, Sealed, Settings,
+    Written,
+};
 pub use moment::{Moment, MomentError};
+pub use query::{Entry, Filter, Follow, Queried, query};
+pub use verify::{Finding, Proven, Report, What, verify};

@@ -60,6 +60,11 @@ impl<'f> Lines<'f> {
         }
     }
 
+    /// Where in the file the next line begins.
+    pub(crate) fn place(&self) -> u64 {
+        self.byte
+    }
+
     fn hand_out(&mut self, end: usize) -> Found<'_> {
         let (start, byte) = (self.from, self.byte);
         self.from += end + 1;

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod denials;
+mod log;
 mod model;
+mod place;
 mod processes;
+mod tamper;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,292 @@
+//! The thread that makes records last: one wait for the disk for all that was appended meanwhile, and then the notes of how
+//! far the log has come.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ends::{Head, write_synced};
+use super::writer::{Held, Writer, json};
+use super::{Durability, PATIENCE, Position};
+use crate::error::AuditError;
+
+/// How long after a failure the disk is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often the lock is tried at once, before it is waited for.
+const AT_ONCE: u32 = 64;
+/// The longest pause between two tries at the lock.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What those who append and the thread share.
+pub(super) struct Shared {
+    pub(super) writer: Mutex<Writer>,
+    durability: Durability,
+    checkpoint_age: Duration,
+    /// Something was appended that the thread has not looked at.
+    dirty: AtomicBool,
+    state: Mutex<State>,
+    /// For the thread: there is something to do.
+    wake: Condvar,
+    /// For those who wait for the disk.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the first record was appended that may not be on the disk.
+    since: Option<Instant>,
+    /// When the first record was appended that no checkpoint covers.
+    uncovered: Option<Instant>,
+    /// The last record that somebody waits for.
+    wanted: u64,
+    /// The last record that is on the disk.
+    synced: u64,
+    /// How often the disk has failed, and why it last did.
+    failures: u64,
+    why: String,
+    stop: bool,
+}
+
+/// The kind of the record that says that the disk had not confirmed earlier ones.
+pub(super) const UNSYNCED: &str = "unsynced";
+
+/// Its body.
+#[derive(serde::Serialize)]
+struct Unsynced {
+    /// The last record that was confirmed before.
+    after: u64,
+    why: String,
+}
+
+impl Shared {
+    pub(super) fn new(writer: Writer) -> Self {
+        let (durability, checkpoint_age) = (writer.settings.durability, writer.settings.checkpoint_age);
+        Self {
+            writer: Mutex::new(writer),
+            durability,
+            checkpoint_age,
+            dirty: AtomicBool::new(false),
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            done: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something at the end of the log while no other process is there. `None` where one is: after a few tries, or if
+    /// `wait`, after [`PATIENCE`].
+    pub(super) fn held<T>(
+        &self,
+        wait: bool,
+        work: impl FnOnce(&mut Writer, &Held) -> Result<T, AuditError>,
+    ) -> Result<Option<T>, AuditError> {
+        let (mut tries, mut pause) = (0, Duration::from_micros(50));
+        let since = Instant::now();
+        loop {
+            {
+                let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(held) = writer.try_hold()? {
+                    return work(&mut writer, &held).map(Some);
+                }
+            }
+            tries += 1;
+            if tries < AT_ONCE {
+                std::thread::yield_now();
+            } else if !wait || since.elapsed() > PATIENCE {
+                return Ok(None);
+            } else {
+                // flock(2) knows no time limit; whoever has the lock has it for microseconds.
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE);
+            }
+        }
+    }
+
+    /// Says that a record was appended, and waits for the disk where that is wanted.
+    pub(super) fn appended(&self, position: Position) -> Result<(), AuditError> {
+        let each = self.durability == Durability::Each;
+        if !self.dirty.swap(true, Ordering::AcqRel) || each {
+            let mut state = self.state();
+            let now = Instant::now();
+            state.since.get_or_insert(now);
+            state.uncovered.get_or_insert(now);
+            self.wake.notify_one();
+        }
+        if each { self.wait(position.n) } else { Ok(()) }
+    }
+
+    /// Waits until a record is on the disk.
+    pub(super) fn wait(&self, n: u64) -> Result<(), AuditError> {
+        let mut state = self.state();
+        let failures = state.failures;
+        state.wanted = state.wanted.max(n);
+        self.wake.notify_one();
+        while state.synced < n {
+            if state.failures > failures {
+                let why = state.why.clone();
+                drop(state);
+                let path = self.writer.lock().unwrap_or_else(PoisonError::into_inner).path();
+                return Err(AuditError::Unsynced { path, why });
+            }
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// Has the thread try the disk again, after it failed where the thread has not seen it.
+    pub(super) fn retry(&self) {
+        self.state().since.get_or_insert(Instant::now());
+        self.wake.notify_one();
+    }
+
+    /// Has the thread end, once everything is on the disk and under a checkpoint.
+    pub(super) fn stop(&self) {
+        self.state().stop = true;
+        self.wake.notify_one();
+    }
+
+    /// The thread.
+    pub(super) fn run(&self) -> Result<(), AuditError> {
+        loop {
+            let (stop, uncovered) = self.pause();
+            let covered = if uncovered || stop { self.cover(stop) } else { Ok(()) };
+            let synced = self.sync();
+            if stop {
+                return covered.and(synced);
+            }
+            for error in [covered, synced].into_iter().filter_map(Result::err) {
+                tracing::error!(target: "packhost::audit", %error, "the audit log is not as durable as it should be");
+            }
+        }
+    }
+
+    /// Waits until there is something to do: whether to end, and whether a checkpoint is due.
+    fn pause(&self) -> (bool, bool) {
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            let sync = state.since.map(|since| match self.durability {
+                _ if state.wanted > state.synced && state.failures == 0 => now,
+                Durability::Each => since,
+                Durability::Within(time) => since + time,
+            });
+            let checkpoint = state.uncovered.map(|since| since + self.checkpoint_age);
+            let due = [sync, checkpoint].into_iter().flatten().min();
+            let uncovered = checkpoint.is_some_and(|time| time <= now);
+            match due {
+                _ if state.stop => return (true, uncovered),
+                Some(due) if due <= now => return (false, uncovered),
+                Some(due) => {
+                    let waited = self.wake.wait_timeout(state, due - now);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                None => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Writes a checkpoint, if there is something of this process that none covers.
+    fn cover(&self, last: bool) -> Result<(), AuditError> {
+        let now = Instant::now();
+        self.state().uncovered = None;
+        let done = self.held(true, |writer, held| {
+            writer.closed |= last;
+            if writer.uncovered {
+                writer.catch_up(held)?;
+                if writer.uncovered && writer.tail.uncovered() > 0 {
+                    writer.checkpoint(held)?;
+                }
+            }
+            Ok(())
+        });
+        let done = done.and_then(|done| {
+            let path = || {
+                self.writer
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .directory
+                    .file(super::directory::LOCK)
+            };
+            done.ok_or_else(|| AuditError::Locked { path: path() })
+        });
+        let mut state = self.state();
+        state.since.get_or_insert(now);
+        if done.is_err() {
+            state.uncovered.get_or_insert(now);
+        }
+        done
+    }
+
+    /// Has the disk confirm what was appended, and notes how far that is.
+    fn sync(&self) -> Result<(), AuditError> {
+        // In this order: what is appended from here on either is seen below or sets one of both again.
+        self.state().since = None;
+        self.dirty.store(false, Ordering::Release);
+        let (file, path, tail, directory, keyring, failed) = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tail, failed) = (writer.tail.clone(), writer.unsynced.clone());
+            (
+                writer.file.clone(),
+                writer.path(),
+                tail,
+                writer.directory.clone(),
+                writer.keyring.clone(),
+                failed,
+            )
+        };
+        if let Err(error) = file.sync_data() {
+            let why = error.to_string();
+            self.writer.lock().unwrap_or_else(PoisonError::into_inner).unsynced = Some(why.clone());
+            let mut state = self.state();
+            state.failures += 1;
+            state.why.clone_from(&why);
+            state.since = Some(Instant::now() + AGAIN);
+            self.done.notify_all();
+            return Err(AuditError::Unsynced { path, why });
+        }
+        if let Some(why) = failed {
+            self.confirmed_again(why)?;
+        }
+        let synced = tail.last;
+        {
+            let mut state = self.state();
+            state.synced = state.synced.max(synced.n);
+            self.done.notify_all();
+        }
+        if let Some(mark) = tail.mark {
+            Head::advance(&directory, &keyring, mark)?;
+        }
+        write_synced(&directory, synced)?;
+        self.retain()
+    }
+
+    /// The disk had failed and works again. Whether it has what was written before, nobody knows: that goes on record.
+    fn confirmed_again(&self, why: String) -> Result<(), AuditError> {
+        let after = self.state().synced;
+        self.held(true, |writer, held| {
+            writer.unsynced = None;
+            writer.append(held, UNSYNCED, &json(&Unsynced { after, why })?)
+        })?;
+        let mut state = self.state();
+        state.failures = 0;
+        state.since.get_or_insert(Instant::now());
+        Ok(())
+    }
+
+    /// Removes what is older than it is kept, after a segment was closed.
+    fn retain(&self) -> Result<(), AuditError> {
+        let retention = {
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let retention = writer.settings.retention;
+            if !std::mem::take(&mut writer.rolled) || retention == super::Retention::default() {
+                return Ok(());
+            }
+            retention
+        };
+        self.held(true, |writer, held| super::retention::retain(writer, held, retention))?;
+        Ok(())
+    }
+}
