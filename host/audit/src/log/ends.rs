@@ -5,7 +5,7 @@
 //! a log that ends before what they say was cut off.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 
 use packhost_keyring::Keyring;
 use serde::{Deserialize, Serialize};
@@ -94,11 +94,13 @@ pub(crate) fn read_synced(directory: &Directory) -> Result<Option<Position>, Aud
 pub(crate) fn write_synced(directory: &Directory, position: Position) -> Result<(), AuditError> {
     let path = directory.file(SYNCED);
     let _turn = directory.turn()?;
-    // One that cannot be read is no reason to write over it: it is evidence.
-    if read_synced(directory)?.is_some_and(|synced| synced.n >= position.n) {
-        return Ok(());
-    }
     let text = format!("{:0DIGITS$} {}\n", position.n, position.hash);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    // One that cannot be read is no reason to write over it: it is evidence.
+    match read_synced(directory)? {
+        None => return directory.replace(SYNCED, text.as_bytes()),
+        Some(synced) if synced.n >= position.n => return Ok(()),
+        Some(_) => {}
+    }
+    let file = OpenOptions::new().write(true).open(&path);
     file.and_then(|file| file.write_all_at(text.as_bytes(), 0)).map_err(failed(&path))
 }

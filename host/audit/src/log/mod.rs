@@ -9,6 +9,7 @@ mod reader;
 mod retention;
 mod sealed;
 mod settings;
+mod state;
 mod sync;
 mod tail;
 mod torn;
@@ -176,9 +177,8 @@ impl Log {
     /// # Errors
     /// When the disk does not confirm it.
     pub fn sync(&self) -> Result<(), AuditError> {
-        let last = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).tail.last;
-        self.shared.retry();
-        self.shared.wait(last.n)
+        let last = self.shared.writer().tail.last;
+        self.shared.noted(last.n)
     }
 
     /// Signs a checkpoint of all that is in the log now, to keep elsewhere: whoever has it can tell later whether anything up

@@ -22,7 +22,6 @@ pub(super) fn made(directory: &Directory) -> Result<(), AuditError> {
         && read_synced(directory)?.is_none()
     {
         write_synced(directory, Position { n: 0, hash: Hash::genesis() })?;
-        directory.sync()?;
     }
     Ok(())
 }
@@ -84,7 +83,10 @@ fn at_head(directory: &Directory, head: &Head, file: &File) -> Result<Tail, Audi
     let other = || damaged("the newest checkpoint does not end here");
     let (line, start) = line_before(file, head.end).map_err(failed(&path))?.ok_or_else(other)?;
     let line = Line::parse(&line).map_err(damaged)?;
-    if (line.envelope.n, line.own) != (n, head.checkpoint.hash) {
+    let body: CheckpointBody = serde_json::from_str(line.envelope.body).map_err(|_| other())?;
+    let known = (line.envelope.n, line.own) == (n, head.checkpoint.hash);
+    // It says itself what is before it.
+    if !known || !line.follows(&body.checkpoint.hash) {
         return Err(other());
     }
     let chain = chain_of(file).map_err(failed(&path))?;
@@ -92,7 +94,7 @@ fn at_head(directory: &Directory, head: &Head, file: &File) -> Result<Tail, Audi
     let mut tail = Tail::before(head.segment, head.checkpoint.position(), line.envelope.time, chain);
     (tail.began, tail.end, tail.used) = (began, head.end, start > 0);
     tail.mark = Some(Mark { position: tail.last, segment: head.segment, end: head.end });
-    tail.closed = serde_json::from_str::<CheckpointBody>(line.envelope.body).is_ok_and(|body| body.closes);
+    tail.closed = body.closes;
     Ok(tail)
 }
 

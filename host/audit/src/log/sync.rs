@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::directory::LOCK;
 use super::ends::{Head, write_synced};
+use super::state::{State, Way};
+use super::tail::Tail;
 use super::writer::{Held, Writer, json};
 use super::{Durability, PATIENCE, Position};
 use crate::error::AuditError;
@@ -19,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What those who append and the thread share.
 pub(super) struct Shared {
-    pub(super) writer: Mutex<Writer>,
+    writer: Mutex<Writer>,
     durability: Durability,
     checkpoint_age: Duration,
     /// Something was appended that the thread has not looked at.
@@ -29,22 +32,6 @@ pub(super) struct Shared {
     wake: Condvar,
     /// For those who wait for the disk.
     done: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// When the first record was appended that may not be on the disk.
-    since: Option<Instant>,
-    /// When the first record was appended that no checkpoint covers.
-    uncovered: Option<Instant>,
-    /// The last record that somebody waits for.
-    wanted: u64,
-    /// The last record that is on the disk.
-    synced: u64,
-    /// How often the disk has failed, and why it last did.
-    failures: u64,
-    why: String,
-    stop: bool,
 }
 
 /// The kind of the record that says that the disk had not confirmed earlier ones.
@@ -72,6 +59,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +78,7 @@ impl Shared {
         let since = Instant::now();
         loop {
             {
-                let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut writer = self.writer();
                 if let Some(held) = writer.try_hold()? {
                     return work(&mut writer, &held).map(Some);
                 }
@@ -115,20 +106,27 @@ impl Shared {
             state.uncovered.get_or_insert(now);
             self.wake.notify_one();
         }
-        if each { self.wait(position.n) } else { Ok(()) }
+        if each { self.wait(position.n, |state| &mut state.disk) } else { Ok(()) }
     }
 
-    /// Waits until a record is on the disk.
-    pub(super) fn wait(&self, n: u64) -> Result<(), AuditError> {
+    /// Waits until everything up to a record is on the disk, and in `head` and `synced`.
+    pub(super) fn noted(&self, n: u64) -> Result<(), AuditError> {
+        self.state().since.get_or_insert(Instant::now());
+        self.wait(n, |state| &mut state.notes)
+    }
+
+    /// Waits until it has come to this record.
+    fn wait(&self, n: u64, way: impl Fn(&mut State) -> &mut Way) -> Result<(), AuditError> {
         let mut state = self.state();
-        let failures = state.failures;
-        state.wanted = state.wanted.max(n);
+        let failures = way(&mut state).failures;
+        let wanted = &mut way(&mut state).wanted;
+        *wanted = n.max(*wanted);
         self.wake.notify_one();
-        while state.synced < n {
-            if state.failures > failures {
-                let why = state.why.clone();
+        while way(&mut state).come < n {
+            if way(&mut state).failures > failures {
+                let why = way(&mut state).why.clone();
                 drop(state);
-                let path = self.writer.lock().unwrap_or_else(PoisonError::into_inner).path();
+                let path = self.writer().path();
                 return Err(AuditError::Unsynced { path, why });
             }
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -169,7 +167,7 @@ impl Shared {
         loop {
             let now = Instant::now();
             let sync = state.since.map(|since| match self.durability {
-                _ if state.wanted > state.synced && state.failures == 0 => now,
+                _ if state.disk.is_urgent() || state.notes.is_urgent() => now,
                 Durability::Each => since,
                 Durability::Within(time) => since + time,
             });
@@ -192,26 +190,21 @@ impl Shared {
     fn cover(&self, last: bool) -> Result<(), AuditError> {
         let now = Instant::now();
         self.state().uncovered = None;
-        let done = self.held(true, |writer, held| {
+        let lock = {
+            let mut writer = self.writer();
             writer.closed |= last;
+            writer.directory.file(LOCK)
+        };
+        let done = self.held(true, |writer, held| {
             if writer.uncovered {
                 writer.catch_up(held)?;
-                if writer.uncovered && writer.tail.uncovered() > 0 {
+                if writer.tail.uncovered() > 0 {
                     writer.checkpoint(held)?;
                 }
             }
             Ok(())
         });
-        let done = done.and_then(|done| {
-            let path = || {
-                self.writer
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .directory
-                    .file(super::directory::LOCK)
-            };
-            done.ok_or_else(|| AuditError::Locked { path: path() })
-        });
+        let done = done.and_then(|done| done.ok_or(AuditError::Locked { path: lock }));
         let mut state = self.state();
         state.since.get_or_insert(now);
         if done.is_err() {
@@ -225,24 +218,15 @@ impl Shared {
         // In this order: what is appended from here on either is seen below or sets one of both again.
         self.state().since = None;
         self.dirty.store(false, Ordering::Release);
-        let (file, path, tail, directory, keyring, failed) = {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let (tail, failed) = (writer.tail.clone(), writer.unsynced.clone());
-            (
-                writer.file.clone(),
-                writer.path(),
-                tail,
-                writer.directory.clone(),
-                writer.keyring.clone(),
-                failed,
-            )
+        let (file, path, tail, failed) = {
+            let writer = self.writer();
+            (writer.file.clone(), writer.path(), writer.tail.clone(), writer.unsynced.clone())
         };
         if let Err(error) = file.sync_data() {
             let why = error.to_string();
-            self.writer.lock().unwrap_or_else(PoisonError::into_inner).unsynced = Some(why.clone());
+            self.writer().unsynced = Some(why.clone());
             let mut state = self.state();
-            state.failures += 1;
-            state.why.clone_from(&why);
+            state.disk.failed(why.clone());
             state.since = Some(Instant::now() + AGAIN);
             self.done.notify_all();
             return Err(AuditError::Unsynced { path, why });
@@ -250,36 +234,47 @@ impl Shared {
         if let Some(why) = failed {
             self.confirmed_again(why)?;
         }
-        let synced = tail.last;
-        {
-            let mut state = self.state();
-            state.synced = state.synced.max(synced.n);
-            self.done.notify_all();
-        }
-        if let Some(mark) = tail.mark {
-            Head::advance(&directory, &keyring, mark)?;
-        }
-        write_synced(&directory, synced)?;
+        self.state().disk.came(tail.last.n);
+        self.done.notify_all();
+        self.note(&tail)?;
         self.retain()
+    }
+
+    /// Notes in `head` and `synced` how far the log is on the disk.
+    fn note(&self, tail: &Tail) -> Result<(), AuditError> {
+        let (directory, keyring) = {
+            let writer = self.writer();
+            (writer.directory.clone(), writer.keyring.clone())
+        };
+        let head = tail.mark.map_or(Ok(()), |mark| Head::advance(&directory, &keyring, mark));
+        let noted = head.and_then(|()| write_synced(&directory, tail.last));
+        let mut state = self.state();
+        match &noted {
+            Ok(()) => state.notes.came(tail.last.n),
+            Err(error) => {
+                state.notes.failed(error.to_string());
+                state.since = Some(Instant::now() + AGAIN);
+            }
+        }
+        self.done.notify_all();
+        noted
     }
 
     /// The disk had failed and works again. Whether it has what was written before, nobody knows: that goes on record.
     fn confirmed_again(&self, why: String) -> Result<(), AuditError> {
-        let after = self.state().synced;
+        let after = self.state().disk.come;
         self.held(true, |writer, held| {
             writer.unsynced = None;
             writer.append(held, UNSYNCED, &json(&Unsynced { after, why })?)
         })?;
-        let mut state = self.state();
-        state.failures = 0;
-        state.since.get_or_insert(Instant::now());
+        self.state().since.get_or_insert(Instant::now());
         Ok(())
     }
 
     /// Removes what is older than it is kept, after a segment was closed.
     fn retain(&self) -> Result<(), AuditError> {
         let retention = {
-            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = self.writer();
             let retention = writer.settings.retention;
             if !std::mem::take(&mut writer.rolled) || retention == super::Retention::default() {
                 return Ok(());

@@ -65,7 +65,11 @@ fn once(snapshot: &Snapshot, keys: &PublicKeys, kept: &[Checkpoint]) -> Result<R
 /// What retention removed, as far as its file is good.
 fn sealed(snapshot: &Snapshot, keys: &PublicKeys, report: &mut Report) -> Ledger {
     let (ledger, wrong) = Ledger::read(&snapshot.sealed, keys);
-    if let Some((line, byte, why)) = wrong {
+    // A process that dies leaves a part of a line, and the segment that it speaks of.
+    let first = snapshot.segments.first().map_or(1, |(number, _)| *number);
+    let next = ledger.entries.len() as u64 + 1;
+    let torn = (ledger.torn && first > next).then(|| (next, ledger.whole, "a line without an end".into()));
+    if let Some((line, byte, why)) = wrong.or(torn) {
         report.add(Finding {
             what: What::Sealed,
             file: SEALED.into(),

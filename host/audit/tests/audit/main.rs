@@ -1,7 +1,9 @@
 //! The room as its users have it: one binary for all of its tests.
 #![allow(clippy::unwrap_used)]
 
+mod child;
 mod denials;
+mod faults;
 mod log;
 mod model;
 mod place;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,9 @@ use tempfile::TempDir;
 const START: u64 = 1_772_357_400;
 
 pub(crate) struct Place {
-    root: Arc<TempDir>,
+    root: PathBuf,
+    /// Removed in the end.
+    _temporary: Option<TempDir>,
     /// Whose keys are used.
     ring: PathBuf,
     pub(crate) clock: Arc<Clock>,
@@ -45,9 +47,15 @@ pub(crate) fn small() -> Settings {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let root = Arc::new(tempfile::tempdir().unwrap());
-        let ring = root.path().join("keys");
-        Self { root, ring, clock: Arc::new(Clock(AtomicU64::new(START))) }
+        let temporary = tempfile::tempdir().unwrap();
+        let place = Self::at(temporary.path());
+        Self { _temporary: Some(temporary), ..place }
+    }
+
+    /// In a directory that is somebody else's.
+    pub(crate) fn at(root: &Path) -> Self {
+        let clock = Arc::new(Clock(AtomicU64::new(START)));
+        Self { root: root.to_owned(), _temporary: None, ring: root.join("keys"), clock }
     }
 
     /// Another directory, and the same keys.
@@ -56,11 +64,11 @@ impl Place {
     }
 
     pub(crate) fn root(&self) -> PathBuf {
-        self.root.path().to_owned()
+        self.root.clone()
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.root.path().join("audit")
+        self.root.join("audit")
     }
 
     pub(crate) fn ring(&self) -> Arc<Keyring> {
@@ -90,6 +98,26 @@ impl Place {
         let report = verify(&self.dir(), &self.keys(), &[]).unwrap();
         assert!(report.is_intact(), "{:#?}", report.findings);
         report
+    }
+
+    /// The log opens, verifies, and has all of these records, once the fault is over.
+    pub(crate) fn holds(&self, written: &[(u64, String)], what: &str) {
+        let after = self.try_open(small()).unwrap_or_else(|error| panic!("{error}: {what}"));
+        after
+            .append("test", &serde_json::json!({"after": true}))
+            .unwrap_or_else(|error| panic!("{error}: {what}"));
+        after.close().unwrap_or_else(|error| panic!("{error}: {what}"));
+        let report = verify(&self.dir(), &self.keys(), &[]).unwrap();
+        assert!(report.is_intact(), "{:#?}: {what}", report.findings);
+        let mut there = BTreeMap::new();
+        for line in self.segments().into_iter().flat_map(|segment| self.lines(segment)) {
+            let json: serde_json::Value = serde_json::from_str(&line[65..]).unwrap();
+            there.insert(json["n"].as_u64().unwrap(), line[..64].to_owned());
+        }
+        let removed = report.removed.map_or(0, |removed| removed.n);
+        for (n, hash) in written.iter().filter(|(n, _)| *n > removed) {
+            assert_eq!(there.get(n), Some(hash), "record {n}: {what}");
+        }
     }
 
     /// All files of the log but the lock.
