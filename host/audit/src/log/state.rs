@@ -13,6 +13,8 @@ pub(super) struct State {
     pub(super) disk: Way,
     /// What is noted beside the log, in `head` and `synced`.
     pub(super) notes: Way,
+    /// The checkpoint that is in `head`, or an earlier one.
+    pub(super) head: u64,
     pub(super) stop: bool,
 }
 

@@ -246,11 +246,16 @@ impl Shared {
             let writer = self.writer();
             (writer.directory.clone(), writer.keyring.clone())
         };
-        let head = tail.mark.map_or(Ok(()), |mark| Head::advance(&directory, &keyring, mark));
+        let known = self.state().head;
+        let newer = tail.mark.filter(|mark| mark.position.n > known);
+        let head = newer.map_or(Ok(()), |mark| Head::advance(&directory, &keyring, mark));
         let noted = head.and_then(|()| write_synced(&directory, tail.last));
         let mut state = self.state();
         match &noted {
-            Ok(()) => state.notes.came(tail.last.n),
+            Ok(()) => {
+                state.notes.came(tail.last.n);
+                state.head = newer.map_or(known, |mark| mark.position.n);
+            }
             Err(error) => {
                 state.notes.failed(error.to_string());
                 state.since = Some(Instant::now() + AGAIN);

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhost_keyring::Keyring;
-use rustix::fs::{FlockOperation, flock, ftruncate};
+use rustix::fs::{FlockOperation, flock, fstat, ftruncate};
 use rustix::io::Errno;
 use serde::Serialize;
 
@@ -120,16 +119,14 @@ impl Writer {
     /// Reads on to where the log ends now.
     pub(super) fn catch_up(&mut self, _held: &Held) -> Result<(), AuditError> {
         loop {
-            let path = self.path();
-            let about = self.file.metadata().map_err(failed(&path))?;
-            if about.len() < self.tail.end {
-                return Err(AuditError::Truncated { path, n: self.tail.last.n });
+            let about = fstat(&*self.file).map_err(|error| failed(&self.path())(error.into()))?;
+            let (size, gone) = (about.st_size.cast_unsigned(), about.st_nlink == 0);
+            if size < self.tail.end || size == self.tail.end && gone && !self.tail.closed {
+                return Err(AuditError::Truncated { path: self.path(), n: self.tail.last.n });
             }
-            if about.len() > self.tail.end {
-                self.read_on(about.len())?;
-            } else if about.nlink() == 0 && !self.tail.closed {
-                return Err(AuditError::Truncated { path, n: self.tail.last.n });
-            } else if about.nlink() == 0 {
+            if size > self.tail.end {
+                self.read_on(size)?;
+            } else if gone {
                 // Retention has removed it, and perhaps the ones after it.
                 (self.tail, self.file) = super::open::end(&self.directory, &self.keyring)
                     .map(|(tail, file)| (tail, Arc::new(file)))?;

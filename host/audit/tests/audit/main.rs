@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod child;
+mod clock;
 mod denials;
+mod events;
 mod faults;
 mod log;
+mod many;
 mod model;
 mod place;
 mod processes;
+mod query;
+mod retention;
 mod tamper;
 
 use std::path::Path;
