@@ -8,6 +8,7 @@
 mod denials;
 mod error;
 mod event;
+mod export;
 mod log;
 mod moment;
 mod query;
@@ -19,6 +20,7 @@ pub use event::{
     Act, ActOutcome, Artifact, Call, Client, Contact, CredentialUse, CredentialUsed, Denial, Event, Mend,
     Outcome, Recorder, Session, SessionEvent, SessionUsed,
 };
+pub use export::{Format, OCSF_VERSION, Product, export};
 pub use log::{
     Checkpoint, Durability, Hash, HashError, LARGEST, Log, PATIENCE, Position, Retention, Sealed, Settings,
     Written,

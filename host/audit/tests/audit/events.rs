@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::place::Place;
 
 /// A call with something in each field, each text of this length.
-fn call(text: &str, entries: usize) -> Call {
+pub(crate) fn call(text: &str, entries: usize) -> Call {
     let text = || text.to_owned();
     Call {
         run: text(),
@@ -67,7 +67,7 @@ fn call(text: &str, entries: usize) -> Call {
     }
 }
 
-fn events() -> Vec<Event> {
+pub(crate) fn events() -> Vec<Event> {
     let act = Act {
         actor: "local".into(),
         verb: "vault.rotate".into(),

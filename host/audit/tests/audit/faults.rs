@@ -39,9 +39,14 @@ fn every_wait_for_the_disk_that_fails_or_kills_leaves_a_chain_with_all_that_was_
 fn every_file_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged() {
     every_call(
         "faults::every_file_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged",
-        "openat rename unlink mkdir flock",
+        "rename unlink mkdir flock",
         60,
     );
+}
+
+#[test]
+fn every_open_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged() {
+    every_call("faults::every_open_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged", "openat", 60);
 }
 
 fn every_call(test: &str, calls: &str, least: usize) {

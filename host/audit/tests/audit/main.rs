@@ -5,6 +5,7 @@ mod child;
 mod clock;
 mod denials;
 mod events;
+mod export;
 mod faults;
 mod log;
 mod many;
