@@ -9,6 +9,8 @@ mod denials;
 mod error;
 mod event;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod log;
 mod moment;
 mod query;

@@ -28,7 +28,7 @@ use crate::error::AuditError;
 use crate::event::{Event, Recorder};
 use line::is_kind;
 use sync::Shared;
-use writer::{Writer, json, try_hold};
+use writer::{Held, Writer, json, try_hold};
 
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::CheckpointBody;
@@ -111,7 +111,7 @@ impl Log {
         drop(held);
         let shared = Arc::new(Shared::new(writer));
         let run = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || run.run());
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || run.to_the_end());
         let thread = Mutex::new(Some(thread.map_err(AuditError::Start)?));
         Ok(Self { path, shared, thread })
     }
@@ -149,12 +149,7 @@ impl Log {
         if !body.starts_with('{') {
             return Err(AuditError::Body(body.chars().take(40).collect()));
         }
-        let appended = self.shared.held(wait, |writer, held| {
-            if writer.closed {
-                return Err(AuditError::Closed);
-            }
-            writer.append(held, kind, body)
-        });
+        let appended = self.shared.held(wait, |writer, held| writer.append(held, kind, body));
         let appended = appended.inspect_err(|error| {
             if matches!(error, AuditError::Unsynced { .. }) {
                 self.shared.retry();
@@ -187,15 +182,11 @@ impl Log {
     /// # Errors
     /// When it cannot be signed or written.
     pub fn checkpoint(&self) -> Result<Checkpoint, AuditError> {
-        let signed = self.shared.held(true, |writer, held| {
-            if writer.closed {
-                return Err(AuditError::Closed);
-            }
+        let signed = self.held(|writer, held| {
             writer.catch_up(held)?;
             let mark = writer.checkpoint(held)?;
             Ok(Checkpoint::sign(&writer.keyring, mark.position)?)
-        });
-        let signed = signed?.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })?;
+        })?;
         self.sync()?;
         Ok(signed)
     }
@@ -206,8 +197,7 @@ impl Log {
     /// # Errors
     /// When a segment is not what this host wrote, or a file cannot be written or removed.
     pub fn retain(&self, keep: Retention) -> Result<Vec<Sealed>, AuditError> {
-        let removed = self.shared.held(true, |writer, held| retention::retain(writer, held, keep))?;
-        removed.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })
+        self.held(|writer, held| retention::retain(writer, held, keep))
     }
 
     /// Closes the segment and begins the next one, whatever its size.
@@ -215,12 +205,20 @@ impl Log {
     /// # Errors
     /// When it cannot be written.
     pub fn roll(&self) -> Result<(), AuditError> {
-        let rolled = self.shared.held(true, |writer, held| {
+        self.held(|writer, held| {
             writer.catch_up(held)?;
             if writer.tail.used { writer.roll(held) } else { Ok(()) }
-        });
-        rolled?.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })?;
+        })?;
         self.sync()
+    }
+
+    /// Does something at the end of the log while no other process is there.
+    fn held<T>(
+        &self,
+        work: impl FnOnce(&mut Writer, &Held) -> Result<T, AuditError>,
+    ) -> Result<T, AuditError> {
+        let done = self.shared.held(true, work)?;
+        done.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })
     }
 
     /// Signs a checkpoint of what this process has appended, and waits until all of it is on the disk. Nothing can be appended

@@ -36,6 +36,8 @@ pub(super) fn retain(writer: &mut Writer, held: &Held, keep: Retention) -> Resul
     writer.catch_up(held)?;
     let mut ledger = read(writer)?;
     let mut gone = Vec::new();
+    // Noting what is removed may close the one that is written to: that stays for the next time.
+    let current = writer.tail.segment;
     let mut segments = Vec::new();
     for number in writer.directory.segments()? {
         let path = writer.directory.segment(number);
@@ -43,7 +45,7 @@ pub(super) fn retain(writer: &mut Writer, held: &Held, keep: Retention) -> Resul
     }
     let mut total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
     for (number, bytes) in segments {
-        if number >= writer.tail.segment {
+        if number >= current {
             break;
         }
         let known = ledger.entries.iter().any(|sealed| sealed.segment == number);

@@ -15,7 +15,9 @@ pub(super) struct State {
     pub(super) notes: Way,
     /// The checkpoint that is in `head`, or an earlier one.
     pub(super) head: u64,
+    /// It is to end, and it has.
     pub(super) stop: bool,
+    pub(super) ended: bool,
 }
 
 /// How far something has come.

@@ -79,6 +79,9 @@ impl Shared {
         loop {
             {
                 let mut writer = self.writer();
+                if writer.closed {
+                    return Err(AuditError::Closed);
+                }
                 if let Some(held) = writer.try_hold()? {
                     return work(&mut writer, &held).map(Some);
                 }
@@ -123,6 +126,9 @@ impl Shared {
         *wanted = n.max(*wanted);
         self.wake.notify_one();
         while way(&mut state).come < n {
+            if state.ended {
+                return Err(AuditError::Closed);
+            }
             if way(&mut state).failures > failures {
                 let why = way(&mut state).why.clone();
                 drop(state);
@@ -146,8 +152,13 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// The thread.
-    pub(super) fn run(&self) -> Result<(), AuditError> {
+    /// The thread. Nobody waits for one that is no more, whatever ended it.
+    pub(super) fn to_the_end(&self) -> Result<(), AuditError> {
+        let _ended = Ended(self);
+        self.run()
+    }
+
+    fn run(&self) -> Result<(), AuditError> {
         loop {
             let (stop, uncovered) = self.pause();
             let covered = if uncovered || stop { self.cover(stop) } else { Ok(()) };
@@ -190,12 +201,9 @@ impl Shared {
     fn cover(&self, last: bool) -> Result<(), AuditError> {
         let now = Instant::now();
         self.state().uncovered = None;
-        let lock = {
-            let mut writer = self.writer();
-            writer.closed |= last;
-            writer.directory.file(LOCK)
-        };
+        let lock = self.writer().directory.file(LOCK);
         let done = self.held(true, |writer, held| {
+            writer.closed |= last;
             if writer.uncovered {
                 writer.catch_up(held)?;
                 if writer.tail.uncovered() > 0 {
@@ -204,6 +212,7 @@ impl Shared {
             }
             Ok(())
         });
+        self.writer().closed |= last;
         let done = done.and_then(|done| done.ok_or(AuditError::Locked { path: lock }));
         let mut state = self.state();
         state.since.get_or_insert(now);
@@ -288,5 +297,16 @@ impl Shared {
         };
         self.held(true, |writer, held| super::retention::retain(writer, held, retention))?;
         Ok(())
+    }
+}
+
+/// Says that the thread has ended.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.writer().closed = true;
+        self.0.state().ended = true;
+        self.0.done.notify_all();
     }
 }

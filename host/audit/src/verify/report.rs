@@ -105,13 +105,19 @@ pub enum What {
 impl Report {
     /// The most findings that are listed.
     pub const MOST: usize = 1_000;
+    /// The most bytes of what a finding says that was expected, and of what it says that was found.
+    pub const TEXT: usize = 512;
 
     /// Whether nothing is wrong.
     pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, mut finding: Finding) {
+        // What stands in a log that was changed may be long.
+        for text in [&mut finding.expected, &mut finding.found] {
+            text.truncate(text.floor_char_boundary(Self::TEXT));
+        }
         if self.findings.len() < Self::MOST {
             self.findings.push(finding);
         } else {

@@ -46,7 +46,11 @@ fn every_file_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged(
 
 #[test]
 fn every_open_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged() {
-    every_call("faults::every_open_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged", "openat", 60);
+    every_call(
+        "faults::every_open_that_fails_or_kills_leaves_a_chain_with_all_that_was_acknowledged",
+        "openat",
+        60,
+    );
 }
 
 fn every_call(test: &str, calls: &str, least: usize) {
@@ -120,6 +124,45 @@ fn injected(test: &str, call: &str, fault: &str, count: usize) -> bool {
     assert!(fired || said.lines.iter().all(|line| !line.starts_with("failed")), "{what}");
     place.holds(&said.written(), &what);
     fired
+}
+
+const UNCONFIRMED: &str = "faults::what_a_disk_does_not_confirm_stops_the_record_until_it_does_and_is_told";
+
+#[test]
+fn what_a_disk_does_not_confirm_stops_the_record_until_it_does_and_is_told() {
+    if let Some(dir) = role() {
+        return unconfirmed(Path::new(&dir));
+    }
+    let place = Place::new();
+    place.ring();
+    let root = place.root().canonicalize().unwrap();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(root.join("audit/00000001.log"));
+    command.args(["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=5"]);
+    let said = Said::of(command.arg(exe()), UNCONFIRMED, &root.display().to_string());
+    assert_eq!(said.lines.last().map(String::as_str), Some("done"), "{:?}", said.lines);
+    place.holds(&said.written(), "a disk that does not confirm");
+    assert_eq!(place.kinds()["unsynced"], 1);
+}
+
+fn unconfirmed(dir: &Path) {
+    let place = Place::at(dir);
+    let log = place.open(Settings { durability: Durability::Each, ..place.settings() });
+    let wrote = |position: packhost_audit::Position| say(&format!("wrote {} {}", position.n, position.hash));
+    let refused = loop {
+        match log.append("test", &json!({})) {
+            Ok(position) => wrote(position),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AuditError::Unsynced { .. }), "{refused}");
+    // Until the disk is tried again.
+    assert!(matches!(log.append("test", &json!({})), Err(AuditError::Unsynced { .. })));
+    log.sync().unwrap();
+    wrote(log.append("test", &json!({})).unwrap());
+    log.close().unwrap();
+    assert!(matches!(log.sync(), Ok(()) | Err(AuditError::Closed)));
+    say("done");
 }
 
 #[test]

@@ -21,6 +21,9 @@ fn what_was_appended_is_one_chain_that_verifies() {
     }
     log.close().unwrap();
     assert!(matches!(log.append("test", &json!({})), Err(AuditError::Closed)));
+    assert!(matches!(log.checkpoint(), Err(AuditError::Closed)));
+    assert!(matches!(log.roll(), Err(AuditError::Closed)));
+    log.sync().unwrap();
     log.close().unwrap();
     let report = place.verified();
     assert_eq!((report.first, report.records, report.segments, report.checkpoints), (Some(1), 51, 1, 1));
