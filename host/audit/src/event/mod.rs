@@ -84,7 +84,8 @@ pub trait Recorder: Send + Sync {
     /// When it cannot be written. Then whatever it stands for must not go on.
     fn record(&self, event: &Event) -> Result<(), AuditError>;
 
-    /// The same without waiting for another process: [`Written::Busy`] where one writes just now, and nothing was written.
+    /// The same without waiting for another process: [`Written::Busy`] where one writes just now, and nothing was written. With
+    /// [`Durability::Each`](crate::Durability::Each) it waits for the disk all the same.
     ///
     /// # Errors
     /// As [`record`](Self::record).

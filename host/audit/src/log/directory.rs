@@ -5,6 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ const SEGMENT: &str = ".log";
 pub(crate) const TORN: &str = ".torn";
 /// The lock of those who append.
 pub(crate) const LOCK: &str = "lock";
+/// How many digits the number of a segment has.
+const DIGITS: RangeInclusive<usize> = 8..=12;
 /// What nobody but the owner may do.
 const OTHERS: u32 = 0o077;
 
@@ -64,7 +67,7 @@ impl Directory {
     pub(crate) fn segments(&self) -> Result<Vec<u64>, AuditError> {
         let mut found = Vec::new();
         for name in self.names()? {
-            let number = name.strip_suffix(SEGMENT).filter(|digits| digits.len() >= 8);
+            let number = name.strip_suffix(SEGMENT).filter(|digits| DIGITS.contains(&digits.len()));
             let number = number.and_then(|digits| digits.parse().ok());
             // The one spelling that a number has.
             found.extend(number.filter(|number| self.segment(*number) == self.file(&name)));

@@ -19,6 +19,8 @@ pub const LARGEST: usize = 256 << 10;
 const HEX: usize = 64;
 /// The longest word for a kind.
 const KIND: usize = 32;
+/// The most digits of n: more records than can ever be written, and room to count on.
+const DIGITS: usize = 18;
 
 /// The hash of a record, which stands for it and all records before it. As text, 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,7 +165,9 @@ impl<'a> Envelope<'a> {
     fn parse(json: &'a str) -> Result<Self, &'static str> {
         let rest = json.strip_prefix("{\"n\":").ok_or("its JSON does not begin with n")?;
         let (n, rest) = rest.split_once(",\"time\":\"").ok_or("no time follows n")?;
-        let plain = !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()) && !n.starts_with('0');
+        let plain = (1..=DIGITS).contains(&n.len())
+            && n.bytes().all(|digit| digit.is_ascii_digit())
+            && !n.starts_with('0');
         let n = plain.then(|| n.parse().ok()).flatten().ok_or("its n is no number from 1")?;
         let (time, rest) = moment(rest).ok_or("its time is none")?;
         let (clock, rest) = match rest.strip_prefix("\",\"clock\":\"") {
@@ -238,7 +242,7 @@ mod tests {
             ("\"n\":1", "\"n\":0"),
             ("\"n\":1", "\"n\":+1"),
             ("\"n\":1", "\"n\": 1"),
-            ("\"n\":1", "\"n\":18446744073709551616"),
+            ("\"n\":1", "\"n\":1000000000000000000"),
             ("call", "Call"),
             ("call", ""),
             ("call", "ca\\u006cl"),

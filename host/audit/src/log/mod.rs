@@ -4,6 +4,7 @@ mod checkpoint;
 mod directory;
 mod ends;
 mod line;
+mod lock;
 mod open;
 mod reader;
 mod retention;
@@ -19,7 +20,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use packhost_keyring::Keyring;
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::AuditError;
 use crate::event::{Event, Recorder};
 use line::is_kind;
+use lock::{Held, Lock};
 use sync::Shared;
-use writer::{Held, Writer, json, try_hold};
+use writer::{Writer, json};
 
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::CheckpointBody;
@@ -91,18 +92,8 @@ impl Log {
     ) -> Result<Self, AuditError> {
         let path = path.into();
         let directory = Directory::made(&path)?;
-        let lock = Arc::new(directory.append_to(&directory.file(LOCK))?);
-        let since = Instant::now();
-        let held = loop {
-            match try_hold(&lock, &directory)? {
-                Some(held) => break held,
-                None if since.elapsed() > PATIENCE => {
-                    return Err(AuditError::Locked { path: directory.file(LOCK) });
-                }
-                // As in `Shared::held`.
-                None => std::thread::sleep(Duration::from_millis(1)),
-            }
-        };
+        let lock = Lock::of(&directory)?;
+        let held = lock.hold()?;
         open::made(&directory)?;
         let end = open::end(&directory, &keyring)?;
         let mut writer = Writer::new(directory, lock, keyring, settings, end);
@@ -149,7 +140,9 @@ impl Log {
         if !body.starts_with('{') {
             return Err(AuditError::Body(body.chars().take(40).collect()));
         }
-        let appended = self.shared.held(wait, |writer, held| writer.append(held, kind, body));
+        let appended = self.shared.held(wait, |writer, held| {
+            if writer.closed { Err(AuditError::Closed) } else { writer.append(held, kind, body) }
+        });
         let appended = appended.inspect_err(|error| {
             if matches!(error, AuditError::Unsynced { .. }) {
                 self.shared.retry();
@@ -217,7 +210,9 @@ impl Log {
         &self,
         work: impl FnOnce(&mut Writer, &Held) -> Result<T, AuditError>,
     ) -> Result<T, AuditError> {
-        let done = self.shared.held(true, work)?;
+        let done = self.shared.held(true, |writer, held| {
+            if writer.closed { Err(AuditError::Closed) } else { work(writer, held) }
+        })?;
         done.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })
     }
 

@@ -113,7 +113,13 @@ fn at_beginning(
     });
     let mark =
         head.map(|head| Mark { position: head.checkpoint.position(), segment: head.segment, end: head.end });
-    let mut tail = match (body, mark) {
+    // Where the checkpoint that closed the segment before is known, there is nothing to take on trust.
+    let fits = |last: Position| match mark {
+        Some(mark) if mark.segment + 1 == number && last.n == mark.position.n => last == mark.position,
+        Some(mark) => last.n > mark.position.n,
+        None => true,
+    };
+    let mut tail = match (body.filter(|(last, ..)| fits(*last)), mark) {
         (Some((last, time, chain)), _) => Tail::before(number, last, time, chain),
         // Its process or the machine died before it had a record. The checkpoint that closed the one before is the newest.
         (None, Some(mark)) if mark.segment + 1 == number => {

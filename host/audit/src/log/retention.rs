@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::CheckpointBody;
 use super::line::Line;
+use super::lock::Held;
 use super::open::{first_line, line_before};
 use super::sealed::{Ledger, MOST, SEALED, Sealed};
-use super::writer::{Held, Writer, json};
+use super::writer::{Writer, json};
 use super::{Hash, Retention};
 use crate::error::{AuditError, failed};
 use crate::moment::Moment;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::directory::LOCK;
 use super::ends::{Head, write_synced};
+use super::lock::Held;
 use super::state::{State, Way};
 use super::tail::Tail;
-use super::writer::{Held, Writer, json};
+use super::writer::{Writer, json};
 use super::{Durability, PATIENCE, Position};
 use crate::error::AuditError;
 
@@ -79,9 +80,6 @@ impl Shared {
         loop {
             {
                 let mut writer = self.writer();
-                if writer.closed {
-                    return Err(AuditError::Closed);
-                }
                 if let Some(held) = writer.try_hold()? {
                     return work(&mut writer, &held).map(Some);
                 }

@@ -2,19 +2,19 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhost_keyring::Keyring;
-use rustix::fs::{FlockOperation, flock, fstat, ftruncate};
+use rustix::fs::{fstat, ftruncate};
 use rustix::io::Errno;
 use serde::Serialize;
 
 use super::checkpoint::{Checkpoint, CheckpointBody};
-use super::directory::{Directory, LOCK};
+use super::directory::Directory;
 use super::ends::{Head, Mark};
 use super::line::{Envelope, LARGEST};
+use super::lock::{Held, Lock};
 use super::tail::{SegmentBody, Tail};
 use super::{Position, Settings, torn};
 use crate::error::{AuditError, failed};
@@ -25,10 +25,10 @@ const CLOSING: u64 = 640;
 /// A clock that is so far behind the time of an earlier record, in microseconds, is noted in the record.
 const BEHIND: u64 = 1_000_000;
 
-/// The end of the log as this process knows it. Everything that reads on or writes needs the lock: see [`Held`].
+/// The end of the log as this process knows it. Everything that reads on or writes needs the lock: see [`Lock`].
 pub(super) struct Writer {
     pub(super) directory: Directory,
-    lock: Arc<File>,
+    lock: Lock,
     pub(super) keyring: Arc<Keyring>,
     pub(super) settings: Settings,
     pub(super) tail: Tail,
@@ -46,28 +46,10 @@ pub(super) struct Writer {
     pub(super) closed: bool,
 }
 
-/// The lock of those who append, across processes. Let go when dropped.
-pub(super) struct Held(Arc<File>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _it_is_ours = flock(self.0.as_fd(), FlockOperation::Unlock);
-    }
-}
-
-/// Takes the lock, if no other process has it.
-pub(super) fn try_hold(lock: &Arc<File>, directory: &Directory) -> Result<Option<Held>, AuditError> {
-    match flock(lock.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(Held(Arc::clone(lock)))),
-        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
-        Err(error) => Err(failed(&directory.file(LOCK))(error.into())),
-    }
-}
-
 impl Writer {
     pub(super) fn new(
         directory: Directory,
-        lock: Arc<File>,
+        lock: Lock,
         keyring: Arc<Keyring>,
         settings: Settings,
         (tail, file): (Tail, File),
@@ -93,7 +75,7 @@ impl Writer {
     }
 
     pub(super) fn try_hold(&self) -> Result<Option<Held>, AuditError> {
-        try_hold(&self.lock, &self.directory)
+        self.lock.try_hold()
     }
 
     /// Appends a record behind whatever other processes have appended, and a checkpoint where one is due.

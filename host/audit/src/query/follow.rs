@@ -153,7 +153,7 @@ fn first_with(directory: &Directory, n: u64) -> Result<u64, AuditError> {
         let Ok(file) = directory.read_from(&path) else { continue };
         let mut lines = Lines::between(&file, 0, u64::MAX);
         if let Some(Found::Line(_, bytes)) = lines.next().map_err(failed(&path))?
-            && Line::parse(bytes).is_ok_and(|line| line.envelope.n <= n + 1)
+            && Line::parse(bytes).is_ok_and(|line| line.envelope.n <= n.saturating_add(1))
         {
             return Ok(number);
         }

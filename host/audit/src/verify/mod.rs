@@ -5,6 +5,7 @@
 
 mod ends;
 mod expect;
+mod meaning;
 mod records;
 mod report;
 mod snapshot;
