@@ -40,8 +40,10 @@ struct Place {
 }
 
 static PLACE: LazyLock<Mutex<Place>> = LazyLock::new(|| {
-    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
-    let keys = Keyring::open(root.path().join("keys")).expect("a fresh directory").public().expect("its keys");
+    let root =
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
+    let keys =
+        Keyring::open(root.path().join("keys")).expect("a fresh directory").public().expect("its keys");
     let dir = root.path().join("audit");
     fs::create_dir(&dir).expect("a fresh directory");
     Mutex::new(Place { dir, keys, _root: root })

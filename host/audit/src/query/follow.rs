@@ -93,7 +93,8 @@ impl Follow {
     fn lines(&mut self) -> Result<bool, AuditError> {
         let Some(file) = &self.file else { return Ok(false) };
         let path = self.directory.segment(self.segment);
-        let mut lines = Lines::between(file, self.at, u64::MAX);
+        let size = file.metadata().map_err(failed(&path))?.len();
+        let mut lines = Lines::between(file, self.at, size);
         let mut read = false;
         while self.ahead.len() < AHEAD
             && let Some(found) = lines.next().map_err(failed(&path))?
@@ -151,7 +152,8 @@ fn first_with(directory: &Directory, n: u64) -> Result<u64, AuditError> {
     for number in segments.into_iter().rev() {
         let path = directory.segment(number);
         let Ok(file) = directory.read_from(&path) else { continue };
-        let mut lines = Lines::between(&file, 0, u64::MAX);
+        let size = file.metadata().map_err(failed(&path))?.len();
+        let mut lines = Lines::between(&file, 0, size);
         if let Some(Found::Line(_, bytes)) = lines.next().map_err(failed(&path))?
             && Line::parse(bytes).is_ok_and(|line| line.envelope.n <= n.saturating_add(1))
         {

@@ -15,7 +15,7 @@ use crate::events::{call, events};
 use crate::place::Place;
 
 /// The interpreter that has the schemas: the one of `cargo xtask tools`, unless another one is named.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/venv/bin/python");
     let python = std::env::var_os("PACKHOST_TEST_PYTHON").map_or_else(own, PathBuf::from);
     assert!(

@@ -377,3 +377,28 @@ fn another_key_signs_nothing_here_and_a_retired_one_no_more() {
     assert_eq!(report.findings.iter().filter(signed).count(), 3, "{:#?}", report.findings);
     assert!(report.proven.is_none());
 }
+
+#[test]
+fn the_lines_of_python_in_the_book_find_the_same() {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/audit.md");
+    let book = fs::read_to_string(book).unwrap();
+    let (_, lines) = book.split_once("```python\n").unwrap();
+    let (lines, _) = lines.split_once("```").unwrap();
+    let place = Place::new();
+    let log = place.open(small());
+    for n in 0..30 {
+        log.append("test", &json!({"n": n})).unwrap();
+    }
+    log.close().unwrap();
+    let python = || {
+        let mut command = std::process::Command::new(crate::export::python());
+        command.args(["-c", lines]).current_dir(place.root()).output().unwrap()
+    };
+    let fine = python();
+    assert!(fine.status.success(), "{}", String::from_utf8_lossy(&fine.stderr));
+    let mut changed = place.read("00000002.log");
+    changed[200] ^= 1;
+    fs::write(place.dir().join("00000002.log"), changed).unwrap();
+    let found = String::from_utf8(python().stderr).unwrap();
+    assert!(found.contains("AssertionError: ('audit/00000002.log'"), "{found}");
+}
