@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use packhost_core::Identity;
 use packhost_engine::{Door, Engine};
 use packhost_mcp::Server;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,8 +50,13 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), BindError> {
     settings.check()?;
-    let server = Server::new(engine, Door::Http, shutdown.clone());
-    let service = Service::new(&settings, move || server.another())?;
+    let server = Server::new(engine.clone(), Door::Http, shutdown.clone());
+    let withheld = move |tool: &str, identity: &Identity| {
+        let catalog = engine.catalog();
+        let tool = catalog.find(tool).filter(|tool| tool.entry.admits(identity))?;
+        (!identity.scopes.may_call(&tool.name)).then(|| tool.name.clone())
+    };
+    let service = Service::new(&settings, Arc::new(withheld), move || server.another())?;
     let address = settings.listen;
     let listener = adopt(listener).map_err(|source| BindError::Address { address, source })?;
     run(listener, &settings, service, shutdown).await;

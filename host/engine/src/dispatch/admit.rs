@@ -131,7 +131,7 @@ pub(super) async fn admit(
     let place = tokio::select! {
         // In this order, because the timer costs more than a place that is free.
         biased;
-        place = engine.admission.place(&call.caller, tool) => place,
+        place = engine.admission.place(call.caller(), tool) => place,
         () = stop.stopped() => Err(trap::stopped(stop.reason(), tool)),
         () = tokio::time::sleep(patience) => {
             Err(Failure::new(ErrorCode::RateLimited, "No place to run became free in time.")
