@@ -66,9 +66,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let mut settings = settings(&dirs, purpose);
     settings.credentials = Some(Credentials::of(global, &dirs));
     settings.denials = Some(DeniedRequests::of(&dirs));
-    if !global.dns.is_empty() {
-        settings.egress.resolver = Arc::new(resolver(global, &settings)?);
-    }
+    settings.egress.resolver = egress(global)?.resolver;
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
@@ -112,11 +110,16 @@ fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
     settings
 }
 
-/// Reads the platform's trusted roots, and uses no network.
-fn resolver(global: &Global, settings: &Settings) -> Result<EncryptedResolver, Error> {
-    let roots = &settings.egress.extra_roots;
-    EncryptedResolver::new(global.dns.clone(), roots, EncryptedResolver::PATIENCE)
-        .map_err(|error| Error::failed(format!("--dns: {error}")))
+/// How requests leave. Reads the platform's trusted roots, and uses no network.
+pub(crate) fn egress(global: &Global) -> Result<packhost_egress::Settings, Error> {
+    let mut settings = packhost_egress::Settings::default();
+    if !global.dns.is_empty() {
+        let roots = &settings.extra_roots;
+        let resolver = EncryptedResolver::new(global.dns.clone(), roots, EncryptedResolver::PATIENCE);
+        let resolver = resolver.map_err(|error| Error::failed(format!("--dns: {error}")))?;
+        settings.resolver = Arc::new(resolver);
+    }
+    Ok(settings)
 }
 
 impl Prepared {
