@@ -62,14 +62,16 @@ impl Scene {
             "GET /keys" => response(200, &[], keys.as_bytes()),
             line if line.starts_with("GET /.well-known/openid-configuration") => {
                 let host = asked.header("host").expect("a host").to_owned();
-                let about = json!({ "issuer": format!("http://{host}"), "jwks_uri": format!("http://{host}/keys") });
+                let about =
+                    json!({ "issuer": format!("http://{host}"), "jwks_uri": format!("http://{host}/keys") });
                 response(200, &[], about.to_string().as_bytes())
             }
             _ => response(404, &[], b""),
         });
         let setup = Setup::new().warmed();
         let origin = issuer.origin();
-        let mut words = vec!["--oauth-issuer", &origin, "--oauth-audience", US, "--oauth-network", "127.0.0.0/8"];
+        let mut words =
+            vec!["--oauth-issuer", &origin, "--oauth-audience", US, "--oauth-network", "127.0.0.0/8"];
         words.extend(options);
         let served = setup.serve(&words);
         Self { key, issuer, served, _setup: setup }
@@ -109,7 +111,10 @@ impl Scene {
     fn refuses(&self, what: &str, token: &str) {
         let refused = self.calls(token);
         let challenge = refused.header("www-authenticate").unwrap_or_default().to_owned();
-        assert!(refused.status == 401 && challenge.contains("error=\"invalid_token\""), "{what}: {refused:?}");
+        assert!(
+            refused.status == 401 && challenge.contains("error=\"invalid_token\""),
+            "{what}: {refused:?}"
+        );
         assert!(challenge.contains(&format!("resource_metadata=\"{METADATA}\"")), "{what}: {challenge}");
     }
 }
@@ -142,11 +147,15 @@ fn a_stranger_learns_where_to_get_a_token() {
     let scene = Scene::with(&["--oauth-scope", "packs:list", "--oauth-scope", "packs:call"]);
     let stranger = wire::send(scene.served.address, &[], &wire::message("tools/list", json!({})));
     let challenge = stranger.header("www-authenticate").expect("a challenge");
-    let expected = format!("Bearer realm=\"packhost\", resource_metadata=\"{METADATA}\", scope=\"packs:list\"");
+    let expected =
+        format!("Bearer realm=\"packhost\", resource_metadata=\"{METADATA}\", scope=\"packs:list\"");
     assert_eq!((stranger.status, challenge), (401, expected.as_str()));
     for place in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
         let about = http::send(scene.served.address, &[], "GET", place, b"").message();
-        assert_eq!((&about["resource"], &about["bearer_methods_supported"]), (&json!(US), &json!(["header"])));
+        assert_eq!(
+            (&about["resource"], &about["bearer_methods_supported"]),
+            (&json!(US), &json!(["header"]))
+        );
         assert_eq!(about["authorization_servers"], json!([scene.issuer.origin()]));
         assert_eq!(about["scopes_supported"], json!(["packs:list", "packs:call"]));
     }
@@ -156,7 +165,12 @@ fn a_stranger_learns_where_to_get_a_token() {
 #[test]
 fn a_small_token_is_told_which_one_would_do() {
     let scene = Scene::with(&[
-        "--oauth-scope", "packs:list", "--oauth-scope", "packs:call:text.*", "--oauth-scope", "packs:call",
+        "--oauth-scope",
+        "packs:list",
+        "--oauth-scope",
+        "packs:call:text.*",
+        "--oauth-scope",
+        "packs:call",
     ]);
     let small = scene.but("scope", json!("openid packs:list"));
     let listed = result(scene.asked(&small, &wire::message("tools/list", json!({}))).message());
@@ -213,7 +227,11 @@ fn a_token_for_somebody_else_is_refused() {
     ] {
         scene.refuses(&format!("{name}: {value}"), &scene.but(name, value));
     }
-    assert_eq!(scene.calls(&scene.but("exp", json!(now() - 30))).status, 200, "clocks may differ by a minute");
+    assert_eq!(
+        scene.calls(&scene.but("exp", json!(now() - 30))).status,
+        200,
+        "clocks may differ by a minute"
+    );
 }
 
 #[test]
@@ -263,7 +281,9 @@ fn a_public_key_is_no_shared_secret() {
     let scene = Scene::new();
     assert_eq!(scene.calls(&scene.token(&scene.claims())).status, 200, "the keys are known");
     let public = json!({ "keys": [scene.key.jwk("1")] }).to_string();
-    for secret in [scene.key.0.public_key().as_ref(), public.as_bytes(), scene.key.jwk("1").to_string().as_bytes()] {
+    for secret in
+        [scene.key.0.public_key().as_ref(), public.as_bytes(), scene.key.jwk("1").to_string().as_bytes()]
+    {
         let header = json!({ "alg": "HS256", "typ": "at+jwt", "kid": "1" });
         let text = format!("{}.{}", part(&header.to_string()), part(&scene.claims().to_string()));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes());
@@ -285,7 +305,8 @@ fn invented_keys_make_few_requests_of_the_issuer() {
 #[test]
 fn an_issuer_that_is_away_is_no_way_in() {
     let setup = Setup::new().warmed();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("an address");
+    let closed =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("an address");
     let issuer = format!("http://{closed}");
     let words = ["--oauth-issuer", &issuer, "--oauth-audience", US, "--oauth-network", "127.0.0.0/8"];
     let served = setup.serve(&words);
@@ -326,8 +347,21 @@ fn an_issuer_without_tls_is_refused_unless_it_is_on_this_machine() {
         (&["--oauth-issuer", "http://login.example.com", "--oauth-audience", US][..], "https"),
         (&["--oauth-issuer", "http://127.0.0.1:9", "--oauth-audience", US], "https"),
         (&["--oauth-issuer", "https://login.example.com", "--oauth-audience", "packs"], "URL"),
-        (&["--oauth-issuer", "https://login.example.com", "--oauth-audience", "http://packs.example.com"], "https"),
-        (&["--oauth-issuer", "https://login.example.com", "--oauth-audience", US, "--oauth-jwks", "http://10.0.0.1/"], "https"),
+        (
+            &["--oauth-issuer", "https://login.example.com", "--oauth-audience", "http://packs.example.com"],
+            "https",
+        ),
+        (
+            &[
+                "--oauth-issuer",
+                "https://login.example.com",
+                "--oauth-audience",
+                US,
+                "--oauth-jwks",
+                "http://10.0.0.1/",
+            ],
+            "https",
+        ),
     ] {
         let refused = setup.run(listen.iter().chain(words));
         assert_eq!(refused.code, 1, "{words:?}: {refused:?}");

@@ -31,7 +31,9 @@ impl Provider {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("Node.js starts");
         let mut said = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut said).expect("it can be read");
+        BufReader::new(child.stdout.take().expect("it is piped"))
+            .read_line(&mut said)
+            .expect("it can be read");
         let said: Value = serde_json::from_str(&said).expect("it says where it is");
         let issuer = said["issuer"].as_str().expect("an issuer").to_owned();
         let address = issuer.trim_start_matches("http://").parse().expect("an address");
@@ -46,7 +48,8 @@ impl Provider {
     fn token_for(&self, resource: &str, scope: &str) -> String {
         let credentials = format!("Basic {}", STANDARD.encode("agent:secret-of-the-agent"));
         let head = [("authorization", &*credentials), ("content-type", "application/x-www-form-urlencoded")];
-        let form = format!("grant_type=client_credentials&resource={resource}&scope={}", scope.replace(' ', "+"));
+        let form =
+            format!("grant_type=client_credentials&resource={resource}&scope={}", scope.replace(' ', "+"));
         let answer = http::send(self.address, &head, "POST", "/token", form.as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.message()["access_token"].as_str().expect("a token").to_owned()
@@ -70,7 +73,12 @@ async fn a_client_with_credentials_lists_and_calls_and_a_new_key_is_followed() {
     let provider = Provider::start();
     let setup = Setup::new().warmed();
     let served = setup.serve(&[
-        "--oauth-issuer", &provider.issuer, "--oauth-audience", US, "--oauth-network", "127.0.0.0/8",
+        "--oauth-issuer",
+        &provider.issuer,
+        "--oauth-audience",
+        US,
+        "--oauth-network",
+        "127.0.0.0/8",
     ]);
     let calls = |token: &str| {
         let head = [("authorization", &*format!("Bearer {token}"))];

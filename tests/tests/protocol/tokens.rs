@@ -14,7 +14,7 @@ fn counting() -> Value {
 
 /// Makes a token with these options, and gives the token.
 fn token(setup: &Setup, name: &str, options: &[&str]) -> String {
-    let words = ["--json", "tokens", "create", name].iter().chain(options);
+    let words = ["--json", "tokens", "create", name].into_iter().chain(options.iter().copied());
     let made = setup.run(words);
     assert_eq!(made.code, 0, "{made:?}");
     made.json()["token"].as_str().expect("the token").to_owned()
@@ -40,7 +40,10 @@ async fn two_tokens_see_and_call_what_their_scopes_say() {
         let of_data = clients::over_http_as(&served.url, era, &data).await;
         let (one, two) = (of_words.names().await, of_data.names().await);
         assert!(!one.is_empty() && one.iter().all(|name| name.starts_with("text_")), "{one:?}");
-        assert!(!two.is_empty() && two.iter().all(|name| name == "json_query" || name.starts_with("csv_")), "{two:?}");
+        assert!(
+            !two.is_empty() && two.iter().all(|name| name == "json_query" || name.starts_with("csv_")),
+            "{two:?}"
+        );
     }
     let list = wire::message("tools/list", json!({}));
     assert!(names(&result(shown(&served, &words, &list).message())).contains(&"text_stats"));
@@ -48,7 +51,9 @@ async fn two_tokens_see_and_call_what_their_scopes_say() {
     let refused = shown(&served, &data, &counting());
     assert_eq!((refused.status, &refused.message()["error"]["code"]), (200, &json!(-32602)));
     let unknown = shown(&served, &data, &call("no_such_tool", &json!({})));
-    let told = |answer: &Response| answer.message()["error"]["message"].as_str().map(|text| text.contains("There is no tool"));
+    let told = |answer: &Response| {
+        answer.message()["error"]["message"].as_str().map(|text| text.contains("There is no tool"))
+    };
     assert_eq!((told(&refused), told(&unknown)), (Some(true), Some(true)), "it is as if it were not there");
 }
 
@@ -90,7 +95,11 @@ fn a_token_that_is_taken_back_is_refused_from_the_next_request_on() {
     assert!(refused.status == 401 && challenge.contains("invalid_token"), "{challenge}");
     assert_eq!(shown(&served, &kept, &counting()).status, 200);
     assert_eq!(setup.run(["tokens", "revoke", "kept"]).code, 0);
-    assert_eq!(wire::send(served.address, &[], &counting()).status, 401, "the last one does not open the door");
+    assert_eq!(
+        wire::send(served.address, &[], &counting()).status,
+        401,
+        "the last one does not open the door"
+    );
     let made = token(&setup, "lost", &[]);
     assert_eq!(shown(&served, &made, &counting()).status, 200, "a new one is good at once");
     assert_eq!(shown(&served, &lost, &counting()).status, 401, "and does not bring the old one back");
@@ -99,7 +108,8 @@ fn a_token_that_is_taken_back_is_refused_from_the_next_request_on() {
 #[test]
 fn a_token_is_refused_once_its_time_is_over() {
     let setup = Setup::new().warmed();
-    let (short, long) = (token(&setup, "short", &["--expires", "3s"]), token(&setup, "long", &["--expires", "1d"]));
+    let (short, long) =
+        (token(&setup, "short", &["--expires", "3s"]), token(&setup, "long", &["--expires", "1d"]));
     let served = setup.serve(&[]);
     wait_until("the token expires", &|| {
         let answered = shown(&served, &short, &counting());
@@ -128,7 +138,14 @@ fn a_token_of_another_host_and_a_guess_are_nobodys() {
     let served = setup.serve(&[]);
     let mut last = own.clone();
     last.replace_range(20..21, if &own[20..21] == "a" { "b" } else { "a" });
-    for (guess, told) in [(foreign.as_str(), "not known"), (&last, "not complete"), (&own[..51], "not complete"), ("ph_", "not complete"), ("own", "not known"), ("token:own", "not known")] {
+    for (guess, told) in [
+        (foreign.as_str(), "not known"),
+        (&last, "not complete"),
+        (&own[..51], "not complete"),
+        ("ph_", "not complete"),
+        ("own", "not known"),
+        ("token:own", "not known"),
+    ] {
         let refused = shown(&served, guess, &counting());
         let challenge = refused.header("www-authenticate").expect("a challenge").to_owned();
         assert!(refused.status == 401 && challenge.contains(told), "{guess}: {challenge}");
@@ -146,20 +163,28 @@ fn a_token_of_another_host_and_a_guess_are_nobodys() {
 #[test]
 fn a_token_is_printed_once_and_kept_nowhere() {
     let setup = Setup::new();
-    let made = setup.run(["tokens", "create", "ci", "--expires", "90d", "--scope", "packs:list", "--group", "ops"]);
+    let made =
+        setup.run(["tokens", "create", "ci", "--expires", "90d", "--scope", "packs:list", "--group", "ops"]);
     let token = made.stdout.trim();
     assert_eq!((made.code, token.len()), (0, 52), "{made:?}");
     assert!(token.starts_with("ph_") && !made.stderr.contains(token), "{made:?}");
     let listed = setup.run(["--json", "tokens", "list"]);
     let about = &listed.json()["tokens"][0];
-    assert_eq!((&about["name"], &about["scopes"], &about["groups"]), (&json!("ci"), &json!(["packs:list"]), &json!(["ops"])));
+    assert_eq!(
+        (&about["name"], &about["scopes"], &about["groups"]),
+        (&json!("ci"), &json!(["packs:list"]), &json!(["ops"]))
+    );
     let lifetime = about["expires"].as_u64().zip(about["created"].as_u64()).map(|(end, begin)| end - begin);
     assert!(lifetime.is_some_and(|lifetime| lifetime.abs_diff(90 * 86_400) <= 5), "{about}");
     assert!(!listed.stdout.contains(token));
     for file in std::fs::read_dir(setup.state()).expect("it is there") {
         let path = file.expect("readable").path();
         let bytes = std::fs::read(&path).unwrap_or_default();
-        assert!(!bytes.windows(20).any(|part| part == &token.as_bytes()[3..23]), "it is in {}", path.display());
+        assert!(
+            !bytes.windows(20).any(|part| part == &token.as_bytes()[3..23]),
+            "it is in {}",
+            path.display()
+        );
     }
 }
 
