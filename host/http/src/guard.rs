@@ -1,8 +1,6 @@
 //! What every request for `/mcp` passes before the protocol sees it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -12,7 +10,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use packhost_callers::Callers;
 use packhost_core::{Caller, Identity, PackName};
@@ -21,8 +18,8 @@ use rmcp::model::{CallToolRequestMethod, ConstString, JsonRpcError, ProtocolVers
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::held::Held;
 use crate::proof;
 use crate::sessions::Sessions;
 
@@ -76,34 +73,7 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
         guard.sessions.own(id, &caller).await;
     }
-    response.map(|body| Body::new(Answer { body, _unanswered: unanswered }))
-}
-
-/// The body of a response, unanswered until the last of it is read.
-struct Answer {
-    body: Body,
-    _unanswered: TaskTrackerToken,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    // Without it a body of known length would go out in chunks.
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    response.map(|body| Held::until_read(body, unanswered))
 }
 
 impl Guard {

@@ -1,11 +1,12 @@
 //! The HTTP door: MCP's streamable HTTP at `/mcp`, for both eras of the protocol, and `GET /healthz`.
 //!
-//! Owns: sockets, connections and their bounds, the header that shows who calls and the challenge to whoever does not show
+//! Owns: sockets, connections and their bounds, TLS, the header that shows who calls and the challenge to whoever does not show
 //! it, the Host and Origin checks against DNS rebinding, and the end of it all in good order. Refuses: what the messages mean
-//! (that is `packhost-mcp`), what a token proves (`packhost-callers`), TLS (a proxy in front has it), and an address that
-//! others reach without a token.
+//! (that is `packhost-mcp`), what a token proves (`packhost-callers`), and an address that others reach without a token.
 
+mod connection;
 mod guard;
+mod held;
 mod listener;
 mod proof;
 mod service;
@@ -13,6 +14,8 @@ mod sessions;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use listener::{bind, serve};
 pub use settings::{BindError, Settings};
+pub use tls::{TlsError, TlsFiles};

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::guard::{Guard, Withheld, guard};
 use crate::sessions::Sessions;
+use crate::tls::Tls;
 use crate::{BindError, Settings};
 
 /// Everything behind the socket.
@@ -26,11 +27,13 @@ pub(crate) struct Service {
     pub(crate) unanswered: TaskTracker,
     /// Ends all sessions and streams.
     pub(crate) stop: CancellationToken,
+    /// What secures connections, where it is done here.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Service {
     /// # Errors
-    /// Where an origin in the settings is none.
+    /// Where an origin in the settings is none, or there is no certificate.
     pub(crate) fn new<H, F>(
         settings: &Settings,
         withheld: Arc<Withheld>,
@@ -62,7 +65,8 @@ impl Service {
         let mcp = any_service(mcp).layer(from_fn_with_state(Arc::new(guarded), guard));
         let routes = Router::new().route("/mcp", mcp).route("/healthz", get(async || "ok\n"));
         let routes = routes.merge(about_callers(&settings.callers));
-        Ok(Self { routes, unanswered, stop })
+        let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
+        Ok(Self { routes, unanswered, stop, tls })
     }
 }
 

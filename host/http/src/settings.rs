@@ -9,6 +9,8 @@ use axum::http::uri::Authority;
 
 use packhost_callers::Callers;
 
+use crate::{TlsError, TlsFiles};
+
 /// Address, callers and bounds of the listener.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -16,6 +18,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Who may call.
     pub callers: Callers,
+    /// The certificate and its key, where connections are secured here.
+    pub tls: Option<TlsFiles>,
     /// Names by which clients reach the listener (`Host`), with or without a port, besides loopback and the address.
     pub allowed_hosts: Vec<String>,
     /// Web origins (RFC 6454) whose pages may call, such as `https://app.example.com` or `http://localhost:*`. Pages
@@ -58,6 +62,9 @@ pub enum BindError {
         "\"{0}\" is not a web origin: scheme, host and port, such as \"https://app.example.com\" or \"http://localhost:*\""
     )]
     Origin(String),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Address {
@@ -74,6 +81,7 @@ impl Settings {
         Self {
             listen,
             callers: Callers::default(),
+            tls: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body: 4 << 20,

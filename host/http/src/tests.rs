@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+mod tls;
+
 use crate::listener::{adopt, run};
 use crate::service::Service;
 use crate::{Settings, bind};
