@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use packhost_core::{Caller, Digest, Identity};
 
@@ -20,8 +21,19 @@ pub struct Callers {
     tokens: Option<Tokens>,
     oauth: Option<Arc<OAuth>>,
     rates: Option<Arc<Rates>>,
-    /// There were tokens in the state once since the start: from then on nobody is the local user.
-    closed: Arc<AtomicBool>,
+    open: Arc<Open>,
+}
+
+/// So often is looked whether there is a first token in the state.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whether nobody has to prove anything, as far as the state goes.
+#[derive(Default)]
+struct Open {
+    /// There were tokens once since the start: from then on nobody is the local user.
+    closed: AtomicBool,
+    /// When there were none, at last.
+    looked: Mutex<Option<Instant>>,
 }
 
 /// Why [`Callers`] cannot be.
@@ -91,7 +103,7 @@ impl Callers {
         if let Some(about) = known.iter().find(|about| self.is_named(&about.name)) {
             return Err(TokenError::Taken(about.name.clone()));
         }
-        self.closed.store(!known.is_empty(), Ordering::Release);
+        self.open.closed.store(!known.is_empty(), Ordering::Release);
         self.tokens = Some(tokens);
         Ok(self)
     }
@@ -115,20 +127,25 @@ impl Callers {
         self.oauth.as_deref()
     }
 
-    /// Whether everyone who reaches the door is let in. Making the first token in the state ends this, and nothing but a new
-    /// start without tokens begins it again: who takes the last token back does not open the door.
+    /// Whether everyone who reaches the door is let in. Making the first token in the state ends this, within a tenth of a
+    /// second, and nothing but a new start without tokens begins it again: who takes the last token back does not open the door.
     pub fn are_everyone(&self) -> bool {
-        if !self.named.is_empty() || self.oauth.is_some() || self.closed.load(Ordering::Acquire) {
+        if !self.named.is_empty() || self.oauth.is_some() || self.open.closed.load(Ordering::Acquire) {
             return false;
         }
         let Some(tokens) = &self.tokens else { return true };
+        let mut looked = self.open.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return true;
+        }
         let any = tokens.any().unwrap_or_else(|error| {
             tracing::error!(target: "packhost", %error, "tokens cannot be read");
             true
         });
         if any {
-            self.closed.store(true, Ordering::Release);
+            self.open.closed.store(true, Ordering::Release);
         }
+        *looked = Some(Instant::now());
         !any
     }
 
@@ -271,6 +288,9 @@ mod tests {
         let callers = Callers::default().with_tokens(here).expect("readable");
         assert!(callers.are_everyone());
         let (secret, made) = there.create(new("ci", &[])).expect("made");
+        while callers.identify(None).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(callers.identify(None).await, Err(Refused::NoToken), "the first token closes it");
         assert!(callers.identify(Some(secret.expose().as_bytes())).await.is_ok());
         there.revoke(&made.name).expect("it is there");

@@ -80,8 +80,7 @@ impl NamedToken {
 
     /// The one of these tokens that has this digest. Every one is compared, whichever fits, and each in constant time.
     pub(crate) fn find<'a>(tokens: &'a [Self], shown: &Digest) -> Option<&'a Self> {
-        let shown = shown.hex();
-        let fits = |token: &&Self| bool::from(token.digest.hex().as_bytes().ct_eq(shown.as_bytes()));
+        let fits = |token: &&Self| bool::from(token.digest.as_bytes().ct_eq(shown.as_bytes()));
         let fitting: Vec<_> = tokens.iter().filter(fits).collect();
         fitting.first().copied()
     }

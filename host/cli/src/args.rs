@@ -162,6 +162,13 @@ pub(crate) struct Serve {
     /// Where to listen. Anything but loopback needs a token
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8808")]
     pub(crate) listen: SocketAddr,
+    /// The certificate that clients see, and those that lead to a root, in PEM: the listener speaks TLS, and reads both files again
+    /// when they change
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM and not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) who: WhoMayCall,
     /// A host name that clients may use in the Host header besides loopback's; repeatable

@@ -27,12 +27,21 @@ use crate::{packs, policies, sessions, walls};
 pub(crate) enum Purpose<'a> {
     /// To serve one client on stdio, within these bounds.
     Stdio(&'a Bounds),
-    /// To serve at this address, to the holders of the tokens in this file where there is one: no pack may reach either.
-    Http { bounds: &'a Bounds, address: SocketAddr, tokens: Option<&'a Path> },
+    /// To serve at this address, which no pack may reach, with these files.
+    Http { bounds: &'a Bounds, address: SocketAddr, files: Files<'a> },
     /// To make one call of this pack and end.
     Call(&'a str),
     /// To look at what is served and end.
     Look,
+}
+
+/// Files that are a listener's own, where there are any: no pack may see a secret, and the certificate and its key are read again
+/// while the host runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'a> {
+    pub(crate) tokens: Option<&'a Path>,
+    pub(crate) certificate: Option<&'a Path>,
+    pub(crate) key: Option<&'a Path>,
 }
 
 /// How many clients a process has at once.
@@ -59,8 +68,9 @@ pub(crate) struct Prepared {
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
 pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared, Error> {
     let mut dirs = Dirs::of(global)?;
-    if let Purpose::Http { tokens, .. } = purpose {
-        dirs.tokens = tokens.map(Path::to_owned);
+    if let Purpose::Http { files: Files { tokens, certificate, key }, .. } = purpose {
+        dirs.secrets = [tokens, key].into_iter().flatten().map(Path::to_owned).collect();
+        dirs.reread = [certificate, key].into_iter().flatten().map(Path::to_owned).collect();
     }
     walls::make_dirs(global, &dirs)?;
     let mut settings = settings(&dirs, purpose);

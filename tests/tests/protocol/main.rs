@@ -13,5 +13,6 @@ mod oauth;
 mod provider;
 mod python;
 mod serving;
+mod tls;
 mod tokens;
 mod wire;

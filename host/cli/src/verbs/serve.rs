@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anstream::eprintln;
 use packhost_engine::Engine;
-use packhost_http::{BindError, Settings};
+use packhost_http::{BindError, Settings, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use crate::args::{Global, Serve as Args};
 use crate::callers;
 use crate::dirs::Dirs;
 use crate::exit::{Error, INTERRUPTED};
-use crate::host::{Clients, Prepared, Purpose, prepare};
+use crate::host::{Clients, Files, Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, Output};
 use crate::walls::make_dirs;
 
@@ -23,14 +23,19 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let settings = settings(global, args)?;
     let listener = packhost_http::bind(&settings).map_err(refused)?;
     let address = listener.local_addr().map_err(|error| Error::failed(error.to_string()))?;
-    let tokens = args.who.tokens.as_deref();
-    let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, tokens })?;
+    let files = Files {
+        tokens: args.who.tokens.as_deref(),
+        certificate: args.tls_cert.as_deref(),
+        key: args.tls_key.as_deref(),
+    };
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, files })?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
-        let url = format!("http://{address}/mcp");
+        let url = format!("{scheme}://{address}/mcp");
         if output.is_json() {
             let started = serde_json::json!({ "listening": url, "tools": tools, "walls": in_force });
             anstream::println!("{started}");
@@ -110,6 +115,8 @@ fn settings(global: &Global, args: &Args) -> Result<Settings, Error> {
     make_dirs(global, &dirs)?;
     let mut settings = Settings::new(args.listen);
     settings.callers = callers::of(global, &dirs, &args.who)?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    settings.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());
     settings.allowed_origins.extend(args.allow_origin.iter().cloned());
