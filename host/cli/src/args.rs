@@ -169,8 +169,6 @@ pub(crate) struct Serve {
     /// Its private key, in PEM and not encrypted
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) who: WhoMayCall,
     /// A host name that clients may use in the Host header besides loopback's; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
@@ -182,6 +180,8 @@ pub(crate) struct Serve {
     pub(crate) drain: u64,
     #[command(flatten)]
     pub(crate) bounds: Bounds,
+    #[command(flatten)]
+    pub(crate) who: WhoMayCall,
 }
 
 /// `packhost mcp`

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
-
 use packhost_callers::Callers;
 
 use crate::{TlsError, TlsFiles};
