@@ -22,7 +22,7 @@ use crate::held::Held;
 /// The most that the head of a request may take, in bytes.
 const HEAD: usize = 64 << 10;
 /// Requests of one connection at once, where it can have several.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 16;
 
 type Routes = TowerToHyperService<axum::Router>;
 
