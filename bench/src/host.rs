@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use packhost_core::{Caller, RunId};
+use packhost_core::{Identity, RunId};
 use packhost_engine::{Answer, Call, Door, Ended, Engine, Nobody, Outcome as Called, PackSource, Settings};
 use packhost_manifest::{Manifest, shipped};
 use packhost_packs::SHIPPED;
@@ -123,7 +123,7 @@ async fn caller(engine: Engine, pack: &'static str, input: Value, calls: usize) 
 pub(crate) fn call(pack: &str, input: Value) -> Call {
     Call {
         run: RunId::fresh(),
-        caller: Caller::local(),
+        identity: Identity::local(),
         door: Door::Cli,
         pack: pack.to_owned(),
         input,

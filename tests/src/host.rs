@@ -157,7 +157,8 @@ impl Setup {
             panic!("it did not start: {}", stderr.join().unwrap_or_default())
         };
         let url = started["listening"].as_str().expect("it says where it listens").to_owned();
-        let address = url.trim_start_matches("http://").split('/').next().and_then(|at| at.parse().ok());
+        let (_, place) = url.split_once("://").expect("it is a URL");
+        let address = place.split('/').next().and_then(|at| at.parse().ok());
         let address: SocketAddr = address.expect("the URL has an address");
         Served { child, url, address, started, stderr: Some(stderr) }
     }

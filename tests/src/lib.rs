@@ -6,4 +6,5 @@ pub mod guests;
 pub mod host;
 pub mod http;
 pub mod rpc;
+pub mod tools;
 pub mod web;

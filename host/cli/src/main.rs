@@ -5,6 +5,7 @@
 
 mod args;
 mod binary;
+mod callers;
 mod credentials;
 mod denials;
 mod dirs;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Packs(verb) => verbs::packs::run(global, &verb, output),
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
         Verb::Vault(verb) => verbs::vault::run(global, &verb, output),
+        Verb::Tokens(verb) => verbs::tokens::run(global, &verb, output),
         Verb::Sessions(verb) => verbs::sessions::run(global, &verb, output),
         Verb::Workspaces(verb) => verbs::workspaces::run(global, &verb, output),
         Verb::Images(verb) => verbs::images::run(global, &verb, output),

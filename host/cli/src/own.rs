@@ -19,11 +19,11 @@ pub(crate) fn refuse_exposed(global: &Global, dirs: &Dirs, manifest: &Manifest) 
     if sentences.is_empty() { Ok(()) } else { Err(Error::Exposed(sentences.join("\n"))) }
 }
 
-/// State, cache, manifests, packs and tokens: those that are in use, and those that the next start may use.
+/// State, cache, manifests, packs, tokens and keys: those that are in use, and those that the next start may use.
 fn own(global: &Global, dirs: &Dirs) -> Vec<PathBuf> {
     let default = [&dirs.state, &dirs.cache, &dirs.policies, &dirs.packs].map(Clone::clone);
     let named = policies::roots(global, dirs).into_iter().chain(packs::roots(global, dirs));
-    let named = named.chain(dirs.tokens.clone());
+    let named = named.chain(dirs.secrets.clone());
     named.filter_map(|path| std::path::absolute(path).ok()).chain(default).collect()
 }
 

@@ -106,7 +106,23 @@ fn refuse_wide(global: &Global, dirs: &Dirs) -> Result<(), Error> {
             )));
         }
     }
-    Ok(())
+    let home = dirs.home.as_ref().and_then(|home| home.canonicalize().ok());
+    match beside(&dirs.reread).into_iter().find(|directory| is_wide(directory, home.as_deref())) {
+        Some(directory) => Err(Error::failed(format!(
+            "to see the certificate change, the host would have to keep all of {} within reach; put it and its key into a directory of their own",
+            directory.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The directories in which these files are replaced by others: the one that each is named in, and the one that it is in where
+/// that is a link.
+fn beside(files: &[PathBuf]) -> Vec<PathBuf> {
+    let parent = |file: PathBuf| file.parent().map(Path::to_owned);
+    let named = files.iter().filter_map(|file| parent(std::path::absolute(file).ok()?)?.canonicalize().ok());
+    let linked = files.iter().filter_map(|file| parent(file.canonicalize().ok()?));
+    named.chain(linked).collect()
 }
 
 fn is_wide(directory: &Path, home: Option<&Path>) -> bool {
@@ -120,6 +136,7 @@ fn plan(global: &Global, dirs: &Dirs, manifest: &Manifest, vars: &HostVars) -> P
     let directories: Vec<_> = read.iter().filter_map(|root| policies::directory(root)).collect();
     read.extend(directories);
     read.extend(packs::roots(global, dirs));
+    read.extend(beside(&dirs.reread));
     let mut read_write = vec![dirs.state.clone(), dirs.cache.clone()];
     for rule in rules(manifest) {
         let Some(base) = rule.host.base(vars) else { continue };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use packhost_core::{Caller, Failure, PackName, RunId};
+use packhost_core::{Caller, Failure, Identity, PackName, RunId};
 use packhost_schema::Mend;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,8 +15,8 @@ use crate::session::SessionUse;
 pub struct Call {
     /// The identity of this call.
     pub run: RunId,
-    /// On whose behalf it runs.
-    pub caller: Caller,
+    /// On whose behalf it runs, as the door has proved it.
+    pub identity: Identity,
     /// Which door it came through, for the record.
     pub door: Door,
     /// The pack, by its own name or by the name that MCP clients see (`http.fetch` or `http_fetch`).
@@ -25,6 +25,13 @@ pub struct Call {
     pub input: Value,
     /// The one who asked, while the call runs.
     pub client: Arc<dyn Client>,
+}
+
+impl Call {
+    /// On whose behalf it runs.
+    pub fn caller(&self) -> &Caller {
+        &self.identity.caller
+    }
 }
 
 /// A front door.

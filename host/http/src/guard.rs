@@ -1,35 +1,38 @@
 //! What every request for `/mcp` passes before the protocol sees it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use packhost_core::Caller;
+use packhost_callers::Callers;
+use packhost_core::{Caller, Identity, PackName};
 use rmcp::ErrorData;
-use rmcp::model::{JsonRpcError, ProtocolVersion};
+use rmcp::model::{CallToolRequestMethod, ConstString, JsonRpcError, ProtocolVersion};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::held::Held;
+use crate::proof;
 use crate::sessions::Sessions;
-use crate::token::{self, Stranger, Token};
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
 
+/// The pack behind a tool that this caller may see as far as the manifest goes, and may not call with the scopes that it has.
+pub(crate) type Withheld = dyn Fn(&str, &Identity) -> Option<PackName> + Send + Sync;
+
 /// What the guard knows.
 pub(crate) struct Guard {
-    pub(crate) tokens: Vec<Token>,
+    pub(crate) callers: Callers,
+    pub(crate) withheld: Arc<Withheld>,
     pub(crate) sessions: Sessions,
     pub(crate) max_body: usize,
     pub(crate) body_timeout: Duration,
@@ -40,16 +43,17 @@ pub(crate) struct Guard {
 /// Lets a request through to the protocol as its caller's, with its whole body; or says why not.
 pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let caller = match token::caller(&guard.tokens, &parts.headers) {
-        Ok(caller) => caller,
-        Err(stranger) => return who_are_you(stranger),
+    let identity = match guard.callers.identify(proof::bearer(&parts.headers)).await {
+        Ok(identity) => identity,
+        Err(refused) => return proof::refusal(&refused, &guard.callers),
     };
     // Nothing behind this point needs the token.
     parts.headers.remove(AUTHORIZATION);
+    let caller = identity.caller.clone();
     if let Err(refused) = guard.session(&parts, &caller).await {
         return refused;
     }
-    parts.extensions.insert(caller.clone());
+    parts.extensions.insert(identity.clone());
     if parts.method != Method::POST {
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
@@ -58,6 +62,9 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
         Ok(body) => body,
         Err(refused) => return refused,
     };
+    if let Some(refused) = guard.step_up(&identity, &body) {
+        return refused;
+    }
     let is_json = is_json(&parts.headers);
     let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
@@ -66,34 +73,7 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
         guard.sessions.own(id, &caller).await;
     }
-    response.map(|body| Body::new(Answer { body, _unanswered: unanswered }))
-}
-
-/// The body of a response, unanswered until the last of it is read.
-struct Answer {
-    body: Body,
-    _unanswered: TaskTrackerToken,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    // Without it a body of known length would go out in chunks.
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    response.map(|body| Held::until_read(body, unanswered))
 }
 
 impl Guard {
@@ -108,6 +88,15 @@ impl Guard {
             }
             None => Ok(()),
         }
+    }
+
+    /// The answer to a call for which another token of the same holder would be good. Tokens of this host are as they are: their
+    /// holders are told by the protocol that there is no such tool.
+    fn step_up(&self, identity: &Identity, body: &[u8]) -> Option<Response> {
+        let oauth = self.callers.oauth().filter(|_| identity.caller.is_oauth())?;
+        let tool = called(body)?;
+        let pack = (self.withheld)(&tool, identity)?;
+        Some(proof::step_up(oauth, identity, &pack))
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Response> {
@@ -132,6 +121,21 @@ fn opens_session(parts: &Parts) -> bool {
         && version.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str().as_bytes())
 }
 
+/// The tool that a message wants to call, if that is what it wants. What is no message is for the protocol to say.
+fn called(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Message {
+        method: String,
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {
+        name: String,
+    }
+    let message: Message = serde_json::from_slice(body).ok()?;
+    (message.method == CallToolRequestMethod::VALUE).then_some(message.params.name)
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media_type
@@ -148,16 +152,4 @@ fn no_message(body: &[u8]) -> Response {
     };
     let error = serde_json::to_vec(&JsonRpcError::new(None, error)).unwrap_or_default();
     (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error).into_response()
-}
-
-fn who_are_you(stranger: Stranger) -> Response {
-    let (challenge, said) = match stranger {
-        Stranger::NoToken => {
-            ("Bearer realm=\"packhost\"", "a bearer token is needed: Authorization: Bearer TOKEN\n")
-        }
-        Stranger::UnknownToken => {
-            ("Bearer realm=\"packhost\", error=\"invalid_token\"", "the bearer token is not known here\n")
-        }
-    };
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], said).into_response()
 }

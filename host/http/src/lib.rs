@@ -1,18 +1,21 @@
 //! The HTTP door: MCP's streamable HTTP at `/mcp`, for both eras of the protocol, and `GET /healthz`.
 //!
-//! Owns: sockets, connections and their bounds, who calls (bearer tokens), the Host and Origin checks against DNS
-//! rebinding, and the end of it all in good order. Refuses: what the messages mean (that is `packhost-mcp`), TLS (a
-//! proxy in front has it), and an address that others reach without a token.
+//! Owns: sockets, connections and their bounds, TLS, the header that shows who calls and the challenge to whoever does not show
+//! it, the Host and Origin checks against DNS rebinding, and the end of it all in good order. Refuses: what the messages mean
+//! (that is `packhost-mcp`), what a token proves (`packhost-callers`), and an address that others reach without a token.
 
+mod connection;
 mod guard;
+mod held;
 mod listener;
+mod proof;
 mod service;
 mod sessions;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod token;
+mod tls;
 
 pub use listener::{bind, serve};
 pub use settings::{BindError, Settings};
-pub use token::{Token, TokenError};
+pub use tls::{TlsError, TlsFiles};

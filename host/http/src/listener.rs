@@ -1,26 +1,22 @@
 //! Sockets: accepting them, serving them, and letting go of them.
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use packhost_core::Identity;
 use packhost_engine::{Door, Engine};
-use packhost_mcp::Server;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connection::{Ending, Server};
 use crate::service::Service;
+use crate::tls::{HTTP2, Tls};
 use crate::{BindError, Settings};
 
-/// The most that the head of a request may take, in bytes.
-const HEAD: usize = 64 << 10;
 /// How long connections may take to close once everything is answered.
 const CLOSE: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no socket to give.
@@ -33,6 +29,9 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// be had. The message says what to change.
 pub fn bind(settings: &Settings) -> Result<std::net::TcpListener, BindError> {
     settings.check()?;
+    if let Some(files) = &settings.tls {
+        Tls::new(files.clone())?;
+    }
     let address = settings.listen;
     std::net::TcpListener::bind(address).map_err(|source| BindError::Address { address, source })
 }
@@ -49,8 +48,13 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), BindError> {
     settings.check()?;
-    let server = Server::new(engine, Door::Http, shutdown.clone());
-    let service = Service::new(&settings, move || server.another())?;
+    let server = packhost_mcp::Server::new(engine.clone(), Door::Http, shutdown.clone());
+    let withheld = move |tool: &str, identity: &Identity| {
+        let catalog = engine.catalog();
+        let tool = catalog.find(tool).filter(|tool| tool.entry.admits(identity))?;
+        (!identity.scopes.may_call(&tool.name)).then(|| tool.name.clone())
+    };
+    let service = Service::new(&settings, Arc::new(withheld), move || server.another())?;
     let address = settings.listen;
     let listener = adopt(listener).map_err(|source| BindError::Address { address, source })?;
     run(listener, &settings, service, shutdown).await;
@@ -74,9 +78,16 @@ pub(crate) async fn run(
             connections.accept(&listener).await;
         }
     };
+    let watching = async {
+        match service.tls.clone() {
+            Some(tls) => tls.watch().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = accepting => {}
+        () = watching => {}
     }
     drop(listener);
     service.unanswered.close();
@@ -88,25 +99,23 @@ pub(crate) async fn run(
 }
 
 struct Connections {
-    builder: http1::Builder,
-    service: TowerToHyperService<axum::Router>,
+    server: Server,
+    tls: Option<Arc<Tls>>,
+    handshake: Duration,
     places: Arc<Semaphore>,
     open: TaskTracker,
-    closing: CancellationToken,
-    cut: CancellationToken,
+    ending: Ending,
 }
 
 impl Connections {
     fn new(settings: &Settings, service: &Service, closing: CancellationToken) -> Self {
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(HEAD);
         Self {
-            builder,
-            service: TowerToHyperService::new(service.routes.clone()),
+            server: Server::new(settings, service.routes.clone()),
+            tls: service.tls.clone(),
+            handshake: settings.header_timeout,
             places: Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
             open: TaskTracker::new(),
-            closing,
-            cut: CancellationToken::new(),
+            ending: Ending { closing, cut: CancellationToken::new() },
         }
     }
 
@@ -127,23 +136,22 @@ impl Connections {
         stream: TcpStream,
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let connection = self.builder.serve_connection(TokioIo::new(stream), self.service.clone());
-        let (closing, cut) = (self.closing.clone(), self.cut.clone());
+        let (server, ending, patience) = (self.server.clone(), self.ending.clone(), self.handshake);
+        let acceptor = self.tls.as_ref().map(|tls| tls.acceptor());
         async move {
             let _place = place;
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = closing.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection => ended,
-                        () = cut.cancelled() => Ok(()),
-                    }
-                }
+            let Some(acceptor) = acceptor else { return server.http1(stream, ending).await };
+            let secured = tokio::select! {
+                secured = timeout(patience, acceptor.accept(stream)) => secured,
+                () = ending.closing.cancelled() => return,
             };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+            match secured {
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => {
+                    server.http2(stream, ending).await;
+                }
+                Ok(Ok(stream)) => server.http1(stream, ending).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a connection could not be secured"),
+                Err(_) => tracing::debug!("a connection took too long to be secured"),
             }
         }
     }
@@ -151,7 +159,7 @@ impl Connections {
     async fn close(self) {
         self.open.close();
         if timeout(CLOSE, self.open.wait()).await.is_err() {
-            self.cut.cancel();
+            self.ending.cut.cancel();
             self.open.wait().await;
         }
     }

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any_service, get};
+use packhost_callers::{Callers, OAuth};
 use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::guard::{Guard, guard};
+use crate::guard::{Guard, Withheld, guard};
 use crate::sessions::Sessions;
+use crate::tls::Tls;
 use crate::{BindError, Settings};
 
 /// Everything behind the socket.
@@ -21,19 +27,26 @@ pub(crate) struct Service {
     pub(crate) unanswered: TaskTracker,
     /// Ends all sessions and streams.
     pub(crate) stop: CancellationToken,
+    /// What secures connections, where it is done here.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Service {
     /// # Errors
-    /// Where an origin in the settings is none.
-    pub(crate) fn new<H, F>(settings: &Settings, handler: F) -> Result<Self, BindError>
+    /// Where an origin in the settings is none, or there is no certificate.
+    pub(crate) fn new<H, F>(
+        settings: &Settings,
+        withheld: Arc<Withheld>,
+        handler: F,
+    ) -> Result<Self, BindError>
     where
         H: ServerHandler,
         F: Fn() -> H + Send + Sync + 'static,
     {
         let (stop, unanswered) = (CancellationToken::new(), TaskTracker::new());
         let guarded = Guard {
-            tokens: settings.tokens.clone(),
+            callers: settings.callers.clone(),
+            withheld,
             sessions: Sessions::new(settings),
             max_body: settings.max_body,
             body_timeout: settings.body_timeout,
@@ -51,6 +64,34 @@ impl Service {
         let mcp = StreamableHttpService::new(move || Ok(handler()), guarded.sessions.held(), config);
         let mcp = any_service(mcp).layer(from_fn_with_state(Arc::new(guarded), guard));
         let routes = Router::new().route("/mcp", mcp).route("/healthz", get(async || "ok\n"));
-        Ok(Self { routes, unanswered, stop })
+        let routes = routes.merge(about_callers(&settings.callers));
+        let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
+        Ok(Self { routes, unanswered, stop, tls })
     }
+}
+
+/// What clients read without a token to learn where they get one (RFC 9728): the same document at the two places where they
+/// look, where there is an authorization server.
+fn about_callers(callers: &Callers) -> Router {
+    let Some(oauth) = callers.oauth() else { return Router::new() };
+    let own = oauth.metadata_url().path().trim_start_matches(OAuth::WELL_KNOWN).to_owned();
+    let document = oauth.metadata().to_string();
+    let answer = move || {
+        let headers = [
+            (CONTENT_TYPE, "application/json"),
+            (CACHE_CONTROL, "public, max-age=300"),
+            // It is for everybody, also for a client that is a page of somebody else's.
+            (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ];
+        (headers, document.clone()).into_response()
+    };
+    let root = get({
+        let answer = answer.clone();
+        async move || answer()
+    });
+    let below = get(async move |Path(path): Path<String>| -> Response {
+        let path = format!("/{path}");
+        if path == own || path == "/mcp" { answer() } else { StatusCode::NOT_FOUND.into_response() }
+    });
+    Router::new().route(OAuth::WELL_KNOWN, root).route(&format!("{}/{{*path}}", OAuth::WELL_KNOWN), below)
 }

@@ -1,22 +1,24 @@
 //! What an operator can set about the listener, and what is refused before it listens.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
+use packhost_callers::Callers;
 
-use crate::Token;
+use crate::{TlsError, TlsFiles};
 
 /// Address, callers and bounds of the listener.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen. Anything but loopback needs a token.
+    /// Where to listen. Anything but loopback needs callers that prove who they are.
     pub listen: SocketAddr,
-    /// Who may call. With none, everyone who reaches the address is the local user.
-    pub tokens: Vec<Token>,
+    /// Who may call.
+    pub callers: Callers,
+    /// The certificate and its key, where connections are secured here.
+    pub tls: Option<TlsFiles>,
     /// Names by which clients reach the listener (`Host`), with or without a port, besides loopback and the address.
     pub allowed_hosts: Vec<String>,
     /// Web origins (RFC 6454) whose pages may call, such as `https://app.example.com` or `http://localhost:*`. Pages
@@ -49,9 +51,6 @@ pub enum BindError {
          Configure a token for each caller, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
-    /// Two tokens with one name.
-    #[error("two tokens are named \"{0}\"; the records tell callers apart by that name")]
-    TokenName(String),
     /// Not a host.
     #[error(
         "\"{0}\" is not a host: a name or an address, with or without a port, such as \"packs.example.com:8080\""
@@ -62,6 +61,9 @@ pub enum BindError {
         "\"{0}\" is not a web origin: scheme, host and port, such as \"https://app.example.com\" or \"http://localhost:*\""
     )]
     Origin(String),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Address {
@@ -77,7 +79,8 @@ impl Settings {
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
-            tokens: Vec::new(),
+            callers: Callers::default(),
+            tls: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body: 4 << 20,
@@ -94,12 +97,8 @@ impl Settings {
     /// # Errors
     /// What makes these settings unsafe or meaningless.
     pub(crate) fn check(&self) -> Result<(), BindError> {
-        if self.tokens.is_empty() && !self.on_loopback() {
+        if self.callers.are_everyone() && !self.on_loopback() {
             return Err(BindError::Exposed(self.listen));
-        }
-        let mut names = HashSet::new();
-        if let Some(token) = self.tokens.iter().find(|token| !names.insert(&token.name)) {
-            return Err(BindError::TokenName(token.name.clone()));
         }
         if let Some(host) = self.allowed_hosts.iter().find(|host| Authority::try_from(host.as_str()).is_err())
         {
@@ -152,6 +151,8 @@ fn with_port(origin: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use packhost_callers::NamedToken;
+
     use super::*;
 
     fn at(listen: &str) -> Settings {
@@ -167,16 +168,10 @@ mod tests {
             let mut settings = at(open);
             let refused = settings.check().expect_err(open);
             assert!(refused.to_string().contains("listen on 127.0.0.1"), "it says what to do: {refused}");
-            settings.tokens = vec![Token::new("ci", "secret-of-the-pipeline").expect("a good token")];
+            let token = NamedToken::new("ci", "secret-of-the-pipeline").expect("a good token");
+            settings.callers = Callers::named(vec![token]).expect("one name");
             assert!(settings.check().is_ok(), "{open}");
         }
-    }
-
-    #[test]
-    fn every_token_has_a_name_of_its_own() {
-        let mut settings = at("127.0.0.1:0");
-        settings.tokens = vec![Token::new("a", "secret-of-someone").expect("a good token"); 2];
-        assert!(matches!(settings.check(), Err(BindError::TokenName(_))));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhost_core::Caller;
+use async_trait::async_trait;
+use packhost_callers::{Callers, Fetch, FetchError, Fetched, Issuer, NamedToken, OAuth, OAuthSettings};
+use packhost_core::Identity;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -14,10 +16,13 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
+
+mod tls;
 
 use crate::listener::{adopt, run};
 use crate::service::Service;
-use crate::{Settings, Token, bind};
+use crate::{Settings, bind};
 
 /// Says who calls; or holds a call until it is let go or cancelled.
 #[derive(Clone, Default)]
@@ -43,7 +48,7 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let parts =
             context.extensions.get::<axum::http::request::Parts>().expect("rmcp hands on the request");
-        let caller = parts.extensions.get::<Caller>().expect("the guard says who calls");
+        let identity = parts.extensions.get::<Identity>().expect("the guard says who calls");
         assert!(!parts.headers.contains_key("authorization"), "the token goes no further");
         if request.name == "hold" {
             self.0.started.add_permits(1);
@@ -55,12 +60,13 @@ impl ServerHandler for Handler {
                 }
             }
         }
-        Ok(CallToolResult::success(vec![ContentBlock::text(caller.as_str())]).into())
+        Ok(CallToolResult::success(vec![ContentBlock::text(identity.caller.as_str())]).into())
     }
 }
 
-fn token(name: &str, secret: &str) -> Token {
-    Token::new(name, secret).expect("a good token")
+fn tokens(tokens: &[(&str, &str)]) -> Callers {
+    let tokens = tokens.iter().map(|(name, secret)| NamedToken::new(name, secret).expect("a good token"));
+    Callers::named(tokens.collect()).expect("names of their own")
 }
 
 struct Running {
@@ -77,7 +83,8 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Running {
     let at = listener.local_addr().expect("an address");
     let (handler, shutdown) = (Handler::default(), CancellationToken::new());
     let each = handler.clone();
-    let service = Service::new(&settings, move || each.clone()).expect("settings are checked");
+    let service = Service::new(&settings, Arc::new(|_: &str, _: &Identity| None), move || each.clone())
+        .expect("settings are checked");
     let stop = shutdown.clone();
     let served = tokio::spawn(async move { run(listener, &settings, service, stop).await });
     Running { at, handler, shutdown, served }
@@ -155,14 +162,16 @@ impl Running {
 
 #[tokio::test]
 async fn with_tokens_every_call_is_somebodys() {
-    let running = start(|s| s.tokens = vec![token("ci", "secret-of-the-pipeline")]).await;
+    let running = start(|s| s.callers = tokens(&[("ci", "secret-of-the-pipeline")])).await;
     let answer = running.send(&call("whoami", &[("authorization", "Bearer secret-of-the-pipeline")])).await;
     assert_eq!(answer.json()["result"]["content"][0]["text"], "token:ci");
     let unknown = running.send(&call("whoami", &[("authorization", "Bearer guess")])).await;
     assert_eq!(unknown.status, 401);
     assert_eq!(
         unknown.header("www-authenticate"),
-        Some("Bearer realm=\"packhost\", error=\"invalid_token\"")
+        Some(
+            "Bearer realm=\"packhost\", error=\"invalid_token\", error_description=\"the token is not known here\""
+        )
     );
     for none in [
         call("whoami", &[]),
@@ -177,6 +186,73 @@ async fn with_tokens_every_call_is_somebodys() {
         );
     }
     assert_eq!(running.send(&request("GET", "/healthz", &[], "")).await.body, "ok\n");
+}
+
+/// An issuer that cannot be reached.
+struct Away;
+
+#[async_trait]
+impl Fetch for Away {
+    async fn get(&self, _: &Url, _: usize) -> Result<Fetched, FetchError> {
+        Err(FetchError("it is away".into()))
+    }
+}
+
+fn oauth() -> Callers {
+    let issuer = Issuer::parse("https://login.example.com", false).expect("an issuer");
+    let settings = OAuthSettings::new(issuer, vec!["https://packs.example.com/base/mcp".into()]);
+    Callers::default().with_oauth(OAuth::new(settings, Arc::new(Away)).expect("good settings"))
+}
+
+const METADATA: &str = "https://packs.example.com/.well-known/oauth-protected-resource/base/mcp";
+
+#[tokio::test]
+async fn a_client_learns_where_it_gets_a_token() {
+    let running = start(|s| s.callers = oauth()).await;
+    let refused = running.send(&call("whoami", &[])).await;
+    let challenge =
+        format!("Bearer realm=\"packhost\", resource_metadata=\"{METADATA}\", scope=\"packs:call\"");
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(challenge.as_str())));
+    for path in ["", "/mcp", "/base/mcp"] {
+        let about = format!("/.well-known/oauth-protected-resource{path}");
+        let found = running.send(&request("GET", &about, &[], "")).await;
+        assert_eq!((found.status, found.header("content-type")), (200, Some("application/json")), "{path}");
+        assert_eq!(found.json()["resource"], "https://packs.example.com/base/mcp");
+        assert_eq!(found.json()["authorization_servers"], json!(["https://login.example.com"]));
+    }
+    for path in ["/other", "/base", "/base/mcp/x"] {
+        let about = format!("/.well-known/oauth-protected-resource{path}");
+        assert_eq!(running.send(&request("GET", &about, &[], "")).await.status, 404, "{path}");
+    }
+    let without = start(|_| {}).await;
+    let none = without.send(&request("GET", "/.well-known/oauth-protected-resource", &[], "")).await;
+    assert_eq!(none.status, 404, "there is no authorization server");
+}
+
+#[tokio::test]
+async fn a_token_that_proves_nothing_is_challenged() {
+    let running = start(|s| s.callers = oauth()).await;
+    let shown = |token: &str| call("whoami", &[("authorization", &format!("Bearer {token}"))]);
+    for token in ["a.b.c", "eyJhbGciOiJub25lIn0.e30.", "guess", "ph_guess"] {
+        let refused = running.send(&shown(token)).await;
+        let challenge = refused.header("www-authenticate").expect("a challenge");
+        assert_eq!(refused.status, 401, "{token}");
+        assert!(challenge.contains("error=\"invalid_token\", error_description=\"the token "), "{challenge}");
+        assert!(challenge.contains(&format!("resource_metadata=\"{METADATA}\"")), "{challenge}");
+        assert!(!challenge.contains(token), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_too_often_is_told_when_to_come_back() {
+    let per_minute = std::num::NonZeroU32::new(1).expect("not zero");
+    let running =
+        start(|s| s.callers = tokens(&[("ci", "secret-of-the-pipeline")]).at_most(per_minute)).await;
+    let asked = call("whoami", &[("authorization", "Bearer secret-of-the-pipeline")]);
+    assert_eq!(running.send(&asked).await.status, 200);
+    let refused = running.send(&asked).await;
+    let wait = refused.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
+    assert!(refused.status == 429 && wait.is_some_and(|wait| (1..=60).contains(&wait)), "{}", refused.head);
 }
 
 #[tokio::test]
@@ -240,7 +316,7 @@ async fn a_slow_client_is_not_waited_for() {
 async fn sessions_are_bounded_and_have_owners() {
     let running = start(|s| {
         s.max_sessions = 1;
-        s.tokens = vec![token("a", "secret-of-caller-a"), token("b", "secret-of-caller-b")];
+        s.callers = tokens(&[("a", "secret-of-caller-a"), ("b", "secret-of-caller-b")]);
     })
     .await;
     let opened = running.send(&initialize(&[("authorization", "Bearer secret-of-caller-a")])).await;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Caller, Identity, PackName};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -140,13 +140,10 @@ fn case(reader: &mut Reader<'_>, node: &Node) -> Option<Case> {
     if let (Some(item), false) = (node.get("address"), matches!(access, Access::Request { .. })) {
         reader.error(item.at, "\"address\" goes with \"request\"");
     }
-    let caller = match text("caller").map(|name| (name, name.strip_prefix("token:"))) {
-        None | Some(("local", _)) => Caller::local(),
-        Some((_, Some(token))) => Caller::token(token),
-        Some((other, None)) => {
-            reader.error(node.at, format!("\"{}\" is not a caller", cut(other)));
-            return None;
-        }
+    let named = text("caller").unwrap_or("local");
+    let Some(caller) = Caller::recorded(named).filter(|caller| !caller.is_nobody()) else {
+        reader.error(node.at, format!("\"{}\" is not a caller", cut(named)));
+        return None;
     };
     let input = node.get("input").map_or_else(|| Value::Object(serde_json::Map::new()), Node::to_json);
     let expect = if text("expect")? == "allow" { Expect::Allow } else { Expect::Deny };
@@ -189,7 +186,7 @@ impl Case {
     }
 
     fn ask(&self, entry: &Entry) -> Result<String, String> {
-        if !entry.admits(&self.caller) {
+        if !entry.admits(&Identity::of(self.caller.clone())) {
             return Err(format!("{} may not call {}: {}", self.caller, self.pack, entry.place));
         }
         // Guest paths do not depend on where the host keeps its state.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Caller, Identity, PackName};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,12 +67,25 @@ pub enum Callers {
     /// Everyone whom the host serves: the key is absent.
     #[default]
     Every,
-    /// These alone, sorted: `local`, or `token:` and the token's name. An empty list is nobody.
+    /// These alone, sorted: `local`, `token:` and the token's name, `oauth:` and what a [`Caller`] of an access token is
+    /// called, `group:` and a group's name. An empty list is nobody.
     Only(Vec<String>),
 }
 
 impl Callers {
-    /// Whether this caller may call.
+    /// What stands in front of the name of a group.
+    pub const GROUP: &str = "group:";
+
+    /// Whether this caller may call, by its own name or by a group that it is in.
+    pub fn let_in(&self, identity: &Identity) -> bool {
+        let grouped = |names: &[String]| {
+            let mut groups = names.iter().filter_map(|name| name.strip_prefix(Self::GROUP));
+            groups.any(|group| identity.groups.hold(group))
+        };
+        self.admits(&identity.caller) || matches!(self, Self::Only(names) if grouped(names))
+    }
+
+    /// Whether this caller may call, by its own name.
     pub fn admits(&self, caller: &Caller) -> bool {
         match self {
             Self::Every => true,
@@ -170,9 +183,10 @@ impl Entry {
         !self.denied && (self.report || !self.http.is_empty())
     }
 
-    /// Whether this caller may call the pack.
-    pub fn admits(&self, caller: &Caller) -> bool {
-        !self.denied && self.callers.admits(caller)
+    /// Whether this caller may call the pack, as far as the manifest has it. What the proof of who calls lets its holder do
+    /// ([`Identity::scopes`]) is not looked at.
+    pub fn admits(&self, identity: &Identity) -> bool {
+        !self.denied && self.callers.let_in(identity)
     }
 
     /// The line of a key of the entry, or of the entry where it has no such key.

@@ -1,7 +1,7 @@
 //! What a manifest may not say, where the error stands, and what it says to write instead.
 #![allow(clippy::unwrap_used)]
 
-use packhost_core::Caller;
+use packhost_core::{Caller, Group, Identity};
 use packhost_manifest::{Decision, Diagnostic, HostVars, Manifest, Origin, PathPattern, Source, shipped};
 use serde_json::json;
 use url::Url;
@@ -342,11 +342,39 @@ fn an_empty_list_of_callers_is_nobody() {
         let text = format!("{{version: 1, packs: {{a: {entry}}}}}");
         let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
         let entry = manifest.entry(&"a".parse().unwrap()).unwrap();
-        [Caller::local(), Caller::token("ci")].map(|caller| entry.admits(&caller))
+        [Caller::local(), Caller::token("ci")].map(|caller| entry.admits(&Identity::of(caller)))
     };
     assert_eq!(admits("{}"), [true, true]);
     assert_eq!(admits("{callers: [local]}"), [true, false]);
     assert_eq!(admits("{callers: []}"), [false, false]);
+}
+
+#[test]
+fn a_caller_is_let_in_by_its_name_or_by_a_group() {
+    let admits = |callers: &str, identity: &Identity| {
+        let text = format!("{{version: 1, packs: {{a: {{callers: {callers}}}}}}}");
+        let manifest = Manifest::parse(&[operator(&text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        manifest.entry(&"a".parse().unwrap()).unwrap().admits(identity)
+    };
+    let subject = Caller::oauth("https://login.example.com", "auth0|1").unwrap();
+    let groups = ["ops", "Team/A"].map(|group| group.parse::<Group>().unwrap());
+    let ada = Identity { groups: groups.into_iter().collect(), ..Identity::of(subject) };
+    for (callers, lets_in) in [
+        ("[\"oauth:login.example.com:auth0|1\"]", true),
+        ("[\"oauth:login.example.com:auth0|2\"]", false),
+        ("[\"group:ops\"]", true),
+        ("[\"group:Team/A\", local]", true),
+        ("[\"group:op\", \"token:ops\"]", false),
+    ] {
+        assert_eq!(admits(callers, &ada), lets_in, "{callers}");
+    }
+    assert!(!admits("[\"group:ops\"]", &Identity::local()));
+    for wrong in
+        ["ops", "group:", "group:a b", "oauth:a", "oauth:a:b c", "token:a/b", "nobody", "oauth:a:b:c"]
+    {
+        let text = format!("{{version: 1, packs: {{a: {{callers: [\"{wrong}\"]}}}}}}");
+        assert!(Manifest::parse(&[operator(&text)]).is_err(), "{wrong} was taken for a caller");
+    }
 }
 
 #[test]

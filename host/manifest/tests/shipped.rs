@@ -1,7 +1,7 @@
 //! The manifests that come with the host, and what is said about them.
 #![allow(clippy::unwrap_used)]
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Identity, PackName};
 use packhost_manifest::{Cases, Entry, Manifest, Origin, Sentence, Source, explain, schema, shipped};
 
 fn operator(name: &str, text: &str) -> Source {
@@ -101,7 +101,7 @@ fn the_operator_replaces_or_extends_what_is_shipped() {
     assert_eq!(extended.entries().count(), all);
     assert!(extended.entry(&pack("http.fetch")).unwrap().http.is_empty());
     let denied = with(&["version: 1\nextends: shipped", "version: 1\npacks: {http.fetch: {deny: true}}"]);
-    assert!(!denied.entry(&pack("http.fetch")).is_some_and(|entry: &Entry| entry.admits(&Caller::local())));
+    assert!(!denied.entry(&pack("http.fetch")).is_some_and(|entry: &Entry| entry.admits(&Identity::local())));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhost_core::{Caller, ErrorCode, RunId};
+use packhost_core::{ErrorCode, Identity, RunId};
 use packhost_engine::{Call, Ended, Outcome, Question};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomResult, InputRequiredResult, InputResponses, ServerResult,
@@ -51,8 +51,8 @@ impl Server {
         mut sent: Sent,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context.extensions)?;
-        let binding = is_modern(&context).then(|| Binding::new(&caller, &sent.tool, &sent.input));
+        let identity = self.identity(&context.extensions)?;
+        let binding = is_modern(&context).then(|| Binding::new(&identity.caller, &sent.tool, &sent.input));
         let answers = match &binding {
             Some(binding) => {
                 self.shared.seal.answers(sent.state.as_deref(), sent.responses.take(), binding)?
@@ -63,7 +63,7 @@ impl Server {
         let (client, feed) = self.client(&sent.tool, &context, answers.clone(), missing.clone());
         let call = Call {
             run: RunId::fresh(),
-            caller: caller.clone(),
+            identity: identity.clone(),
             door: self.shared.door,
             pack: sent.tool.clone(),
             input: sent.input,
@@ -79,8 +79,8 @@ impl Server {
             // "Capability Negotiation"); one that can do without the answer does not come here.
             Err(Ended::Failed(failure)) if failure.code == ErrorCode::HandlerFailed => missing
                 .error(failure.to_string())
-                .map_or_else(|| self.ended(&sent.tool, &caller, outcome), Err),
-            _ => self.ended(&sent.tool, &caller, outcome),
+                .map_or_else(|| self.ended(&sent.tool, &identity, outcome), Err),
+            _ => self.ended(&sent.tool, &identity, outcome),
         }
     }
 
@@ -149,7 +149,12 @@ impl Server {
         Reach::new(peer, context.meta.get_progress_token(), floor, tool.to_owned(), asks)
     }
 
-    fn ended(&self, tool: &str, caller: &Caller, outcome: Outcome) -> Result<CallToolResponse, ErrorData> {
+    fn ended(
+        &self,
+        tool: &str,
+        identity: &Identity,
+        outcome: Outcome,
+    ) -> Result<CallToolResponse, ErrorData> {
         let about = answer::about(&outcome);
         let listing = self.listing();
         match outcome.result {
@@ -157,7 +162,7 @@ impl Server {
             Err(Ended::Failed(failure)) => {
                 // An unknown tool is an error of the protocol (specification 2025-11-25, "Tools: Error Handling");
                 // a pack that did not find something is not.
-                if failure.code == ErrorCode::NotFound && !listing.shows(tool, caller) {
+                if failure.code == ErrorCode::NotFound && !listing.shows(tool, identity) {
                     return Err(ErrorData::invalid_params(failure.to_string(), Some(failure.to_json())));
                 }
                 let typed = listing.tool(tool).is_some_and(|tool| tool.output_schema.is_some());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use packhost_core::{Caller, PackName};
+use packhost_core::{Identity, PackName};
 use packhost_engine::{Annotations, Catalog, Tool};
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -49,16 +49,16 @@ impl Listing {
         Self { catalog, tools }
     }
 
-    /// `tools/list`: one page, in the order of the catalog, of what this caller may call.
+    /// `tools/list`: one page, in the order of the catalog, of what this caller may see.
     pub(crate) fn page(
         &self,
         request: Option<&PaginatedRequestParams>,
-        caller: &Caller,
+        identity: &Identity,
     ) -> Result<ListToolsResult, ErrorData> {
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params("unknown cursor: the list has one page", None));
         }
-        let tools = self.catalog.visible_to(caller).filter_map(|tool| self.tools.get(&tool.name)).cloned();
+        let tools = self.catalog.visible_to(identity).filter_map(|tool| self.tools.get(&tool.name)).cloned();
         let list = ListToolsResult::with_all_items(tools.collect());
         Ok(list.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
@@ -69,9 +69,8 @@ impl Listing {
     }
 
     /// Whether there is such a tool for this caller.
-    pub(crate) fn shows(&self, name: &str, caller: &Caller) -> bool {
-        let found = self.catalog.find(name);
-        found.is_some_and(|found| self.catalog.visible_to(caller).any(|tool| tool.name == found.name))
+    pub(crate) fn shows(&self, name: &str, identity: &Identity) -> bool {
+        self.catalog.find(name).is_some_and(|tool| tool.is_visible_to(identity))
     }
 }
 
@@ -115,9 +114,10 @@ mod tests {
     fn a_cursor_that_was_never_given_out_is_refused() {
         let listing = Listing::new(Arc::default());
         let request = PaginatedRequestParams::default().with_cursor(Some("2".into()));
-        let error = listing.page(Some(&request), &Caller::local()).expect_err("there is one page");
+        let error = listing.page(Some(&request), &Identity::local()).expect_err("there is one page");
         assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
-        let page = listing.page(Some(&PaginatedRequestParams::default()), &Caller::local()).expect("a page");
+        let page =
+            listing.page(Some(&PaginatedRequestParams::default()), &Identity::local()).expect("a page");
         assert_eq!((page.next_cursor, page.cache_scope), (None, Some(CacheScope::Private)));
         assert_eq!(page.ttl_ms, Some(FRESH_MS));
     }

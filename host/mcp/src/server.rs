@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use packhost_core::Caller;
+use packhost_core::Identity;
 use packhost_engine::{Door, Engine};
 use rmcp::model::{
     CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, ConstString, CustomRequest,
@@ -80,12 +80,12 @@ impl Server {
     }
 
     /// Who calls. Over HTTP that is who the listener says it is; a request that it did not vouch for is nobody's.
-    pub(crate) fn caller(&self, extensions: &Extensions) -> Result<Caller, ErrorData> {
+    pub(crate) fn identity(&self, extensions: &Extensions) -> Result<Identity, ErrorData> {
         if self.shared.door != Door::Http {
-            return Ok(Caller::local());
+            return Ok(Identity::local());
         }
         let vouched =
-            extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+            extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Identity>());
         vouched.cloned().ok_or_else(|| ErrorData::internal_error("the listener did not say who calls", None))
     }
 
@@ -128,7 +128,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.listing().page(request.as_ref(), &self.caller(&context.extensions)?)
+        self.listing().page(request.as_ref(), &self.identity(&context.extensions)?)
     }
 
     async fn get_prompt(

@@ -8,6 +8,7 @@ use rmcp::model::{
     ProtocolVersion,
 };
 use rmcp::service::{NotificationContext, RunningService};
+use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpClientTransportConfig};
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceError};
 use serde_json::{Value, json};
@@ -89,6 +90,16 @@ pub(crate) async fn over_stdio(setup: &Setup, era: Era) -> Client {
 /// A client of a host that serves.
 pub(crate) async fn over_http(url: &str, era: Era) -> Client {
     let transport = StreamableHttpClientTransport::from_uri(url);
+    over(transport, era).await
+}
+
+/// The same, with a token in each request.
+pub(crate) async fn over_http_as(url: &str, era: Era, token: &str) -> Client {
+    let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(token);
+    over(StreamableHttpClientTransport::from_config(config), era).await
+}
+
+async fn over(transport: StreamableHttpClientTransport<impl StreamableHttpClient>, era: Era) -> Client {
     let (ears, progress, changes) = ears();
     let service = ears.serve_with_lifecycle(transport, era.lifecycle()).await;
     Client { service: service.expect("the host speaks this version"), progress, changes }

@@ -1,5 +1,5 @@
 //! The Model Context Protocol, end to end: the built binary against rmcp's client, PyPI's `mcp`, and raw messages; over
-//! stdio and HTTP, with a handshake (2025-11-25) and without (2026-07-28).
+//! stdio and HTTP, with a handshake (2025-11-25) and without (2026-07-28); and who may call over HTTP.
 
 mod calls;
 mod changes;
@@ -9,6 +9,10 @@ mod corpus_http;
 mod guard;
 mod listing;
 mod naughty;
+mod oauth;
+mod provider;
 mod python;
 mod serving;
+mod tls;
+mod tokens;
 mod wire;

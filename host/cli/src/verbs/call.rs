@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use async_trait::async_trait;
-use packhost_core::{Caller, ErrorCode, Failure, RunId};
+use packhost_core::{ErrorCode, Failure, Identity, RunId};
 use packhost_engine::{
     Answer, Block, Call, Client, Door, Ended, Engine, LogLine, Outcome, Progress, Question, Reply, Usage,
 };
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         let run = RunId::fresh();
         let call = Call {
             run,
-            caller: Caller::local(),
+            identity: Identity::local(),
             door: Door::Cli,
             pack: args.pack.clone(),
             input,

@@ -11,5 +11,6 @@ pub(crate) mod packs;
 pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod sessions;
+pub(crate) mod tokens;
 pub(crate) mod vault;
 pub(crate) mod workspaces;

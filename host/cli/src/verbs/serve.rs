@@ -1,35 +1,41 @@
 //! `packhost serve`: MCP over HTTP.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anstream::eprintln;
 use packhost_engine::Engine;
-use packhost_http::{BindError, Settings, Token};
+use packhost_http::{BindError, Settings, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Serve as Args};
+use crate::callers;
+use crate::dirs::Dirs;
 use crate::exit::{Error, INTERRUPTED};
-use crate::host::{Clients, Prepared, Purpose, prepare};
+use crate::host::{Clients, Files, Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, Output};
+use crate::walls::make_dirs;
 
 /// Stopped calls get this long to hand in their answers.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
-    let settings = settings(args)?;
+    let settings = settings(global, args)?;
     let listener = packhost_http::bind(&settings).map_err(refused)?;
     let address = listener.local_addr().map_err(|error| Error::failed(error.to_string()))?;
-    let tokens = args.tokens.as_deref();
-    let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, tokens })?;
+    let files = Files {
+        tokens: args.who.tokens.as_deref(),
+        certificate: args.tls_cert.as_deref(),
+        key: args.tls_key.as_deref(),
+    };
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, files })?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
-        let url = format!("http://{address}/mcp");
+        let url = format!("{scheme}://{address}/mcp");
         if output.is_json() {
             let started = serde_json::json!({ "listening": url, "tools": tools, "walls": in_force });
             anstream::println!("{started}");
@@ -59,7 +65,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
 fn refused(error: BindError) -> Error {
     match error {
         BindError::Exposed(_) => Error::failed(format!(
-            "{error}.\n  A token: echo \"laptop $(openssl rand -hex 32)\" > tokens, then serve with --tokens tokens"
+            "{error}.\n  A token: packhost tokens create laptop\n  Or, from a file: echo \"laptop $(openssl rand -hex 32)\" > tokens, then serve with --tokens tokens"
         )),
         error => Error::failed(error.to_string()),
     }
@@ -104,27 +110,15 @@ pub(crate) fn shutdown() -> CancellationToken {
     token
 }
 
-fn settings(args: &Args) -> Result<Settings, Error> {
-    let tokens = args.tokens.as_deref().map(tokens).transpose()?.unwrap_or_default();
+fn settings(global: &Global, args: &Args) -> Result<Settings, Error> {
+    let dirs = Dirs::of(global)?;
+    make_dirs(global, &dirs)?;
     let mut settings = Settings::new(args.listen);
-    settings.tokens = tokens;
+    settings.callers = callers::of(global, &dirs, &args.who)?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    settings.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());
     settings.allowed_origins.extend(args.allow_origin.iter().cloned());
     Ok(settings)
-}
-
-/// `name token` a line; empty lines and those that start with # are skipped.
-fn tokens(file: &Path) -> Result<Vec<Token>, Error> {
-    let text = fs::read_to_string(file).map_err(|source| Error::file(file, source))?;
-    let lines =
-        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(number, line)| {
-            let wrong = |why: &str| Error::failed(format!("{}:{}: {why}", file.display(), number + 1));
-            let (name, token) =
-                line.trim().split_once(char::is_whitespace).ok_or_else(|| wrong("expected `name token`"))?;
-            Token::new(name, token.trim()).map_err(|error| wrong(&error.to_string()))
-        })
-        .collect()
 }

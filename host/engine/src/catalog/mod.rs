@@ -9,7 +9,7 @@ mod tool;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use packhost_core::{Caller, ErrorCode, Failure, PackName};
+use packhost_core::{ErrorCode, Failure, Identity, PackName};
 
 pub use annotations::Annotations;
 pub(crate) use build::build;
@@ -28,9 +28,9 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The tools that `caller` may call, sorted by pack name. The order depends on the names alone.
-    pub fn visible_to<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a Arc<Tool>> {
-        self.tools.values().filter(move |tool| tool.entry.admits(caller))
+    /// The tools that this caller may see, sorted by pack name. The order depends on the names alone.
+    pub fn visible_to<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a Arc<Tool>> {
+        self.tools.values().filter(move |tool| tool.is_visible_to(identity))
     }
 
     /// A tool by the pack's own name or by the name that MCP clients see.
@@ -40,8 +40,8 @@ impl Catalog {
     }
 
     /// What is said about a name that this caller may call nothing by. Near names are found among what it may call.
-    pub(crate) fn unknown(&self, name: &str, caller: &Caller) -> Failure {
-        let names = self.visible_to(caller).flat_map(|tool| [tool.tool.as_str(), tool.name.as_str()]);
+    pub(crate) fn unknown(&self, name: &str, identity: &Identity) -> Failure {
+        let names = self.visible_to(identity).flat_map(|tool| [tool.tool.as_str(), tool.name.as_str()]);
         let message = format!("There is no tool \"{}\".", name.chars().take(100).collect::<String>());
         let fix = match packhost_schema::closest(name, names) {
             Some(near) => format!("Did you mean \"{near}\"?"),

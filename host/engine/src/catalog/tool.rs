@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhost_core::{PackName, ToolName};
+use packhost_core::{Identity, PackName, ToolName};
 use packhost_manifest::{CommandPack, Entry};
 use packhost_schema::Contract;
 use serde_json::Value;
@@ -37,6 +37,11 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Whether the manifest lets this caller call it, and the caller's scopes let it be seen.
+    pub fn is_visible_to(&self, identity: &Identity) -> bool {
+        self.entry.admits(identity) && identity.scopes.may_see(&self.name)
+    }
+
     /// Whether there is something to load before it runs: a command of the manifest has no component.
     pub(crate) fn has_component(&self) -> bool {
         !matches!(self.export, Export::Command(_))

@@ -14,6 +14,9 @@ use crate::catalog::Tool;
 use crate::engine::Inner;
 use crate::runtime::Stop;
 
+/// From so many callers on, those of whom no call runs or waits are forgotten.
+const MANY: usize = 1024;
+
 /// Who may run now.
 pub(crate) struct Admission {
     all: Arc<Semaphore>,
@@ -50,6 +53,10 @@ impl Admission {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = callers.get(caller) {
             return Arc::clone(places);
+        }
+        if callers.len() >= MANY {
+            // A call that runs or waits holds on to them.
+            callers.retain(|_, places| Arc::strong_count(places) > 1);
         }
         let places = Arc::new(Semaphore::new(self.per_caller as usize));
         callers.insert(caller.clone(), Arc::clone(&places));
@@ -131,7 +138,7 @@ pub(super) async fn admit(
     let place = tokio::select! {
         // In this order, because the timer costs more than a place that is free.
         biased;
-        place = engine.admission.place(&call.caller, tool) => place,
+        place = engine.admission.place(call.caller(), tool) => place,
         () = stop.stopped() => Err(trap::stopped(stop.reason(), tool)),
         () = tokio::time::sleep(patience) => {
             Err(Failure::new(ErrorCode::RateLimited, "No place to run became free in time.")
@@ -141,4 +148,22 @@ pub(super) async fn admit(
     };
     so_far.usage.queued = since.elapsed();
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_without_calls_are_forgotten_and_those_with_one_keep_their_places() {
+        let admission = Admission::new(1, 1, 2);
+        let busy = Caller::token("busy");
+        let running = admission.caller(&busy).try_acquire_owned().expect("there is room");
+        for n in 0..10 * MANY {
+            drop(admission.caller(&Caller::token(&n.to_string())));
+        }
+        assert!(admission.callers.lock().expect("not poisoned").len() <= MANY);
+        assert_eq!(admission.caller(&busy).available_permits(), 1, "a call of it runs");
+        drop(running);
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) mod workspace;
 
 use std::sync::Arc;
 
-use packhost_core::Failure;
+use packhost_core::{ErrorCode, Failure, Scope};
 use packhost_schema::Mend;
 
 pub(crate) use admit::Admission;
@@ -88,8 +88,11 @@ fn identify<'a>(
     loop {
         let serving = engine.serving.load_full();
         serving.manifest.revision().clone_into(&mut so_far.revision);
-        let found = serving.catalog.find(&call.pack).filter(|tool| tool.entry.admits(&call.caller));
-        let tool = found.ok_or_else(|| serving.catalog.unknown(&call.pack, &call.caller))?;
+        let found = serving.catalog.find(&call.pack).filter(|tool| tool.is_visible_to(&call.identity));
+        let tool = found.ok_or_else(|| serving.catalog.unknown(&call.pack, &call.identity))?;
+        if !call.identity.scopes.may_call(&tool.name) {
+            return Err(out_of_scope(tool));
+        }
         let live = engine.live.enter(call, tool, stop);
         // A reload puts the new manifest into force before it looks for calls to stop: either it is seen here, or the
         // call is seen there.
@@ -98,4 +101,11 @@ fn identify<'a>(
             return Ok((Arc::clone(tool), live));
         }
     }
+}
+
+/// The caller may see the tool, and the token that it has shown lets it do no more.
+fn out_of_scope(tool: &Tool) -> Failure {
+    let message = format!("The token of this caller does not let it call {}.", tool.name);
+    let fix = format!("Ask for a token with the scope \"{}\".", Scope::of_call(&tool.name));
+    Failure::new(ErrorCode::CapabilityDenied, message).fix(fix)
 }

@@ -36,7 +36,7 @@ impl Record {
     pub(super) fn open(call: &Call) -> Self {
         Self {
             run: call.run,
-            caller: call.caller.clone(),
+            caller: call.caller().clone(),
             door: call.door,
             since: Instant::now(),
             so_far: Progressed::default(),

@@ -79,7 +79,7 @@ fn session(
     }
     Ok(CallSession::new(Wanted {
         sessions: engine.settings.sessions.clone(),
-        caller: call.caller.clone(),
+        caller: call.caller().clone(),
         pack: tool.pack.name.clone(),
         grants: Arc::clone(&given.grants),
         limits: tool.entry.limits,
@@ -150,12 +150,13 @@ fn denied(noted: &Denied) -> Vec<DeniedRequest> {
 /// What the pack may use over all of its calls, on behalf of this caller.
 fn account(engine: &Inner, call: &Call, tool: &Tool) -> Account {
     let Limits { requests_per_minute, connections, .. } = tool.entry.limits;
-    engine.egress.account(&tool.pack.name, &call.caller, Quota { requests_per_minute, connections })
+    engine.egress.account(&tool.pack.name, call.caller(), Quota { requests_per_minute, connections })
 }
 
 /// The credentials that the call may ask for, and where it is noted which it has used.
 fn holding(engine: &Inner, call: &Call, tool: &Tool, used: &Used) -> Holding {
-    let (store, pack, caller) = (engine.settings.credentials.clone(), tool.name.clone(), call.caller.clone());
+    let (store, pack, caller) =
+        (engine.settings.credentials.clone(), tool.name.clone(), call.caller().clone());
     Holding { credentials: Arc::new(Held { store, pack, caller }), used: used.clone() }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn of(
     let Some(workspaces) = engine.settings.workspaces.clone() else {
         return Err(Failure::new(ErrorCode::CapabilityDenied, "This host has no workspaces."));
     };
-    let (caller, most) = (call.caller.clone(), tool.entry.limits.workspace);
+    let (caller, most) = (call.caller().clone(), tool.entry.limits.workspace);
     let warm = Arc::clone(&engine.warm);
     let reserved = if named.is_none() { warm.take(tool, grants) } else { None };
     let found = tokio::task::spawn_blocking(move || match named {

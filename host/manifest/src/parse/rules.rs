@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use packhost_core::PackName;
+use packhost_core::{Caller, Group, PackName};
 
 use super::check::{Reader, cut};
 use super::node::{Node, Span, Value};
@@ -141,17 +141,13 @@ impl Reader<'_> {
         let mut names = Vec::new();
         for item in list.items() {
             let Some(text) = item.text() else { continue };
-            let token = |name: &str| {
-                !name.is_empty()
-                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-            };
-            if text == "local" || text.strip_prefix("token:").is_some_and(token) {
+            if is_caller(text) {
                 names.push(text.to_owned());
             } else {
                 self.hint(
                     item.at,
                     format!("\"{}\" is not a caller", cut(text)),
-                    "local, or \"token:\" and the token's name",
+                    "local, \"token:\" and the token's name, \"oauth:\", the issuer, a colon and the subject, or \"group:\" and a group",
                 );
             }
         }
@@ -178,6 +174,18 @@ impl Reader<'_> {
             }
         }
         named
+    }
+}
+
+fn is_caller(text: &str) -> bool {
+    let token =
+        |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    match text.strip_prefix(Callers::GROUP) {
+        Some(group) => group.parse::<Group>().is_ok(),
+        None => {
+            Caller::recorded(text).is_some_and(|caller| !caller.is_nobody())
+                && text.strip_prefix("token:").is_none_or(token)
+        }
     }
 }
 

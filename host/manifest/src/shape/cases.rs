@@ -1,7 +1,7 @@
 //! The keys of a file of cases.
 
 use super::session::BACKEND;
-use super::{CALLER, GUEST, Key, Object, PACK, Shape, VARIABLE, Word, key};
+use super::{GUEST, Key, Object, PACK, Shape, VARIABLE, WHO, Word, key};
 
 const CASE: Object = Object {
     name: "case",
@@ -9,7 +9,7 @@ const CASE: Object = Object {
     keys: &[
         Key { name: "pack", required: true, shape: Shape::Text(&PACK), doc: "The pack." },
         key("input", Shape::Json, "The input of the call. An empty object where absent."),
-        key("caller", Shape::Text(&CALLER), "Who calls. `local` where absent."),
+        key("caller", Shape::Text(&WHO), "Who calls. `local` where absent."),
         key("request", Shape::Text(&REQUEST), "A method and a URL: the pack sends this request."),
         key("address", Shape::Text(&ADDRESS), "With `request`: the address that the host name resolves to."),
         key("read", Shape::Text(&GUEST), "A path as the pack sees it: the pack reads it."),

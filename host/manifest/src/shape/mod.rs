@@ -126,9 +126,17 @@ const CONFIG_KEY: Word = Word {
     examples: &["base-url"],
 };
 const VALUE: Word = Word { what: "a text without \"${\"", pattern: None, examples: &["UTC"] };
+/// A caller of a case: one alone, and no group.
+const WHO: Word = Word {
+    what: "a caller: local, token: and the token's name, or oauth: and issuer:subject",
+    pattern: Some("^(local|token:[A-Za-z0-9._-]+|oauth:[A-Za-z0-9._~/@|%-]+:[A-Za-z0-9._~/@|%-]+)$"),
+    examples: &["local", "token:ci"],
+};
 const CALLER: Word = Word {
-    what: "a caller: local, or token: and the token's name",
-    pattern: Some("^(local|token:[A-Za-z0-9._-]+)$"),
+    what: "a caller: local, token: and the token's name, oauth: and issuer:subject, or group: and a group's name",
+    pattern: Some(
+        "^(local|token:[A-Za-z0-9._-]+|oauth:[A-Za-z0-9._~/@|%-]+:[A-Za-z0-9._~/@|%-]+|group:[A-Za-z0-9._@+/-]{1,128})$",
+    ),
     examples: &["local", "token:ci"],
 };
 const ASKED: Shape = Shape::Choice(&["user", "model"]);
@@ -317,8 +325,8 @@ pub(crate) const ENTRY: Object = Object {
         key(
             "callers",
             Shape::List(&Shape::Text(&CALLER)),
-            "Who may call the pack: `local`, or `token:` and a token's name. Without the key every caller may; with an \
-             empty list nobody.",
+            "Who may call the pack: `local`, `token:` and a token's name, `oauth:` with issuer and subject as the log writes \
+             them, or `group:` and a group's name. Without the key every caller may; with an empty list nobody.",
         ),
         key("session", Shape::Object(&SESSION), "Sandboxes in which the pack may run programs."),
         key(

@@ -1,6 +1,6 @@
 //! What is allowed is what the oracle says, whatever the order, and a denial wins.
 
-use packhost_core::{Caller, PackName};
+use packhost_core::{Identity, PackName};
 use packhost_manifest::{Decision, Manifest, Origin, Source};
 use proptest::prelude::*;
 use serde_json::json;
@@ -112,7 +112,7 @@ proptest! {
         sources.insert(at, source("a.yaml", &json!({ "version": 1, "packs": { "a.b": granting } })));
         let manifest = parse(&sources);
         let entry = manifest.entry(&pack()).unwrap();
-        prop_assert!(!entry.admits(&Caller::local()));
+        prop_assert!(!entry.admits(&Identity::local()));
         for request in requests() {
             let decision = entry.narrow(&inputs()[0], &vars()).http.decide(request.method, &request.url());
             prop_assert!(matches!(decision, Decision::Denied(_)));
