@@ -51,21 +51,29 @@ impl Claim {
     }
 }
 
+impl Claim {
+    async fn give_up(&mut self) {
+        discard(Arc::clone(&self.inner), self.place.clone()).await;
+        self.is_settled = true;
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         self.inner.alive.lock().remove(&self.place);
         if self.is_settled {
             return;
         }
-        let (inner, place) = (Arc::clone(&self.inner), self.place.clone());
         // Without a runtime it is left to a sweeper.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = inner.discard(place).await {
-                    tracing::warn!(%error, "an upload that was given up is left to the sweeper");
-                }
-            });
+            runtime.spawn(discard(Arc::clone(&self.inner), self.place.clone()));
         }
+    }
+}
+
+async fn discard(inner: Arc<Inner>, place: Place) {
+    if let Err(error) = inner.discard(place).await {
+        tracing::warn!(%error, "an upload that was given up is left to the sweeper");
     }
 }
 
@@ -151,9 +159,20 @@ impl Writer {
         }
         // Also where this future is dropped half way.
         self.is_broken = true;
-        self.take(bytes).await?;
-        self.is_broken = false;
+        match self.take(bytes).await {
+            Ok(()) => self.is_broken = false,
+            Err(error) => {
+                self.give_up().await;
+                return Err(error);
+            }
+        }
         Ok(())
+    }
+
+    /// Gives back what was reserved, before anybody is told that it failed.
+    async fn give_up(&mut self) {
+        self.upload = None;
+        self.claim.give_up().await;
     }
 
     async fn take(&mut self, mut bytes: Bytes) -> Result<(), ArtifactError> {
@@ -246,12 +265,22 @@ impl Writer {
         if self.is_broken {
             return Err(ArtifactError::Broken);
         }
+        match self.complete().await {
+            Ok(digest) => self.settle(digest).await,
+            Err(error) => {
+                self.give_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// All of it is in the store, under a name that nobody knows yet.
+    async fn complete(&mut self) -> Result<Digest, ArtifactError> {
         self.reserve(self.taken).await?;
         let rest = self.next_piece();
         let store = self.claim.inner.store.clone();
         if self.upload.is_none() && store.put(&self.claim.place, rest.clone()).await? {
             self.hashing.add(rest).await?;
-            self.written = self.taken;
         } else {
             // An empty object has one empty piece.
             if rest.content_length() > 0 || self.upload.is_none() {
@@ -261,8 +290,7 @@ impl Writer {
                 upload.complete().await?;
             }
         }
-        let digest = std::mem::take(&mut self.hashing).end().await?;
-        self.settle(digest).await
+        std::mem::take(&mut self.hashing).end().await
     }
 
     /// In one transaction: the object is here, and the artifact refers to it.

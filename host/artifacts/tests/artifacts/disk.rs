@@ -101,6 +101,7 @@ async fn a_full_disk_loses_nothing_and_is_said() {
     let before = artifacts.writer(draft(&ada(), RunId::fresh(), "a")).await.err();
     assert!(matches!(before, Some(ArtifactError::DiskFull { .. })) || before.is_none(), "{before:?}");
     assert_eq!(read(&artifacts, &first).await.expect("there"), "the first");
+    drop(ballast);
     fs::remove_file(dir.join("ballast")).expect("it is there");
     while Truth::of(&state).objects.values().any(|state| *state != 1) {
         tokio::task::yield_now().await;

@@ -191,7 +191,9 @@ async fn once(deed: Deed, at: u64, afterwards: bool) -> bool {
     let scene = Scene::new();
     let there = crate::made(&scene.open().await, &noise(1, 2 << 20)).await;
     if deed == Deed::Sweep {
-        std::fs::write(scene.blobs().join("0123456789abcdefghjkmnpqrs"), "stray").unwrap();
+        let stray = scene.blobs().join("0123456789abcdefghjkmnpqrs");
+        std::fs::write(&stray, "stray").unwrap();
+        std::fs::set_permissions(&stray, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
     let fault = Arc::new(Fault { afterwards, ..Fault::default() });
     if deed == Deed::Open {

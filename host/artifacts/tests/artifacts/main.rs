@@ -19,7 +19,7 @@ mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -34,12 +34,12 @@ use tempfile::TempDir;
 /// A state directory, and a clock that goes when it is told to.
 struct Scene {
     dir: TempDir,
-    clock: Arc<AtomicU64>,
+    clock: Arc<AtomicI64>,
 }
 
 impl Scene {
     fn new() -> Self {
-        let clock = Arc::new(AtomicU64::new(1_800_000_000_000));
+        let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
         Self { dir: tempfile::tempdir().expect("a temporary directory"), clock }
     }
 
@@ -54,13 +54,18 @@ impl Scene {
 
     /// Sets the clock, in either direction.
     fn pass(&self, seconds: i64) {
-        self.clock.fetch_add((seconds * 1_000).cast_unsigned(), Ordering::Relaxed);
+        self.clock.fetch_add(seconds * 1_000, Ordering::Relaxed);
     }
 
     /// Settings that follow the clock, with no grace, and with all of the disk.
     fn settings(&self) -> Settings {
         let clock = Arc::clone(&self.clock);
-        let now = move || SystemTime::UNIX_EPOCH + Duration::from_millis(clock.load(Ordering::Relaxed));
+        let now = move || {
+            let since = clock.load(Ordering::Relaxed);
+            let length = Duration::from_millis(since.unsigned_abs());
+            let epoch = SystemTime::UNIX_EPOCH;
+            if since < 0 { epoch - length } else { epoch + length }
+        };
         let mut settings = Settings { clock: Clock::of(now), grace: Duration::ZERO, ..Settings::default() };
         settings.limits.keep_free = 0;
         settings

@@ -46,6 +46,7 @@ impl Server {
                 let service = service.clone();
                 let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
                 tokio::spawn(async move {
+                    let service = hyper::service::service_fn(move |request| answer(service.clone(), request));
                     // A client that goes away is none of our business.
                     let _ = http.serve_connection(TokioIo::new(stream), service).await;
                 });
@@ -84,13 +85,24 @@ impl Server {
         names(&dir)
     }
 
-    /// Parts that were sent and neither made an object nor thrown away.
+    /// Uploads that were begun and neither made an object nor thrown away, and their parts.
     fn parts(&self) -> usize {
-        names(self.dir.path())
-            .iter()
-            .filter(|name| name.contains("upload_id") || name.contains(".part"))
-            .count()
+        names(self.dir.path()).iter().filter(|name| name.contains(".upload")).count()
     }
+}
+
+/// An upload that is not there cannot be ended: 404, `NoSuchUpload`, as S3 says it. This server says 403.
+async fn answer(
+    service: s3s::service::S3Service,
+    request: hyper::Request<hyper::body::Incoming>,
+) -> Result<hyper::Response<s3s::Body>, s3s::HttpError> {
+    let ends =
+        request.method() == "DELETE" && request.uri().query().is_some_and(|query| query.contains("uploadId"));
+    let mut response = service.call(request.map(s3s::Body::from)).await?;
+    if ends && response.status() == 403 {
+        *response.status_mut() = hyper::StatusCode::NOT_FOUND;
+    }
+    Ok(response)
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -168,7 +180,10 @@ async fn what_was_begun_on_a_server_is_ended_by_whoever_sweeps() {
     let (one, other) = (server.open(&scene).await, server.open(&scene).await);
     let mut dead = one.writer(draft(&ada(), RunId::fresh(), "dead")).await.expect("room");
     dead.write(noise(1, 30 << 20).into()).await.expect("written");
-    assert!(server.parts() > 0, "{:?}", names(server.dir.path()));
+    // Two files of the upload, and three parts. One that is on its way while its upload is ended may stay behind, here as on S3.
+    while server.parts() < 5 {
+        tokio::task::yield_now().await;
+    }
     scene.pass(3_600);
     let swept = sweep(&other).await;
     assert_eq!((swept.abandoned, swept.objects, swept.failed), (1, 1, 0));

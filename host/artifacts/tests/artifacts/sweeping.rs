@@ -170,7 +170,7 @@ impl Model {
         let mut model = Self { scene, several, writing: None, living: Vec::new() };
         for deed in deeds {
             model.run_one(deed).await;
-            let now = model.scene.clock.load(Ordering::Relaxed);
+            let now = model.scene.clock.load(Ordering::Relaxed).unsigned_abs();
             model.living.retain(|one| one.expires > now);
             let listing = model.several[1].list(&ada(), Filter::default(), Page::default()).await.unwrap();
             assert_eq!(listing.artifacts.len(), model.living.len());
@@ -178,7 +178,7 @@ impl Model {
         }
         drop(model.writing.take());
         model.scene.pass(3_600);
-        let now = model.scene.clock.load(Ordering::Relaxed);
+        let now = model.scene.clock.load(Ordering::Relaxed).unsigned_abs();
         model.living.retain(|one| one.expires > now);
         let fresh = model.scene.open().await;
         // What was dropped may be cleared away beside, at the same time.
