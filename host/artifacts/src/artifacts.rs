@@ -7,6 +7,7 @@ use packhost_keyring::{Keyring, PublicKeys};
 use packhost_state::Database;
 
 use crate::artifact::{Artifact, Cursor, Draft, Filter, Kind, Listing, Page};
+use crate::claim::Alive;
 use crate::error::ArtifactError;
 use crate::id::{ArtifactId, Place, random};
 use crate::range::ByteRange;
@@ -17,7 +18,7 @@ use crate::store::Store;
 use crate::table::references::{self, Kept, Whose};
 use crate::table::{STEPS, objects};
 use crate::verify::Report;
-use crate::writer::{Alive, What, Writer};
+use crate::writer::{What, Writer};
 
 /// The artifacts of a host, as a caller has them: what is another's is not there. Cheap to clone; all clones are the same. Needs
 /// a tokio runtime; work on the disk is done on its blocking threads.

@@ -20,7 +20,9 @@
 
 mod artifact;
 mod artifacts;
+mod claim;
 mod error;
+mod hashing;
 mod id;
 mod label;
 mod manifest;

@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::artifact::{Artifact, Kind};
 use crate::artifacts::{Inner, blocking, whose};
 use crate::error::ArtifactError;
+use crate::hashing::Hashing;
 use crate::id::ArtifactId;
 use crate::manifest::{Envelope, Made, Manifest};
 use crate::range::ByteRange;
 use crate::reading::Reading;
 use crate::table::references::{self, Kept};
-use crate::writer::Hashing;
 
 /// The largest manifest that is looked into, in bytes: some 100,000 artifacts.
 const LARGEST: u64 = 64 << 20;

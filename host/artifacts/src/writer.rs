@@ -1,18 +1,17 @@
 //! Writing an artifact: bytes come in, are hashed and stored side by side, and become an artifact in one step.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::{PutPayload, PutPayloadMut};
 use packhost_core::Digest;
-use sha2::{Digest as _, Sha256};
-use tokio::task::JoinHandle;
 
 use crate::artifact::{Artifact, Draft, Kind};
 use crate::artifacts::{Inner, blocking};
+use crate::claim::Claim;
 use crate::error::{ArtifactError, Limit};
+use crate::hashing::Hashing;
 use crate::id::{ArtifactId, Place};
 use crate::settings::{Limits, milliseconds};
 use crate::store::Upload;
@@ -26,56 +25,6 @@ const FIRST: u64 = 1 << 20;
 const MOST_MORE: u64 = 64 << 20;
 /// What comes in pieces smaller than this is copied together.
 const SMALL: usize = 64 << 10;
-
-/// The uploads of this process, which need no lease.
-#[derive(Debug, Default)]
-pub(crate) struct Alive(Mutex<HashSet<Place>>);
-
-impl Alive {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashSet<Place>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The right to one place in the store. Dropped, it gives the place up.
-pub(crate) struct Claim {
-    inner: Arc<Inner>,
-    place: Place,
-    is_settled: bool,
-}
-
-impl Claim {
-    fn new(inner: &Arc<Inner>, place: Place) -> Self {
-        inner.alive.lock().insert(place.clone());
-        Self { inner: Arc::clone(inner), place, is_settled: false }
-    }
-}
-
-impl Claim {
-    async fn give_up(&mut self) {
-        discard(Arc::clone(&self.inner), self.place.clone()).await;
-        self.is_settled = true;
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.inner.alive.lock().remove(&self.place);
-        if self.is_settled {
-            return;
-        }
-        // Without a runtime it is left to a sweeper.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(discard(Arc::clone(&self.inner), self.place.clone()));
-        }
-    }
-}
-
-async fn discard(inner: Arc<Inner>, place: Place) {
-    if let Err(error) = inner.discard(place).await {
-        tracing::warn!(%error, "an upload that was given up is left to the sweeper");
-    }
-}
 
 /// An artifact that is being written. Nobody sees anything of it until [`finish`](Self::finish) has succeeded; dropped before
 /// that, it is as if it had never been.
@@ -341,43 +290,5 @@ impl What {
         let there = references::of_run(sql, whose, run, now)?;
         let same = there.iter().map(|kept| &kept.artifact.id).eq(&self.of);
         if same { Ok(()) } else { Err(ArtifactError::Changed) }
-    }
-}
-
-/// The hash of what came so far, or the work on it.
-pub(crate) enum Hashing {
-    Idle(Box<Sha256>),
-    Busy(JoinHandle<Box<Sha256>>),
-}
-
-/// Of nothing.
-impl Default for Hashing {
-    fn default() -> Self {
-        Self::Idle(Box::default())
-    }
-}
-
-impl Hashing {
-    /// Begins to hash this, once what came before is done.
-    pub(crate) async fn add(&mut self, piece: PutPayload) -> Result<(), ArtifactError> {
-        let mut hash = self.idle().await?;
-        *self = Self::Busy(tokio::task::spawn_blocking(move || {
-            piece.iter().for_each(|bytes| hash.update(bytes));
-            hash
-        }));
-        Ok(())
-    }
-
-    async fn idle(&mut self) -> Result<Box<Sha256>, ArtifactError> {
-        match self {
-            Self::Idle(hash) => Ok(std::mem::take(hash)),
-            Self::Busy(work) => Ok(work.await?),
-        }
-    }
-
-    /// The hash of all that came.
-    pub(crate) async fn end(mut self) -> Result<Digest, ArtifactError> {
-        let bytes: [u8; 32] = self.idle().await?.finalize().into();
-        Ok(bytes.into())
     }
 }

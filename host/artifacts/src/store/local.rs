@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,9 +39,11 @@ impl Local {
         self.dir.join(OBJECTS).join(format!("{}{HALF}", place.as_str()))
     }
 
-    /// Closes an upload that has begun to everybody else. Its directory is closed already.
-    pub(super) fn close(&self, place: &Place) -> Result<(), ArtifactError> {
-        close(&self.half(place))
+    /// Closes an upload that has begun to everybody else, and gives its file. Its directory is closed already.
+    pub(super) fn close(&self, place: &Place) -> Result<File, ArtifactError> {
+        let path = self.half(place);
+        close(&path)?;
+        File::open(&path).map_err(|source| ArtifactError::File { path, source })
     }
 
     pub(super) fn close_mark(&self) -> Result<(), ArtifactError> {
@@ -124,15 +126,20 @@ fn close(path: &Path) -> Result<(), ArtifactError> {
 
 /// These bytes of a file.
 pub(super) fn read(file: &File, range: Range<u64>) -> Result<Bytes, ArtifactError> {
-    let damaged = |_| ArtifactError::Damaged("it is cut off");
-    let length = usize::try_from(range.end - range.start).map_err(damaged)?;
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, range.start).map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => ArtifactError::Damaged("it is cut off"),
-        _ => ArtifactError::Store(object_store::Error::Generic {
-            store: "LocalFileSystem",
-            source: source.into(),
-        }),
-    })?;
+    let damaged = || ArtifactError::Damaged("it is cut off");
+    let length = usize::try_from(range.end - range.start).map_err(|_| damaged())?;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = range.start + bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(damaged()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                let source = io::Error::from(error).into();
+                return Err(object_store::Error::Generic { store: "LocalFileSystem", source }.into());
+            }
+        }
+    }
+    bytes.truncate(length);
     Ok(bytes.into())
 }

@@ -116,8 +116,8 @@ impl Store {
             Kind::Local(local) => {
                 let upload = self.objects.put_multipart(&path).await?;
                 let (local, place) = (local.clone(), place.clone());
-                tokio::task::spawn_blocking(move || local.close(&place)).await??;
-                Ok(Upload::of_parts(upload))
+                let file = tokio::task::spawn_blocking(move || local.close(&place)).await??;
+                Ok(Upload::to_file(upload, file))
             }
             Kind::Remote { uploads, .. } => Upload::named(uploads.clone(), path).await,
         }

@@ -1,17 +1,20 @@
 //! An object that is being written, piece by piece.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::ArtifactError;
 
 /// Pieces that are written at the same time: in a file one after the other.
 const IN_A_FILE: usize = 1;
 const OVER_THE_NETWORK: usize = 3;
+/// So many bytes are brought to the disk together, while the next ones are hashed and written.
+const FLUSHED: usize = 16 << 20;
 
 /// An object that is being written. Dropped before it is complete, it leaves what a sweeper removes.
 pub(crate) struct Upload {
@@ -22,15 +25,16 @@ pub(crate) struct Upload {
 }
 
 enum To {
-    /// The store keeps account of the parts.
-    Parts(Box<dyn MultipartUpload>),
+    /// A file, in order.
+    File { upload: Box<dyn MultipartUpload>, flush: Flush },
     /// We do: the upload has a name, by which another process can end it should this one die.
     Named { uploads: Arc<dyn MultipartStore>, path: Path, name: String },
 }
 
 impl Upload {
-    pub(super) fn of_parts(upload: Box<dyn MultipartUpload>) -> Self {
-        Self::to(To::Parts(upload))
+    pub(super) fn to_file(upload: Box<dyn MultipartUpload>, file: File) -> Self {
+        let flush = Flush { file: Arc::new(file), waiting: 0, running: None };
+        Self::to(To::File { upload, flush })
     }
 
     pub(super) async fn named(uploads: Arc<dyn MultipartStore>, path: Path) -> Result<Self, ArtifactError> {
@@ -45,7 +49,7 @@ impl Upload {
     /// By what name the store knows it.
     pub(crate) fn name(&self) -> Option<&str> {
         match &self.to {
-            To::Parts(_) => None,
+            To::File { .. } => None,
             To::Named { name, .. } => Some(name),
         }
     }
@@ -53,7 +57,7 @@ impl Upload {
     /// Writes a piece, and returns when another one may come: it need not be written by then.
     pub(crate) async fn write(&mut self, piece: PutPayload) -> Result<(), ArtifactError> {
         let most = match self.to {
-            To::Parts(_) => IN_A_FILE,
+            To::File { .. } => IN_A_FILE,
             To::Named { .. } => OVER_THE_NETWORK,
         };
         while self.running.len() >= most {
@@ -62,7 +66,8 @@ impl Upload {
         let number = self.begun;
         self.begun += 1;
         match &mut self.to {
-            To::Parts(upload) => {
+            To::File { upload, flush } => {
+                flush.add(piece.content_length());
                 let part = upload.put_part(piece);
                 self.running.spawn(async move { part.await.map(|()| None) });
             }
@@ -91,7 +96,7 @@ impl Upload {
             self.one().await?;
         }
         match &mut self.to {
-            To::Parts(upload) => {
+            To::File { upload, .. } => {
                 upload.complete().await?;
             }
             To::Named { uploads, path, name } => {
@@ -101,5 +106,29 @@ impl Upload {
             }
         }
         Ok(())
+    }
+}
+
+/// Brings to the disk what was written so far, so that little is left to wait for in the end.
+struct Flush {
+    file: Arc<File>,
+    waiting: usize,
+    running: Option<JoinHandle<()>>,
+}
+
+impl Flush {
+    /// So many bytes more were written, or are about to be.
+    fn add(&mut self, bytes: usize) {
+        self.waiting += bytes;
+        let is_busy = self.running.as_ref().is_some_and(|running| !running.is_finished());
+        if self.waiting < FLUSHED || is_busy {
+            return;
+        }
+        self.waiting = 0;
+        let file = Arc::clone(&self.file);
+        self.running = Some(tokio::task::spawn_blocking(move || {
+            // The last one, which is waited for, is told of an error as well: it has another descriptor (fsync(2)).
+            let _ = file.sync_data();
+        }));
     }
 }

@@ -99,7 +99,7 @@ async fn a_run_is_signed_for_and_anybody_can_check_it() {
     // It is an artifact like others, of its own kind.
     let filter = Filter { run: Some(ended.run), kind: Some(Kind::Manifest), ..Filter::default() };
     let listing = ended.artifacts.list(&ada(), filter, Page::default()).await.expect("readable");
-    assert_eq!(listing.artifacts, [ended.manifest.clone()]);
+    assert_eq!(listing.artifacts, std::slice::from_ref(&ended.manifest));
     assert_eq!(ended.manifest.media_type.as_str(), Envelope::MEDIA_TYPE);
 }
 
