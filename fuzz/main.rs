@@ -3,6 +3,7 @@
 #![no_main]
 
 mod targets {
+    pub(crate) mod audit_lines;
     pub(crate) mod dns;
     pub(crate) mod json;
     pub(crate) mod link;
@@ -37,7 +38,8 @@ enum Target {
 
 use Target::{Bytes, Text};
 
-const TARGETS: [(&str, Target); 18] = [
+const TARGETS: [(&str, Target); 19] = [
+    ("audit_lines", Bytes(targets::audit_lines::fuzz)),
     ("dns", Bytes(targets::dns::fuzz)),
     ("json", Bytes(targets::json::fuzz)),
     ("link", Bytes(targets::link::fuzz)),

