@@ -109,7 +109,9 @@ fn private(dir: &Path) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError::File { path: dir.to_owned(), source };
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-        _ => {}
+        Err(_) => {}
+        // What will be in it is to survive a power cut, and so has it itself.
+        Ok(()) => File::open(dir.join("..")).and_then(|above| above.sync_all()).map_err(failed)?,
     }
     let about = dir.symlink_metadata().map_err(failed)?;
     if !about.is_dir() {
