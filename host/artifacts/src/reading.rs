@@ -15,7 +15,7 @@ use crate::error::ArtifactError;
 use crate::range::ByteRange;
 use crate::table::references::Kept;
 
-/// The bytes that were asked for, as a stream of pieces. At most two pieces are in memory (of 1 MiB, or of 8 MiB from S3). The
+/// The bytes that were asked for, as a stream of pieces. At most two pieces are in memory (of 2 MiB, or of 8 MiB from S3). The
 /// stream gives all of the range or ends with an error.
 pub struct Reading {
     /// What they are of.

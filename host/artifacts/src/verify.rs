@@ -208,7 +208,7 @@ impl Inner {
         let mut hashing = Hashing::default();
         loop {
             match pieces.try_next().await {
-                Ok(Some(piece)) => hashing.add(piece.into()).await?,
+                Ok(Some(piece)) => hashing.add(piece.into()).await,
                 Ok(None) => break,
                 Err(ArtifactError::Damaged(_)) => return Ok(Finding::Altered { found: None }),
                 Err(error) => return Err(error),

@@ -98,7 +98,8 @@ impl Writer {
         })
     }
 
-    /// Takes the next bytes. They are kept in memory until a piece is full, and so is that piece while it is written.
+    /// Takes the next bytes. They are kept in memory until a piece is full (2 MiB, or 8 MiB for S3), and so are up to four pieces
+    /// that are hashed and written.
     ///
     /// # Errors
     /// When there would be more than there may be, or the store fails. After an error nothing more can be written.
@@ -188,7 +189,7 @@ impl Writer {
 
     /// Hashes a piece and writes it, both at once.
     async fn send(&mut self, piece: PutPayload) -> Result<(), ArtifactError> {
-        self.hashing.add(piece.clone()).await?;
+        self.hashing.add(piece.clone()).await;
         self.written += piece.content_length() as u64;
         let inner = Arc::clone(&self.claim.inner);
         if self.upload.is_none() {
@@ -229,7 +230,7 @@ impl Writer {
         let rest = self.next_piece();
         let store = self.claim.inner.store.clone();
         if self.upload.is_none() && store.put(&self.claim.place, rest.clone()).await? {
-            self.hashing.add(rest).await?;
+            self.hashing.add(rest).await;
         } else {
             // An empty object has one empty piece.
             if rest.content_length() > 0 || self.upload.is_none() {

@@ -95,7 +95,7 @@ impl Store {
     /// Bytes that are written, and read, together: enough to make up for what each step costs.
     pub(crate) fn piece(&self) -> usize {
         match &self.kind {
-            Kind::Local(_) => 1 << 20,
+            Kind::Local(_) => 2 << 20,
             // S3 takes parts of 5 MiB and more, and 10,000 of them.
             Kind::Remote { .. } => 8 << 20,
         }
