@@ -88,6 +88,13 @@ impl From<Digest> for String {
     }
 }
 
+/// A SHA-256 that was worked out piece by piece.
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

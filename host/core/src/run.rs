@@ -14,6 +14,12 @@ impl RunId {
     pub fn fresh() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// An id that was written down by this host, spelled as it is displayed.
+    pub fn recorded(text: &str) -> Option<Self> {
+        let id = Self(Uuid::parse_str(text).ok()?);
+        (id.to_string() == text).then_some(id)
+    }
 }
 
 impl fmt::Display for RunId {

@@ -53,9 +53,9 @@ impl Rate {
 }
 
 impl Account {
-    /// Nobody's: its connections serve the calls that are given it and no others, and the requests in a minute are not
-    /// counted.
-    pub(crate) fn apart(connections: u32, keep: Duration) -> Self {
+    /// Nobody's, or the host's own: its connections, as many as this and idle for as long as this, serve the calls that are
+    /// given it and no others, and the requests in a minute are not counted.
+    pub fn apart(connections: u32, keep: Duration) -> Self {
         Self { caller: None, pool: Pool::new(connections, keep), rate: None }
     }
 
