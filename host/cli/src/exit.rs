@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use packhost_audit::AuditError;
 use packhost_core::{ErrorCode, Failure};
 use packhost_manifest::Diagnostics;
 use packhost_state::StateError;
@@ -41,6 +42,9 @@ pub(crate) enum Error {
     /// The vault or its database, for another reason than what somebody asked for.
     #[error(transparent)]
     Vault(VaultError),
+    /// The record cannot be written or read.
+    #[error("the record: {0}")]
+    Record(#[from] AuditError),
     /// Everything else, as a sentence.
     #[error("{0}")]
     Failed(String),
@@ -73,6 +77,7 @@ impl Error {
             Self::File { .. } => "file_failed",
             Self::Vault(VaultError::State(_)) => "state_failed",
             Self::Vault(_) => "vault_failed",
+            Self::Record(_) => "record_failed",
             Self::Interrupted => "interrupted",
             Self::Failed(_) | Self::Said | Self::Exited(_) => "command_failed",
         }
@@ -123,9 +128,12 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
         Error::Call(failure) => output.failure(failure),
         Error::Manifest(diagnostics) => output.diagnostics(error.code(), diagnostics),
         Error::Said | Error::Ended(_) | Error::Exited(_) => {}
-        Error::Exposed(_) | Error::File { .. } | Error::Vault(_) | Error::Failed(_) | Error::Interrupted => {
-            output.error(error.code(), &error.to_string())
-        }
+        Error::Exposed(_)
+        | Error::File { .. }
+        | Error::Vault(_)
+        | Error::Record(_)
+        | Error::Failed(_)
+        | Error::Interrupted => output.error(error.code(), &error.to_string()),
     }
     match error {
         Error::Call(failure) => ExitCode::from(failure.code.exit()),

@@ -15,6 +15,7 @@ mod output;
 mod own;
 mod packs;
 mod policies;
+mod record;
 mod reload;
 mod sessions;
 mod state;

@@ -1,0 +1,21 @@
+//! The record of this host: where it is, and the keys that it is signed with.
+
+use std::sync::Arc;
+
+use packhost_audit::{AuditError, Log, Settings};
+use packhost_keyring::Keyring;
+
+use crate::dirs::Dirs;
+use crate::exit::Error;
+
+/// The directory of the log, in the state directory.
+const LOG: &str = "audit";
+/// The directory of the host's signing keys, in the state directory.
+const KEYS: &str = "keys";
+
+/// Opens the log, and makes it and the keys where they are missing. It has a thread: the walls must be up. The state directory must
+/// be there.
+pub(crate) fn open(dirs: &Dirs) -> Result<Arc<Log>, Error> {
+    let keyring = Arc::new(Keyring::open(dirs.state.join(KEYS)).map_err(AuditError::Key)?);
+    Ok(Arc::new(Log::open(dirs.state.join(LOG), keyring, Settings::default())?))
+}
