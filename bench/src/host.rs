@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packhost_core::{Identity, RunId};
-use packhost_engine::{Answer, Call, Door, Ended, Engine, Nobody, Outcome as Called, PackSource, Settings};
+use packhost_engine::{
+    Answer, Call, Door, Ended, Engine, Nobody, Outcome as Called, PackSource, Peer, Settings,
+};
 use packhost_manifest::{Manifest, shipped};
 use packhost_packs::SHIPPED;
 use serde_json::Value;
@@ -125,6 +127,7 @@ pub(crate) fn call(pack: &str, input: Value) -> Call {
         run: RunId::fresh(),
         identity: Identity::local(),
         door: Door::Cli,
+        peer: Peer::default(),
         pack: pack.to_owned(),
         input,
         client: Arc::new(Nobody),

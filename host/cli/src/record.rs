@@ -19,3 +19,14 @@ pub(crate) fn open(dirs: &Dirs) -> Result<Arc<Log>, Error> {
     let keyring = Arc::new(Keyring::open(dirs.state.join(KEYS)).map_err(AuditError::Key)?);
     Ok(Arc::new(Log::open(dirs.state.join(LOG), keyring, Settings::default())?))
 }
+
+/// The record while this process writes to it. Once dropped, all that it has written is signed for and on the disk.
+pub(crate) struct Open(pub(crate) Option<Arc<Log>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.as_ref().map(|log| log.close()) {
+            tracing::error!(target: "packhost", %error, "the end of the record is not signed for");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhost_audit::Recorder;
 use packhost_manifest::HostVars;
 use packhost_sessions::Sessions;
 use packhost_workspaces::Workspaces;
@@ -40,6 +41,9 @@ pub struct Settings {
     pub warm_up: bool,
     /// Who holds the credentials that requests may carry, if somebody does.
     pub credentials: Option<Arc<dyn CredentialStore>>,
+    /// Where every call and every use of a credential goes on record, if anywhere. Where there is one, what cannot be recorded does
+    /// not happen: a credential does not leave, and a call has no answer.
+    pub recorder: Option<Arc<dyn Recorder>>,
     /// Who notes requests that no rule allows, if somebody does.
     pub denials: Option<Arc<dyn DenialLog>>,
     /// Who makes sandboxes, if somebody does.
@@ -66,6 +70,7 @@ impl Settings {
             tick: Duration::from_millis(2),
             warm_up: true,
             credentials: None,
+            recorder: None,
             denials: None,
             sessions: None,
             workspaces: None,

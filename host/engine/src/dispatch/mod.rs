@@ -4,6 +4,7 @@ mod accept;
 mod admit;
 mod answer;
 mod command;
+mod event;
 mod live;
 mod record;
 mod redact;
@@ -23,6 +24,7 @@ use record::Record;
 
 use crate::call::{Answer, Call, Ended, Outcome, Usage};
 use crate::catalog::Tool;
+use crate::credentials::Uses;
 use crate::engine::Inner;
 use crate::runtime::Stop;
 use crate::session::SessionUse;
@@ -35,21 +37,30 @@ pub(crate) struct Progressed {
     mends: Vec<Mend>,
     usage: Usage,
     contacts: packhost_egress::Contacts,
+    /// The input as it was sent, where the operator wants it on record.
+    input: Option<serde_json::Value>,
+    /// The pack, or its program, was given something to run with.
+    began: bool,
+    /// Where the rules stand that allowed a request.
+    rules: Vec<packhost_manifest::Place>,
     /// The requests that no rule allows.
     denied: Vec<packhost_manifest::DeniedRequest>,
     /// The sandbox that it had.
     session: Option<SessionUse>,
     /// The credentials that it has used.
     used: packhost_egress::Used,
+    /// Where each went.
+    uses: Uses,
 }
 
-/// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped.
+/// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped. What cannot be recorded is
+/// not answered.
 pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>) -> Outcome {
-    let mut record = Record::open(&call);
+    let mut record = Record::open(&engine, &call);
     let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
     let result = redact::result(&record.so_far.used, result);
     record::denied(&engine, &record.so_far).await;
-    let so_far = record.close(&result); // 7
+    let (result, so_far) = record.close(result).await; // 7
     Outcome {
         run: call.run,
         pack: so_far.tool.map(|tool| tool.name.clone()),
