@@ -168,7 +168,7 @@ impl Prepared {
             let workspaces = makers.workspaces();
             tokio::spawn(sessions::sweep(Arc::clone(&workspaces)));
             settings.workspaces = Some(workspaces);
-            let sessions = makers.sessions()?;
+            let sessions = makers.sessions(settings.recorder.clone())?;
             let kept_up = sessions.clone();
             tokio::spawn(async move { kept_up.keep().await });
             settings.sessions = Some(sessions);

@@ -36,7 +36,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
                 "no entry of the manifest has a `session`, so this host has no sandboxes",
             ));
         };
-        act(&makers.sessions()?, args, output).await
+        act(&makers.sessions(None)?, args, output).await
     });
     runtime.shutdown_background();
     done
