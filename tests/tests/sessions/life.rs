@@ -1,6 +1,7 @@
 //! How long a sandbox lives, whose it is, and what an operator sees of it.
 
 use packhost_tests::host::wait_until;
+use packhost_tests::record;
 use serde_json::json;
 
 use crate::{answer, connect, failure, host, meta, text};
@@ -55,6 +56,26 @@ fn nothing_is_left_when_the_host_ends() {
     let (code, _, _) = rpc.close();
     assert_eq!(code, 0);
     assert_eq!(setup.run(["--json", "sessions", "ls"]).json()["sessions"], json!([]));
+}
+
+#[test]
+fn the_life_of_a_sandbox_is_on_record() {
+    let setup = host();
+    let mut rpc = connect(&setup);
+    let made = rpc.call("cmd_run", json!({ "command": "true" }));
+    let (id, workspace) =
+        (meta(&made)["id"].clone(), text(&made["structuredContent"], "workspace").to_owned());
+    rpc.call("cmd_run", json!({ "command": "true", "workspace": workspace }));
+    let call = record::of_kind(&setup.state(), "call").pop().expect("it is on record");
+    let used = json!({ "id": id, "backend": "process", "warm": false, "reused": true });
+    assert_eq!(call["session"], used, "{call}");
+    let granted = call["grants"].to_string();
+    assert!(granted.contains("session (") && granted.contains("workspace ("), "{call}");
+    rpc.close();
+    let happened = record::of_kind(&setup.state(), "session");
+    let events: Vec<_> = happened.iter().filter(|one| one["id"] == id).map(|one| &one["event"]).collect();
+    assert_eq!(events, ["started", "used again", "ended"], "{happened:?}");
+    assert_eq!((&happened[0]["owner"], &happened[0]["backend"]), (&json!("local"), &json!("process")));
 }
 
 #[test]
