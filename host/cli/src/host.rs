@@ -166,7 +166,8 @@ impl Prepared {
         let engine = started
             .map_err(|panic| Error::failed(format!("the engine did not start: {panic}")))?
             .map_err(|error| Error::failed(error.to_string()))?;
-        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone() };
+        let reload =
+            Reload { global, dirs, kept, files: loaded.files, engine: engine.clone(), recorder: None };
         Ok((engine, reload))
     }
 }
