@@ -20,11 +20,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         Args::Ls => list(&store, output),
         Args::Build { name } => {
             let recipe = recipe(name)?;
-            let begun = Acts::open(&dirs)?.begin(Act::new("images.build", recipe.image()))?;
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(|error| Error::failed(format!("no threads: {error}")))?;
+            let begun = Acts::open(&dirs)?.begin(Act::new("images.build", recipe.image()))?;
             let built = runtime.block_on(async {
                 tokio::select! {
                     built = make(&recipe, &store, output) => built,

@@ -46,7 +46,9 @@ fn create(dirs: &Dirs, tokens: &Tokens, args: &Create, output: Output) -> Result
         Some(moment) => act.with("expires", day(moment)),
         None => act,
     };
-    let (secret, about) = Acts::open(dirs)?.record(act, || Ok(tokens.create(new)?))?;
+    let begun = Acts::open(dirs)?.begin(act)?;
+    let made = tokens.create(new).map_err(Error::from);
+    let (secret, about) = begun.end_with(made, |act, (_, about)| act.with("scopes", &about.scopes))?;
     let mut document = json!(about);
     document["token"] = secret.expose().into();
     output.answer(&document, || {

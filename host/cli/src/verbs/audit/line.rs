@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use packhost_audit::{Act, ActOutcome, Call, CredentialUse, Entry, Event, Outcome, Session};
+use serde_json::Value;
 
 use crate::output::{BAD, BOLD, DIM, GOOD, NOTE};
 
@@ -20,12 +21,21 @@ pub(super) fn of(entry: &Entry) -> String {
         Some(Event::Credential(usage)) => of_credential(&usage),
         Some(Event::Act(act)) => of_act(&act),
         Some(Event::Session(session)) => of_session(&session),
-        None => {
-            let body: String = entry.body_json().chars().take(BODY).collect();
-            format!("{DIM}{}{DIM:#}", tame(&body))
-        }
+        None => format!("{DIM}{}{DIM:#}", tame(&of_the_log(entry))),
     };
     format!("{DIM}{n:>6}  {time}Z{DIM:#}  {kind:10}  {what}")
+}
+
+/// A record of the log itself, or of a newer host.
+fn of_the_log(entry: &Entry) -> String {
+    let body: Value = entry.body().unwrap_or_default();
+    let number = |pointer| body.pointer(pointer).and_then(Value::as_u64);
+    let key = body.pointer("/checkpoint/key_id").and_then(Value::as_str);
+    match (entry.kind(), number("/segment"), number("/checkpoint/n"), key) {
+        ("segment", Some(segment), ..) => format!("file {segment} begins"),
+        ("checkpoint", _, Some(n), Some(key)) => format!("up to record {n}, signed with {key}"),
+        _ => entry.body_json().chars().take(BODY).collect(),
+    }
 }
 
 fn of_call(call: &Call) -> String {

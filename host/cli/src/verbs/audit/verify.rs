@@ -94,7 +94,10 @@ fn text(dir: &Path, report: &Report) {
         (Some(first), Some(last)) => format!(" ({first} to {})", last.n),
         _ => String::new(),
     };
-    println!("  read       {records} records{range}, {segments} segments, {checkpoints} good signatures");
+    let [records, segments, checkpoints] =
+        [(records, "record"), (segments, "file"), (checkpoints, "good signature")]
+            .map(|(n, what)| many(*n, what));
+    println!("  read       {records}{range}, {segments}, {checkpoints}");
     proven(report);
     kept(report);
     if let Some(removed) = &report.removed {
@@ -121,6 +124,10 @@ fn print_finding(finding: &Finding) {
     println!("{BAD}{}{BAD:#}  {BOLD}{place}{BOLD:#}{record}", what.as_str().unwrap_or("changed"));
     println!("  expected   {}", tame(expected));
     println!("  found      {}", tame(found));
+}
+
+fn many(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// How far it is proven, by which signature, and what rests on hashes alone.
