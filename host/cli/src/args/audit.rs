@@ -113,7 +113,8 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Which records")]
 pub(crate) struct Wanted {
-    /// At this time or later: 2026-03-01T09:30:00Z, the start of a day (UTC) such as 2026-03-01, or a time ago such as 90m, 12h, 7d
+    /// At this time or later: 2026-03-01T09:30:00Z, the start of a day (UTC) such as 2026-03-01, or a time ago such as 90m,
+    /// 12h, 7d
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<When>,
     /// Before this time, written alike

@@ -9,8 +9,8 @@ const USERS: u64 = 4 << 20;
 /// What the kernel says where nobody has logged in.
 const NOBODY: u32 = u32::MAX;
 
-/// The user of this process by name, or as `uid 1000` where the machine's own list has no name. With who logged in, where that
-/// is somebody else: the kernel keeps it through `su` and `sudo` (`proc_pid_loginuid(5)`).
+/// The user of this process by name, or as `uid 1000` where the machine's own list has no name. With who logged in, where
+/// that is somebody else: the kernel keeps it through `su` and `sudo` (`/proc/self/loginuid`, pam_loginuid(8)).
 pub(super) fn actor() -> (String, BTreeMap<String, String>) {
     let own = rustix::process::getuid().as_raw();
     let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|uid| uid.trim().parse().ok());

@@ -1,5 +1,5 @@
-//! `packhost audit`: the record, for its operator. Only `checkpoint` and `rotate-key` write to it, and none of these makes one
-//! where there is none.
+//! `packhost audit`: the record, for its operator. Only `checkpoint` and `rotate-key` write to it, and none of these makes
+//! one where there is none.
 
 mod export;
 mod line;

@@ -62,8 +62,8 @@ pub(super) fn query(dirs: &Dirs, args: &Query, output: Output) -> Result<(), Err
     Ok(())
 }
 
-/// One document, written as it is found: `records`, how many were `found`, lines that are no records (`skipped`), and the number of
-/// the `last` record of the log.
+/// One document, written as it is found: `records`, how many were `found`, lines that are no records (`skipped`), and the
+/// number of the `last` record of the log.
 fn document(dir: &Path, filter: &Filter) -> Result<(), Error> {
     let mut lines = Lines::plain();
     // Nothing is written before something is read: an error is a document too.
