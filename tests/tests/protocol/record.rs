@@ -107,7 +107,8 @@ fn a_caller_over_http_is_on_record_by_its_name() {
 #[test]
 fn what_was_contacted_and_what_was_denied_are_on_record_with_the_rules() {
     let web = Web::with(|_| response(200, &[("content-type", "text/plain")], b"hello"));
-    let rule = format!("{{ url: '{}/open', addresses: ['127.0.0.1/32'] }}", web.origin());
+    let rule =
+        format!("{{ url: '{}', methods: [GET], paths: [/open], addresses: ['127.0.0.1/32'] }}", web.origin());
     let setup =
         Setup::new().policy(&format!("version: 1\npacks:\n  http.fetch:\n    http: [{rule}]\n")).warmed();
     let mut host = setup.mcp();
@@ -193,7 +194,10 @@ fn a_call_that_cannot_be_recorded_has_no_answer() {
 #[test]
 fn a_credential_whose_use_cannot_be_recorded_does_not_leave() {
     let web = Web::with(|_| response(200, &[("content-type", "text/plain")], b"hello"));
-    let rule = format!("{{ url: '{}', addresses: ['127.0.0.1/32'], credentials: [TOKEN] }}", web.origin());
+    let rule = format!(
+        "{{ url: '{}', methods: [GET], addresses: ['127.0.0.1/32'], credentials: [TOKEN] }}",
+        web.origin()
+    );
     let policy = format!("version: 1\npacks:\n  text.stats: {{}}\n  http.fetch:\n    http: [{rule}]\n");
     let setup = Setup::new().policy(&policy).warmed();
     kept(&setup, web.address.port());
@@ -229,7 +233,10 @@ fn the_use_of_a_credential_is_on_record_when_it_arrives() {
         let uses = record::of_kind(&state, "credential");
         response(200, &[("content-type", "application/json")], json!(uses).to_string().as_bytes())
     });
-    let rule = format!("{{ url: '{}', addresses: ['127.0.0.1/32'], credentials: [TOKEN] }}", web.origin());
+    let rule = format!(
+        "{{ url: '{}', methods: [GET], addresses: ['127.0.0.1/32'], credentials: [TOKEN] }}",
+        web.origin()
+    );
     let setup = setup.policy(&format!("version: 1\npacks:\n  http.fetch:\n    http: [{rule}]\n")).warmed();
     kept(&setup, web.address.port());
     let mut host = setup.mcp();
@@ -240,7 +247,7 @@ fn the_use_of_a_credential_is_on_record_when_it_arrives() {
     let uses: Value = serde_json::from_str(body).expect("what the server saw");
     let seen = json!([{
         "run": answer["_meta"]["packhost/run"], "pack": "http.fetch", "caller": "local", "credential": "TOKEN", "version": 1,
-        "host": "127.0.0.1", "port": web.address.port(), "method": "GET", "place": "header authorization",
+        "host": "127.0.0.1", "port": web.address.port(), "method": "GET", "place": "header authorization after Bearer",
     }]);
     assert_eq!(uses, seen, "{answer}");
     assert_eq!(last(&setup)["credentials"], json!([{ "name": "TOKEN", "host": "127.0.0.1" }]));
