@@ -11,7 +11,7 @@ use crate::exit::Error;
 /// The directory of the log, in the state directory.
 const LOG: &str = "audit";
 /// The directory of the host's signing keys, in the state directory.
-const KEYS: &str = "keys";
+pub(crate) const KEYS: &str = "keys";
 
 /// Opens the log, and makes it and the keys where they are missing. It has a thread: the walls must be up. The state directory must
 /// be there.
