@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use packhost_artifacts::{ArtifactError, Artifacts, Operator, Settings, Store};
 use packhost_core::{ErrorCode, Failure};
-use packhost_keyring::Keyring;
 
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::record::KEYS;
+use crate::record;
 use crate::state::open_state;
 
 /// The directory of the store, in the state directory.
@@ -19,7 +18,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 
 /// Opens the store, and makes it and the keys where they are missing. The state directory must be there.
 pub(crate) async fn open(dirs: &Dirs) -> Result<Artifacts, Error> {
-    let keyring = Arc::new(Keyring::open(dirs.state.join(KEYS)).map_err(ArtifactError::from)?);
+    let keyring = Arc::new(record::keyring(dirs)?);
     let store = Store::local(&dirs.state.join(STORE))?;
     Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
 }

@@ -179,13 +179,14 @@ impl Prepared {
             tokio::spawn(async move { kept_up.keep().await });
             settings.sessions = Some(sessions);
         }
+        let recorder = settings.recorder.clone();
         // On a thread of its own: starting may compile, and whoever waits is to be shown that it goes on.
         let starting = tokio::spawn(Engine::start(settings, sources, loaded.manifest));
         let started = output.progress("starting; the first start compiles packs").watch(starting).await;
         let engine = started
             .map_err(|panic| Error::failed(format!("the engine did not start: {panic}")))?
             .map_err(|error| Error::failed(error.to_string()))?;
-        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone() };
+        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone(), recorder };
         Ok((engine, reload))
     }
 }

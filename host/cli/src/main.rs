@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
         Verb::Vault(verb) => verbs::vault::run(global, &verb, output),
         Verb::Tokens(verb) => verbs::tokens::run(global, &verb, output),
+        Verb::Audit(verb) => verbs::audit::run(global, &verb, output),
         Verb::Sessions(verb) => verbs::sessions::run(global, &verb, output),
         Verb::Workspaces(verb) => verbs::workspaces::run(global, &verb, output),
         Verb::Artifacts(verb) => verbs::artifacts::run(global, &verb, output),

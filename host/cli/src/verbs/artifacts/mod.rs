@@ -14,6 +14,7 @@ use crate::artifacts;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BOLD, Output};
+use crate::record::{Act, Acts};
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let dirs = super::sessions::state(global)?;
@@ -40,9 +41,12 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
         Args::Verify { ids, keys } => {
             verify::verify(operator, ids, &verify::keys(dirs, keys.as_deref())?, output).await
         }
-        Args::Rm { ids } => rm(operator, ids, output).await,
+        Args::Rm { ids } => rm(dirs, operator, ids, output).await,
         Args::Gc => {
-            let swept = output.progress("removing what is no longer needed").watch(operator.sweep()).await?;
+            let begun = Acts::open(dirs)?.begin(Act::new("artifacts.gc", "expired"))?;
+            let swept = output.progress("removing what is no longer needed").watch(operator.sweep()).await;
+            let swept = begun
+                .end_with(swept.map_err(Error::from), |act, swept| act.with("expired", swept.expired))?;
             output.answer(&swept, || {
                 println!(
                     "{} expired, {} abandoned, {} objects removed",
@@ -57,10 +61,12 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
     }
 }
 
-async fn rm(operator: &Operator, ids: &[ArtifactId], output: Output) -> Result<(), Error> {
+async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output) -> Result<(), Error> {
+    let acts = Acts::open(dirs)?;
     let work = output.progress("removing artifacts");
     for id in ids {
-        work.watch(operator.remove(id)).await?;
+        let begun = acts.begin(Act::new("artifacts.rm", id))?;
+        begun.end(work.watch(operator.remove(id)).await.map_err(Error::from))?;
     }
     output.answer(&json!({ "removed": ids }), || {
         for id in ids {

@@ -16,12 +16,12 @@ use serde_json::json;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
-use crate::record::KEYS;
+use crate::record::keys_dir;
 
 /// The public keys of this host, or those in a file.
 pub(super) fn keys(dirs: &Dirs, file: Option<&Path>) -> Result<PublicKeys, Error> {
     let Some(file) = file else {
-        return Ok(PublicKeys::read(&dirs.state.join(KEYS)).map_err(ArtifactError::from)?);
+        return Ok(PublicKeys::read(&keys_dir(dirs)).map_err(ArtifactError::from)?);
     };
     let mut text = Vec::new();
     let read =
