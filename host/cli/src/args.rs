@@ -1,5 +1,6 @@
 //! The command line.
 
+mod artifacts;
 mod audit;
 mod callers;
 mod sessions;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use artifacts::Artifacts;
 pub(crate) use audit::{Audit, ExportRecords, Place as RecordPlace, Query, Tail, Verify};
 pub(crate) use callers::{Create, Expiry, Tokens, WhoMayCall};
 pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
@@ -142,6 +144,9 @@ pub(crate) enum Verb {
     /// List workspaces and remove them
     #[command(subcommand)]
     Workspaces(Workspaces),
+    /// List what calls have made, get it, check it against what was signed, remove it
+    #[command(subcommand)]
+    Artifacts(Artifacts),
     /// Build the images that sandboxes are made of
     #[command(subcommand)]
     Images(Images),

@@ -21,7 +21,7 @@ use crate::policies::Loaded;
 use crate::reload::Reload;
 use crate::sessions::{Makers, Wanted};
 use crate::walls::Kept;
-use crate::{packs, policies, record, sessions, walls};
+use crate::{artifacts, packs, policies, record, sessions, walls};
 
 /// What a host is started for.
 #[derive(Clone, Copy)]
@@ -164,6 +164,12 @@ impl Prepared {
     /// Starts the engine, and hands out what keeps its manifest up to date.
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
         let Self { dirs, global, loaded, kept, mut settings, sources, makers, .. } = self;
+        // A call without programs makes nothing.
+        if settings.warm_up || makers.is_some() {
+            let made = artifacts::open(&dirs).await?;
+            tokio::spawn(artifacts::sweep(made.clone()));
+            settings.artifacts = Some(made);
+        }
         if let Some(makers) = makers {
             let workspaces = makers.workspaces();
             tokio::spawn(sessions::sweep(Arc::clone(&workspaces)));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use packhost_artifacts::Artifact;
 use packhost_core::{Caller, Failure, Identity, PackName, RunId};
 use packhost_schema::Mend;
 use serde::Serialize;
@@ -182,6 +183,9 @@ pub enum Reply {
     Suspend,
 }
 
+/// What the address of an artifact begins with; its id follows.
+pub const ARTIFACTS: &str = "packhost://artifacts/";
+
 /// What came of a call.
 #[derive(Debug)]
 pub struct Outcome {
@@ -197,6 +201,8 @@ pub struct Outcome {
     pub revision: String,
     /// The sandbox that it had, where it had one.
     pub session: Option<SessionUse>,
+    /// What it has made.
+    pub artifacts: Vec<Artifact>,
     /// What the call used.
     pub usage: Usage,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhost_artifacts::Artifacts;
 use packhost_audit::Recorder;
 use packhost_manifest::HostVars;
 use packhost_sessions::Sessions;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub sessions: Option<Sessions>,
     /// The directories that calls share, if there are any.
     pub workspaces: Option<Arc<Workspaces>>,
+    /// Where what calls make is kept, if anywhere.
+    pub artifacts: Option<Artifacts>,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -74,6 +77,7 @@ impl Settings {
             denials: None,
             sessions: None,
             workspaces: None,
+            artifacts: None,
             egress: packhost_egress::Settings::default(),
         }
     }

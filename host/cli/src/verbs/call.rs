@@ -75,6 +75,7 @@ fn cancelled(run: RunId, engine: &Engine) -> Outcome {
         mends: Vec::new(),
         revision: engine.manifest().revision().to_owned(),
         session: None,
+        artifacts: Vec::new(),
         usage: Usage::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod completions;

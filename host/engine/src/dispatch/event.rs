@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use packhost_audit::{Call, Client, Contact, Denial, Mend, Moment, Outcome, SessionUsed};
+use packhost_audit::{Artifact, Call, Client, Contact, Denial, Mend, Moment, Outcome, SessionUsed};
 use packhost_core::Digest;
 use packhost_egress::Decision;
 use packhost_manifest::DeniedRequest;
@@ -53,7 +53,7 @@ pub(super) fn call(record: &Record, result: &Result<Answer, Ended>) -> Call {
         denied: so_far.denied.iter().map(denial).collect(),
         credentials: so_far.uses.list(),
         session: so_far.session.as_ref().map(session),
-        artifacts: Vec::new(),
+        artifacts: so_far.artifacts.iter().map(artifact).collect(),
         started: Moment::of(record.started),
         queued_us: micros(so_far.usage.queued),
         ran_us: micros(so_far.usage.ran),
@@ -143,6 +143,10 @@ fn session(used: &SessionUse) -> SessionUsed {
         reused: used.reused,
         why: used.chosen.why(),
     }
+}
+
+fn artifact(made: &packhost_artifacts::Artifact) -> Artifact {
+    Artifact { sha256: made.digest, name: made.name.to_string(), size: made.size }
 }
 
 fn micros(time: Duration) -> u64 {

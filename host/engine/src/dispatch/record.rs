@@ -52,7 +52,8 @@ impl Record {
             door: call.door,
             peer: call.peer.clone().cut(NAMED),
             asked: call.pack[..call.pack.floor_char_boundary(NAMED)].to_owned(),
-            input: recorder.is_some().then(|| event::digest(&call.input)),
+            input: (recorder.is_some() || engine.settings.artifacts.is_some())
+                .then(|| event::digest(&call.input)),
             started: SystemTime::now(),
             since: Instant::now(),
             so_far: Progressed::default(),
