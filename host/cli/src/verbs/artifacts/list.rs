@@ -61,7 +61,7 @@ fn line(one: &Artifact) {
 fn bytes(size: u64) -> String {
     match size {
         ..1024 => format!("{size} B"),
-        ..0x10_0000 => tenths(size, 10, "KiB"),
+        1024..0x10_0000 => tenths(size, 10, "KiB"),
         ..0x4000_0000 => tenths(size, 20, "MiB"),
         _ => tenths(size, 30, "GiB"),
     }

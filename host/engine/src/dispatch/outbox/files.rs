@@ -50,7 +50,7 @@ impl Found {
     }
 
     fn of(path: PathBuf, about: &Stat) -> Self {
-        let changed = (about.st_ctime, about.st_ctime_nsec as u64);
+        let changed = (about.st_ctime, about.st_ctime_nsec);
         Self { path, size: u64::try_from(about.st_size).unwrap_or(0), inode: about.st_ino, changed }
     }
 }
