@@ -97,9 +97,10 @@ fn the_life_of_a_sandbox_is_on_record() {
     assert!(granted.contains("session (") && granted.contains("workspace ("), "{call}");
     rpc.close();
     let happened = record::of_kind(&setup.state(), "session");
-    let events: Vec<_> = happened.iter().filter(|one| one["id"] == id).map(|one| &one["event"]).collect();
+    let ours: Vec<_> = happened.iter().filter(|one| one["id"] == id).collect();
+    let events: Vec<_> = ours.iter().map(|one| &one["event"]).collect();
     assert_eq!(events, ["started", "used again", "ended"], "{happened:?}");
-    assert_eq!((&happened[0]["owner"], &happened[0]["backend"]), (&json!("local"), &json!("process")));
+    assert_eq!((&ours[0]["owner"], &ours[0]["backend"]), (&json!("local"), &json!("process")));
 }
 
 #[test]
