@@ -60,9 +60,9 @@ fn line(one: &Artifact) {
 /// A size as people say it: `512 B`, `1.5 KiB`, `20.0 MiB`.
 fn bytes(size: u64) -> String {
     match size {
-        ..1024 => format!("{size} B"),
+        0..1024 => format!("{size} B"),
         1024..0x10_0000 => tenths(size, 10, "KiB"),
-        ..0x4000_0000 => tenths(size, 20, "MiB"),
+        0x10_0000..0x4000_0000 => tenths(size, 20, "MiB"),
         _ => tenths(size, 30, "GiB"),
     }
 }
