@@ -216,7 +216,7 @@ const FS_RULE: Object = Object {
             shape: Shape::Text(&DIRECTORY),
             doc: "The directory: absolute, `~/…`, or `${state}/…` (the host's state directory). `${input.…}` takes one \
                   file name. The whole file system cannot be granted, nor what the host keeps for itself: directly below \
-                  `${state}` stands a name of your choice that is not `cache`, `policies` or `packs`.",
+                  `${state}` stands a name of your choice, none of the directories that the host itself has there.",
         },
         Key {
             name: "guest",
