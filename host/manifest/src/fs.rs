@@ -214,7 +214,8 @@ const HOSTS_OWN: [&str; 10] = [
     "workspaces",
 ];
 
-/// Whether a name directly below the state directory is the host's: what it caches, reads, keeps for others and keeps secret there.
+/// Whether a name directly below the state directory is the host's: what it caches, reads, keeps for callers and keeps secret
+/// there.
 pub(crate) fn is_hosts_own(name: &str) -> bool {
     HOSTS_OWN.contains(&name) || name.starts_with("compiled.")
 }
