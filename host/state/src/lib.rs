@@ -16,8 +16,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation};
 
-/// How long a write waits for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a write waits for another process that writes, at least.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits between two tries. SQLite knows no queue: who tries seldom, as its own handler does after a while, finds
+/// the database taken each time where others write all the time.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The state database. Another process of the same host may have it open at the same time.
 pub struct Database {
@@ -90,8 +93,8 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
+        let mut connection = Connection::open_with_flags(&path, flags)?;
+        connection.busy_handler(Some(try_again))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -152,12 +155,18 @@ impl Database {
     /// [`write`](Self::write) does, and on readers.
     ///
     /// # Errors
-    /// SQLite's. Where others are still at it after five seconds, the log is left as it is, and that is no error.
+    /// SQLite's. Where others are still at it after ten seconds, the log is left as it is, and that is no error.
     pub fn scrub(&self) -> Result<(), StateError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
+}
+
+/// Whether somebody who found the database taken so many times tries once more, after a pause.
+fn try_again(tries: i32) -> bool {
+    std::thread::sleep(PAUSE);
+    u128::try_from(tries).is_ok_and(|tries| tries < PATIENCE.as_millis() / PAUSE.as_millis())
 }
 
 /// Whoever opens the database waits here, until the other one has it open. SQLite refuses one of two that switch the
