@@ -17,6 +17,7 @@ mod report;
 mod rounds;
 mod sandboxes;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
@@ -87,11 +88,31 @@ fn bench(options: &Options) -> Outcome<bool> {
     std::fs::write(place.join("bench.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     std::fs::write(place.join("bench.svg"), plot::svg(&report))?;
     std::io::stdout().write_all(report.text().as_bytes())?;
-    let far = if options.guard { report.far_off() } else { Vec::new() };
-    for row in &far {
-        eprintln!("far off: {}, {}: {:.2}×", row.group, row.what, row.ratio);
+    Ok(!options.guard || guard(&report, state.path())?)
+}
+
+/// Whether no ratio is far beyond its goal. A group with one that is gets a second, longer look: what else a machine has just
+/// done, such as writing to the disk, can fill a few short rounds.
+fn guard(report: &Report, state: &Path) -> Outcome<bool> {
+    let far = |report: &Report| -> BTreeSet<&'static str> {
+        let rows = report.far_off();
+        for row in &rows {
+            eprintln!("far off: {}, {}: {:.2}×", row.group, row.what, row.ratio);
+        }
+        rows.iter().map(|row| row.group).collect()
+    };
+    let groups = far(report);
+    if groups.is_empty() {
+        return Ok(true);
     }
-    Ok(far.is_empty())
+    eprintln!("a second look");
+    rustix::fs::sync();
+    let (bench, mut again) = (Bench::new(Effort::AGAIN, state)?, Report::new());
+    for group in groups {
+        bench.run(group, &mut again)?;
+    }
+    std::io::stdout().write_all(again.text().as_bytes())?;
+    Ok(far(&again).is_empty())
 }
 
 /// In a process of its own, for the measure of memory.

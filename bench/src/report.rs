@@ -19,6 +19,8 @@ pub(crate) enum Goal {
     Above(f64),
     /// The host's own number is below this, in the row's unit.
     HostBelow(f64),
+    /// The host's own number is at most so much more than the other, in the row's unit.
+    Adds(f64),
     /// The ratio is at most one in so many, and the host's own number below the other, in the row's unit.
     Faster { times: f64, host: f64 },
     /// The ratio is at least the one, or the host's own number at least the other, in the row's unit.
@@ -31,7 +33,7 @@ impl Goal {
         match self {
             Self::AtMost(ratio) | Self::AtLeast(ratio) | Self::Above(ratio) => Some(ratio),
             Self::Faster { times, .. } => Some(1.0 / times),
-            Self::HostBelow(_) | Self::AtLeastOr { .. } => None,
+            Self::HostBelow(_) | Self::Adds(_) | Self::AtLeastOr { .. } => None,
         }
     }
 }
@@ -117,6 +119,7 @@ impl Row {
             Goal::AtLeast(least) => self.ratio >= least,
             Goal::Above(bound) => self.ratio > bound,
             Goal::HostBelow(bound) => self.host < bound,
+            Goal::Adds(bound) => self.host - self.reference <= bound,
             Goal::Faster { times, host } => self.ratio <= 1.0 / times && self.host < host,
             Goal::AtLeastOr { ratio, host } => self.ratio >= ratio || self.host >= host,
         });
@@ -138,6 +141,7 @@ impl Row {
             Some(Goal::AtLeast(least)) => format!("at least {least}×"),
             Some(Goal::Above(bound)) => format!("above {bound}×"),
             Some(Goal::HostBelow(bound)) => format!("under {bound} {}", self.unit),
+            Some(Goal::Adds(bound)) => format!("at most {bound} {} more", self.unit),
             Some(Goal::Faster { times, host }) => format!("{times} times faster, under {host} {}", self.unit),
             Some(Goal::AtLeastOr { ratio, host }) => format!("at least {ratio}× or {host} {}", self.unit),
         };

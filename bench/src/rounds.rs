@@ -23,6 +23,8 @@ impl Effort {
     pub(crate) const FULL: Self = Self { rounds: 15, slow_rounds: 5, calls: 3000, stream: 100_000_000 };
     /// Enough to see that everything runs.
     pub(crate) const QUICK: Self = Self { rounds: 3, slow_rounds: 1, calls: 300, stream: 10_000_000 };
+    /// For what looked wrong at first.
+    pub(crate) const AGAIN: Self = Self { rounds: 9, slow_rounds: 3, calls: 300, stream: 10_000_000 };
 }
 
 /// One round: the host's number and the other's.

@@ -21,7 +21,8 @@ use crate::rounds::Sample;
 pub(crate) struct Http {
     runtime: Runtime,
     address: String,
-    session: String,
+    /// What every request of the session begins with, up to its length.
+    head: String,
     shared: Arc<Shared>,
     _server: Server,
 }
@@ -34,6 +35,12 @@ struct Shared {
 impl Http {
     /// Starts the server, which prints its URL, and opens a session.
     pub(crate) fn open(command: &mut Command) -> Outcome<Self> {
+        Self::named(command, None)
+    }
+
+    /// The same, showing a token with every request.
+    pub(crate) fn named(command: &mut Command, token: Option<&str>) -> Outcome<Self> {
+        let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
         let mut server = Server::start(command.stdin(Stdio::null()))?;
         let mut line = String::new();
         BufReader::new(server.0.stdout.take().ok_or("the server has no stdout")?).read_line(&mut line)?;
@@ -42,23 +49,23 @@ impl Http {
         let address = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/mcp"));
         let address = address.ok_or("not the URL of an MCP server")?.to_owned();
         let runtime = current_thread()?;
-        let session = runtime.block_on(async {
-            let mut first = Connection::open(&address, None).await?;
+        let head = runtime.block_on(async {
+            let mut first = Connection::open(&address, head(&address, &token, None)).await?;
             first.post(&hello()).await?;
             let session = first.session()?;
-            first.head = head(&address, Some(&session));
+            first.head = head(&address, &token, Some(&session));
             first.post(&ready()).await?;
-            Outcome::Ok(session)
+            Outcome::Ok(first.head)
         })?;
         let shared = Arc::new(Shared { calls: Calls::new(), next: AtomicUsize::new(FIRST) });
-        Ok(Self { runtime, address, session, shared, _server: server })
+        Ok(Self { runtime, address, head, shared, _server: server })
     }
 
     /// One call, and the data that it answers.
     pub(crate) fn answer(&mut self) -> Outcome<Value> {
         let request = self.shared.calls.request(self.shared.next.fetch_add(1, Ordering::Relaxed));
         let connection = self.runtime.block_on(async {
-            let mut connection = Connection::open(&self.address, Some(&self.session)).await?;
+            let mut connection = Connection::open(&self.address, self.head.clone()).await?;
             connection.post(&request).await?;
             Outcome::Ok(connection)
         })?;
@@ -75,7 +82,7 @@ impl Http {
         let sample = self.runtime.block_on(async {
             let mut connections = Vec::with_capacity(in_flight);
             for _ in 0..in_flight {
-                connections.push(Connection::open(&self.address, Some(&self.session)).await?);
+                connections.push(Connection::open(&self.address, self.head.clone()).await?);
             }
             let since = Instant::now();
             let mut working = JoinSet::new();
@@ -94,13 +101,13 @@ impl Http {
     }
 }
 
-fn head(address: &str, session: Option<&str>) -> String {
+fn head(address: &str, token: &str, session: Option<&str>) -> String {
     let session = session.map_or_else(String::new, |id| {
         format!("Mcp-Session-Id: {id}\r\nMCP-Protocol-Version: {VERSION}\r\n")
     });
     format!(
         "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-         Accept: application/json, text/event-stream\r\n{session}Content-Length: "
+         Accept: application/json, text/event-stream\r\n{token}{session}Content-Length: "
     )
 }
 
@@ -113,10 +120,10 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(address: &str, session: Option<&str>) -> Outcome<Self> {
+    async fn open(address: &str, head: String) -> Outcome<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, head: head(address, session), response: Vec::new(), body_at: 0 })
+        Ok(Self { stream, head, response: Vec::new(), body_at: 0 })
     }
 
     async fn work(mut self, shared: Arc<Shared>, last: usize) -> Outcome<Vec<Duration>> {

@@ -1,5 +1,7 @@
 //! `tools/call` through both doors of the built binary, against the same tool written natively in a bare rmcp server.
 
+use serde_json::Value;
+
 use super::Bench;
 use crate::Outcome;
 use crate::client::{Http, Pipes};
@@ -12,6 +14,9 @@ const SLOWER: f64 = 1.3;
 /// Beyond this it is not the machine.
 const FAR_OFF: f64 = 6.0;
 const THROUGHPUT: f64 = 0.8;
+/// Microseconds that a token may add.
+const NAMING: f64 = 15.0;
+const HOLDER: &str = "bench";
 const IN_FLIGHT: [usize; 2] = [1, 16];
 const AGAINST: &str = "a native rmcp server";
 
@@ -37,6 +42,33 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
             rounds(&what, times, || host.sample(calls, in_flight), || native.sample(calls, in_flight))?;
         add(report, &what, &pairs);
     }
+    drop((host, native));
+    with_a_token(bench, report)
+}
+
+/// The same call of somebody who has to show who that is, against one of the local user.
+fn with_a_token(bench: &Bench, report: &mut Report) -> Outcome<()> {
+    let serve = || -> Outcome<_> {
+        let mut command = bench.packhost(bench.state()?);
+        command.args(["--json", "serve", "--listen", "127.0.0.1:0"]);
+        Ok(command)
+    };
+    let mut open = Http::open(&mut serve()?)?;
+    let made = bench.packhost(bench.state()?).args(["--json", "tokens", "create", HOLDER]).output()?;
+    let made: Value = serde_json::from_slice(&made.stdout)?;
+    let token = made["token"].as_str().ok_or("there is no token")?;
+    let mut named = Http::named(&mut serve()?, Some(token))?;
+    let calls = bench.effort.calls;
+    let pairs = rounds(
+        "HTTP, with a token",
+        bench.effort.rounds,
+        || named.sample(calls, 1).map(|sample| sample.p50),
+        || open.sample(calls, 1).map(|sample| sample.p50),
+    )?;
+    let row = Row::new(GROUP, "HTTP with a token, p50", "µs", "the same without", &pairs);
+    report.rows.push(row.goal(Goal::Adds(NAMING)));
+    // What comes after this has no callers but the local one.
+    bench.packhost(bench.state()?).args(["tokens", "revoke", HOLDER]).output()?;
     Ok(())
 }
 

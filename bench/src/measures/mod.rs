@@ -1,5 +1,6 @@
 //! One file per measure. Each makes rows of the table, and says what it could not measure.
 
+mod artifacts;
 mod dispatch;
 mod mcp;
 mod memory;
@@ -60,13 +61,14 @@ impl Bench {
 
     /// Everything with these words in its group's name, in the order of the table.
     pub(crate) fn run(&self, only: &str, report: &mut Report) -> Outcome<()> {
-        let measures: [(&str, Measure); 13] = [
+        let measures: [(&str, Measure); 14] = [
             (dispatch::GROUP, dispatch::run),
             (mcp::GROUP, mcp::run),
             (outgoing::GROUP, outgoing::run),
             (redaction::GROUP, redaction::run),
             (vault::GROUP, vault::run),
             (record::GROUP, record::run),
+            (artifacts::GROUP, artifacts::run),
             (start::GROUP, start::run),
             (memory::GROUP, memory::run),
             (process::GROUP, process::run),
