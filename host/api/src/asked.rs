@@ -56,7 +56,9 @@ impl Asked {
                 .status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                 .fix("Send it with Content-Type: application/json."));
         }
-        let request: CallRequest = serde_json::from_slice(body).map_err(|error| {
+        // An object first: serde takes a list for the fields in their order.
+        let request = serde_json::from_slice(body).map(Value::Object).and_then(serde_json::from_value);
+        let request: CallRequest = request.map_err(|error| {
             Problem::new(ErrorCode::InvalidInput, format!("The body is not a call: {error}."))
                 .fix("Send a JSON object with the pack's input: {\"input\": {}}.")
         })?;

@@ -25,7 +25,7 @@ async fn metrics_are_for_whoever_may_read_the_record() {
     let host = start_with(|_| {}).await;
     host.call("math.add", "", json!({"a": 1, "b": 2}), &[]).await;
     host.call("math.add", "", json!({"a": 1}), &[]).await;
-    host.call("evil\"} 7\n", "", json!({}), &[]).await;
+    host.call("evil%22%7D%207%0A", "", json!({}), &[]).await;
     let metrics = host.get("/metrics", "").await;
     assert!(
         metrics.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text"))
