@@ -32,8 +32,8 @@ struct Shared {
 }
 
 impl Api {
-    /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept call
-    /// any more.
+    /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept
+    /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
         Self(Arc::new(Shared { engine, kept: Kept::new(Bounds::DEFAULT), tasks, closing }))
     }

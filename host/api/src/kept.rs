@@ -1,4 +1,5 @@
-//! Calls that are kept for their callers: those that were started to be fetched later, and those that have an idempotency key.
+//! Calls that are kept for their callers: those that were started to be fetched later, and those that have an
+//! idempotency key.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

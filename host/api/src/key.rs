@@ -17,8 +17,8 @@ const MOST: usize = 255;
 pub(crate) struct Key(String);
 
 impl Key {
-    /// The key of a request, if it has one. The draft wants it in quotation marks (RFC 9651 section 3.3.3); many clients send it
-    /// without, which is the same key.
+    /// The key of a request, if it has one. The draft wants it in quotation marks (RFC 9651 section 3.3.3); many clients
+    /// send it without, which is the same key.
     ///
     /// # Errors
     /// Where there are two, or it is none.

@@ -124,7 +124,7 @@ fn parameters() -> Value {
         },
         "Idempotency-Key": {
             "name": "Idempotency-Key", "in": "header",
-            "description": "Names the request, so that it can be sent again: the call is made once, and its answer given again.",
+            "description": "Names the request, so that it can be sent again: the call is made once, its answer given again.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[ -~]+$" },
         },
     })

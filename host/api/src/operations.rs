@@ -1,5 +1,5 @@
-//! Every operation of the API: the routes and the OpenAPI document are both made of this table, so that nothing is served that
-//! is not described, and nothing described that is not served.
+//! Every operation of the API: the routes and the OpenAPI document are both made of this table, so that nothing is
+//! served that is not described, and nothing described that is not served.
 
 use axum::routing::{self, MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};

@@ -1,4 +1,5 @@
-//! The HTTP API of the built binary, and a stranger who reads its OpenAPI document and tries everything (PyPI's `schemathesis`).
+//! The HTTP API of the built binary, and a stranger who reads its OpenAPI document and tries everything (PyPI's
+//! `schemathesis`).
 
 use std::process::Command;
 
