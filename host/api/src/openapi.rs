@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::calls::{LONGEST_WAIT, ProgressMade};
 use crate::operations::{ALL, Answer, Operation};
-use crate::problem::{PROBLEM, Problem};
+use crate::problem::{Details, PROBLEM};
 use crate::stream::Line;
 
 /// Every operation may answer with these.
@@ -22,7 +22,7 @@ pub(crate) fn document() -> Value {
         settings.meta_schema = None;
     });
     let mut schemas = settings.for_serialize().into_generator();
-    let problem = reference::<Problem>(&mut schemas);
+    let problem = reference::<Details>(&mut schemas);
     let events = json!({ "progress": reference::<ProgressMade>(&mut schemas), "log": reference::<Line>(&mut schemas) });
     let mut paths = Map::new();
     for operation in ALL {

@@ -16,9 +16,15 @@ use crate::answer::Mended;
 /// The media type (RFC 9457 section 6.1).
 pub(crate) const PROBLEM: &str = "application/problem+json";
 
+/// Why there is no answer. Boxed: it travels in every `Result` of a handler.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Problem(Box<Details>);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Problem {
+#[schemars(rename = "Problem")]
+pub(crate) struct Details {
     /// The kind of problem: `urn:packhost:error:` and the code.
     #[serde(rename = "type")]
     kind: String,
@@ -79,51 +85,53 @@ impl Problem {
     /// With another status, where HTTP has a closer one than the code.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status.as_u16();
+        self.0.status = status.as_u16();
         self
     }
 
     /// With what to do about it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
+        self.0.fix = Some(fix.into());
         self
     }
 
     /// With the time after which the same request may succeed.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        (self.retry, self.retry_after_ms) = (true, Some(millis(wait)));
+        (self.0.retry, self.0.retry_after_ms) = (true, Some(millis(wait)));
         self
     }
 
     /// With these headers besides its own, such as a challenge.
     #[must_use]
     pub fn headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
+        self.0.headers.extend(headers);
         self
     }
 
     /// With one more header.
     #[must_use]
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     /// As that of a call.
     pub(crate) fn of_call(failure: Failure, run: RunId, mends: &[Mend]) -> Self {
-        let mends = mends.iter().map(Mended::from).collect();
-        Self { run: Some(run.to_string()), mends, ..Self::from(failure) }
+        let mut problem = Self::from(failure);
+        problem.0.run = Some(run.to_string());
+        problem.0.mends = mends.iter().map(Mended::from).collect();
+        problem
     }
 
     pub(crate) fn code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// What `Retry-After` says, in whole seconds (RFC 9110 section 10.2.3).
     pub(crate) fn seconds(&self) -> Option<u64> {
-        self.retry_after_ms.map(|ms| ms.div_ceil(1000))
+        self.0.retry_after_ms.map(|ms| ms.div_ceil(1000))
     }
 }
 
@@ -131,7 +139,7 @@ impl From<Failure> for Problem {
     /// The cause is not in it.
     fn from(failure: Failure) -> Self {
         let advice = *failure.advice;
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:packhost:error:{}", failure.code),
             title: failure.code.meaning(),
             status: failure.code.http_status(),
@@ -151,7 +159,7 @@ impl From<Failure> for Problem {
             run: None,
             mends: Vec::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 }
 
@@ -161,7 +169,7 @@ fn millis(wait: Duration) -> u64 {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut headers = self.headers.clone();
+        let mut headers = self.0.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.seconds() {
