@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use packhost_audit::Recorder;
 use packhost_core::{Identity, RunId};
-use packhost_engine::{Answer, Call, Door, Ended, Engine, Nobody, Outcome as Called, PackSource, Settings};
+use packhost_engine::{
+    Answer, Call, Door, Ended, Engine, Nobody, Outcome as Called, PackSource, Peer, Settings,
+};
 use packhost_manifest::{Manifest, shipped};
 use packhost_packs::SHIPPED;
 use serde_json::Value;
@@ -39,15 +42,25 @@ pub(crate) fn cache(state: &Path) -> PathBuf {
 }
 
 impl Host {
-    /// The host as it is shipped.
+    /// The host as it is shipped, without a record.
     pub(crate) fn shipped(state: &Path) -> Outcome<Self> {
+        Self::with(Settings::new(state.to_owned(), cache(state)))
+    }
+
+    /// The same with every call on record here.
+    pub(crate) fn recorded(state: &Path, recorder: Arc<dyn Recorder>) -> Outcome<Self> {
+        let mut settings = Settings::new(state.to_owned(), cache(state));
+        settings.recorder = Some(recorder);
+        Self::with(settings)
+    }
+
+    fn with(settings: Settings) -> Outcome<Self> {
         let sources = SHIPPED.iter().map(|pack| PackSource {
             name: pack.name.to_owned(),
             origin: "built in".into(),
             bytes: Cow::Borrowed(pack.bytes),
             digest: pack.digest.parse().ok(),
         });
-        let settings = Settings::new(state.to_owned(), cache(state));
         Self::start(settings, sources.collect(), Manifest::parse(&shipped())?)
     }
 
@@ -125,6 +138,7 @@ pub(crate) fn call(pack: &str, input: Value) -> Call {
         run: RunId::fresh(),
         identity: Identity::local(),
         door: Door::Cli,
+        peer: Peer::default(),
         pack: pack.to_owned(),
         input,
         client: Arc::new(Nobody),

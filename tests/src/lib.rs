@@ -5,6 +5,7 @@
 pub mod guests;
 pub mod host;
 pub mod http;
+pub mod record;
 pub mod rpc;
 pub mod tools;
 pub mod web;

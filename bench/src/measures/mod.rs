@@ -5,6 +5,7 @@ mod mcp;
 mod memory;
 mod outgoing;
 mod process;
+mod record;
 mod redaction;
 mod sessions;
 mod start;
@@ -59,12 +60,13 @@ impl Bench {
 
     /// Everything with these words in its group's name, in the order of the table.
     pub(crate) fn run(&self, only: &str, report: &mut Report) -> Outcome<()> {
-        let measures: [(&str, Measure); 12] = [
+        let measures: [(&str, Measure); 13] = [
             (dispatch::GROUP, dispatch::run),
             (mcp::GROUP, mcp::run),
             (outgoing::GROUP, outgoing::run),
             (redaction::GROUP, redaction::run),
             (vault::GROUP, vault::run),
+            (record::GROUP, record::run),
             (start::GROUP, start::run),
             (memory::GROUP, memory::run),
             (process::GROUP, process::run),

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use packhost_core::{Caller, Identity, RunId};
-use packhost_engine::{Call, Client, Door, Level, LogLine, Progress, Question, Reply as Answered};
+use packhost_engine::{Call, Client, Door, Level, LogLine, Peer, Progress, Question, Reply as Answered};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -60,6 +60,7 @@ impl Job {
             run: self.run,
             identity,
             door: Door::Api,
+            peer: Peer::default(),
             pack: self.pack.clone(),
             input,
             client: Arc::new(Listener { job: Arc::clone(self), feed }),

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod artifacts;
+mod audit;
 mod callers;
 mod sessions;
 mod vault;
@@ -13,6 +15,8 @@ use clap_complete::Shell;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use artifacts::Artifacts;
+pub(crate) use audit::{Audit, ExportRecords, Place as RecordPlace, Query, Tail, Verify};
 pub(crate) use callers::{Create, Expiry, Tokens, WhoMayCall};
 pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
 pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
@@ -131,12 +135,18 @@ pub(crate) enum Verb {
     /// Make tokens for those who may call over HTTP, list them, take them back
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Verify, search, follow and export the record of what packs and operators did
+    #[command(subcommand)]
+    Audit(Audit),
     /// List sandboxes, look into one, end them
     #[command(subcommand)]
     Sessions(Sessions),
     /// List workspaces and remove them
     #[command(subcommand)]
     Workspaces(Workspaces),
+    /// List what calls have made, get it, check it against what was signed, remove it
+    #[command(subcommand)]
+    Artifacts(Artifacts),
     /// Build the images that sandboxes are made of
     #[command(subcommand)]
     Images(Images),

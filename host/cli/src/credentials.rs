@@ -55,14 +55,14 @@ impl CredentialStore for Credentials {
         let vault = self.vault().map_err(|error| unavailable(&error))?;
         let (method, url, place) = (of.method.as_str(), &of.url, &of.place);
         match vault.open_for(&of.name, &Use { pack, caller, method, url, place }) {
-            Ok(Admitted { value, signing }) => {
+            Ok(Admitted { value, version, signing }) => {
                 tracing::info!(
                     target: "packhost::vault",
                     credential = %of.name, %pack, %caller, host = url.host_str(), %place, signs = signing.is_some(),
                     "a credential is used"
                 );
                 let form = signing.map_or(Form::Text, |signing| Form::Signing(Box::new(signing)));
-                Ok(Opened { value: Zeroizing::new(value.expose().to_vec()), form })
+                Ok(Opened { value: Zeroizing::new(value.expose().to_vec()), version, form })
             }
             Err(VaultError::NotFound(_)) => Err(CredentialError::NotFound),
             Err(VaultError::Unbound { why, .. }) => Err(CredentialError::Unbound(why.to_string())),

@@ -45,6 +45,9 @@ pub(crate) enum Error {
     /// The record cannot be written or read.
     #[error("the record: {0}")]
     Record(#[from] AuditError),
+    /// What an operator wanted to do cannot be put on record, and so was not done.
+    #[error("nothing was done, because it cannot be put on record: {0}")]
+    Unrecorded(AuditError),
     /// Everything else, as a sentence.
     #[error("{0}")]
     Failed(String),
@@ -69,7 +72,7 @@ impl Error {
     }
 
     /// What programs tell errors of commands apart by; none of these is in the closed set of calls.
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Call(failure) => failure.code.as_str(),
             Self::Ended(code) => code.as_str(),
@@ -77,7 +80,7 @@ impl Error {
             Self::File { .. } => "file_failed",
             Self::Vault(VaultError::State(_)) => "state_failed",
             Self::Vault(_) => "vault_failed",
-            Self::Record(_) => "record_failed",
+            Self::Record(_) | Self::Unrecorded(_) => "record_failed",
             Self::Interrupted => "interrupted",
             Self::Failed(_) | Self::Said | Self::Exited(_) => "command_failed",
         }
@@ -132,6 +135,7 @@ pub(crate) fn code(done: Result<(), Error>, output: Output) -> ExitCode {
         | Error::File { .. }
         | Error::Vault(_)
         | Error::Record(_)
+        | Error::Unrecorded(_)
         | Error::Failed(_)
         | Error::Interrupted => output.error(error.code(), &error.to_string()),
     }

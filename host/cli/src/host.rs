@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use packhost_audit::{Log, Recorder};
 use packhost_egress::EncryptedResolver;
 use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
@@ -20,7 +21,7 @@ use crate::policies::Loaded;
 use crate::reload::Reload;
 use crate::sessions::{Makers, Wanted};
 use crate::walls::Kept;
-use crate::{packs, policies, sessions, walls};
+use crate::{artifacts, packs, policies, record, sessions, walls};
 
 /// What a host is started for.
 #[derive(Clone, Copy)]
@@ -63,6 +64,7 @@ pub(crate) struct Prepared {
     settings: Settings,
     sources: Vec<PackSource>,
     makers: Option<Makers>,
+    record: Option<Arc<Log>>,
 }
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
@@ -85,7 +87,13 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
     let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, wanted, sockets)?;
     walls::warn_of_lacks(&in_force);
-    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers })
+    // It has a thread, so that it waits for the walls.
+    let record = match purpose {
+        Purpose::Look => None,
+        Purpose::Stdio(_) | Purpose::Http { .. } | Purpose::Call(_) => Some(record::open(&dirs)?),
+    };
+    settings.recorder = record.clone().map(|log| log as Arc<dyn Recorder>);
+    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers, record })
 }
 
 /// What of sandboxes and workspaces this host is going to need.
@@ -133,6 +141,11 @@ pub(crate) fn egress(global: &Global) -> Result<packhost_egress::Settings, Error
 }
 
 impl Prepared {
+    /// The record of this host, open until this is dropped.
+    pub(crate) fn record(&self) -> record::Open {
+        record::Open(self.record.clone())
+    }
+
     /// The runtime for everything but guests. One client has a single thread: between two, every message would be
     /// handed over.
     pub(crate) fn runtime(clients: Clients) -> Result<Runtime, Error> {
@@ -151,22 +164,29 @@ impl Prepared {
     /// Starts the engine, and hands out what keeps its manifest up to date.
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
         let Self { dirs, global, loaded, kept, mut settings, sources, makers, .. } = self;
+        // A call without programs makes nothing.
+        if settings.warm_up || makers.is_some() {
+            let made = artifacts::open(&dirs).await?;
+            tokio::spawn(artifacts::sweep(made.clone()));
+            settings.artifacts = Some(made);
+        }
         if let Some(makers) = makers {
             let workspaces = makers.workspaces();
             tokio::spawn(sessions::sweep(Arc::clone(&workspaces)));
             settings.workspaces = Some(workspaces);
-            let sessions = makers.sessions()?;
+            let sessions = makers.sessions(settings.recorder.clone())?;
             let kept_up = sessions.clone();
             tokio::spawn(async move { kept_up.keep().await });
             settings.sessions = Some(sessions);
         }
+        let recorder = settings.recorder.clone();
         // On a thread of its own: starting may compile, and whoever waits is to be shown that it goes on.
         let starting = tokio::spawn(Engine::start(settings, sources, loaded.manifest));
         let started = output.progress("starting; the first start compiles packs").watch(starting).await;
         let engine = started
             .map_err(|panic| Error::failed(format!("the engine did not start: {panic}")))?
             .map_err(|error| Error::failed(error.to_string()))?;
-        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone() };
+        let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone(), recorder };
         Ok((engine, reload))
     }
 }

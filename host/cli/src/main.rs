@@ -4,6 +4,7 @@
 //! of any kind; those are in the rooms.
 
 mod args;
+mod artifacts;
 mod binary;
 mod callers;
 mod credentials;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Mcp(_) => Output::to_stderr(global.json),
         // It is the encrypted file.
         Verb::Vault(ref verb) if verb.owns_stdout() => Output::to_stderr(global.json),
+        Verb::Artifacts(ref verb) if verb.owns_stdout() => Output::to_stderr(global.json),
         _ => Output::new(global.json),
     };
     let calls = match args.verb {
@@ -67,8 +69,10 @@ fn main() -> ExitCode {
         Verb::Policy(verb) => verbs::policy::run(global, &verb, output),
         Verb::Vault(verb) => verbs::vault::run(global, &verb, output),
         Verb::Tokens(verb) => verbs::tokens::run(global, &verb, output),
+        Verb::Audit(verb) => verbs::audit::run(global, &verb, output),
         Verb::Sessions(verb) => verbs::sessions::run(global, &verb, output),
         Verb::Workspaces(verb) => verbs::workspaces::run(global, &verb, output),
+        Verb::Artifacts(verb) => verbs::artifacts::run(global, &verb, output),
         Verb::Images(verb) => verbs::images::run(global, &verb, output),
         // Answered above.
         Verb::LaunchSandboxes(_) => Ok(()),

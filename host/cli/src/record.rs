@@ -1,9 +1,15 @@
-//! The record of this host: where it is, and the keys that it is signed with.
+//! The record of this host: where it is, the keys that it is signed with, and what its operator does.
 
+mod act;
+mod actor;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhost_audit::{AuditError, Log, Settings};
 use packhost_keyring::Keyring;
+
+pub(crate) use act::{Act, Acts, Begun};
 
 use crate::dirs::Dirs;
 use crate::exit::Error;
@@ -16,6 +22,31 @@ const KEYS: &str = "keys";
 /// Opens the log, and makes it and the keys where they are missing. It has a thread: the walls must be up. The state directory must
 /// be there.
 pub(crate) fn open(dirs: &Dirs) -> Result<Arc<Log>, Error> {
-    let keyring = Arc::new(Keyring::open(dirs.state.join(KEYS)).map_err(AuditError::Key)?);
-    Ok(Arc::new(Log::open(dirs.state.join(LOG), keyring, Settings::default())?))
+    Ok(Arc::new(Log::open(log_dir(dirs), Arc::new(keyring(dirs)?), Settings::default())?))
+}
+
+/// The signing keys, made where they are missing.
+pub(crate) fn keyring(dirs: &Dirs) -> Result<Keyring, Error> {
+    Ok(Keyring::open(keys_dir(dirs)).map_err(AuditError::Key)?)
+}
+
+/// Where the log is, or will be.
+pub(crate) fn log_dir(dirs: &Dirs) -> PathBuf {
+    dirs.state.join(LOG)
+}
+
+/// Where the signing keys are, or will be.
+pub(crate) fn keys_dir(dirs: &Dirs) -> PathBuf {
+    dirs.state.join(KEYS)
+}
+
+/// The record while this process writes to it. Once dropped, all that it has written is signed for and on the disk.
+pub(crate) struct Open(pub(crate) Option<Arc<Log>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.as_ref().map(|log| log.close()) {
+            tracing::error!(target: "packhost", %error, "the end of the record is not signed for");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! Hot reload: an edit of the manifest takes effect as a whole, or not at all.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use packhost_audit::Recorder;
 use packhost_engine::Engine;
 use packhost_manifest::Entry;
 use tokio::sync::mpsc;
@@ -11,8 +13,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::args::Global;
 use crate::dirs::Dirs;
+use crate::exit::Error;
 use crate::packs::BUILT_IN;
 use crate::policies;
+use crate::record::{Act, Begun};
 use crate::walls::Kept;
 
 /// Edits within this time are one edit: editors write in several steps.
@@ -30,6 +34,8 @@ pub(crate) struct Reload {
     /// The operator's files that the manifest in force was read from.
     pub(crate) files: usize,
     pub(crate) engine: Engine,
+    /// Where it goes on record that another manifest is in force; without one it is in the log alone.
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
 }
 
 impl Reload {
@@ -63,14 +69,32 @@ impl Reload {
                 "every manifest file is gone\n{kept}; a restart goes on without them"
             );
         }
-        self.files = loaded.files;
         if loaded.manifest.revision() == in_force {
+            self.files = loaded.files;
             return;
         }
         let revision = loaded.manifest.revision().to_owned();
+        let act = Act::new("policy.reload", &revision).with("was", &in_force).with("files", loaded.files);
+        let begun = match self.begin(act).await {
+            Ok(begun) => begun,
+            Err(error) => return tracing::error!(target: "packhost", "{error}\n{kept}"),
+        };
+        self.files = loaded.files;
         self.engine.reload(loaded.manifest).await;
+        if let Some(begun) = begun {
+            let ended = tokio::task::spawn_blocking(move || begun.end(Ok(())));
+            // What cannot be put on record any more is said in the log.
+            let _said = ended.await;
+        }
         tracing::warn!(target: "packhost", "manifest revision {revision} is in force (was {in_force})");
         self.warn();
+    }
+
+    /// The record may have to wait for another process.
+    async fn begin(&self, act: Act) -> Result<Option<Begun>, Error> {
+        let Some(recorder) = self.recorder.clone() else { return Ok(None) };
+        let begun = tokio::task::spawn_blocking(move || act.begin(recorder)).await;
+        begun.map_err(|panic| Error::failed(format!("the record: {panic}")))?.map(Some)
     }
 
     fn warn(&self) {

@@ -8,10 +8,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use packhost_audit::Recorder;
 use packhost_launcher::{Launcher, Settings as LauncherSettings};
 use packhost_manifest::{Entry, Manifest, SessionBackend};
 use packhost_sessions::docker::{self, DockerRuntime, DockerSettings, Stream, Supervisor};
-use packhost_sessions::{HostId, ProcessRuntime, SessionRuntime, Sessions, SessionsSettings, host_id};
+use packhost_sessions::{
+    HostId, Journal, ProcessRuntime, SessionRuntime, Sessions, SessionsSettings, host_id,
+};
 use packhost_state::Database;
 use packhost_supervisor_binary::SUPERVISOR;
 use packhost_workspaces::{Bounds, Workspaces};
@@ -202,7 +205,8 @@ impl Makers {
     }
 
     /// The sessions. Needs a tokio runtime, which it belongs to from then on.
-    pub(crate) fn sessions(self) -> Result<Sessions, Error> {
+    pub(crate) fn sessions(mut self, recorder: Option<Arc<dyn Recorder>>) -> Result<Sessions, Error> {
+        self.settings.journal = recorder.map(Journal::on).unwrap_or_default();
         let mut runtimes: Vec<Arc<dyn SessionRuntime>> = Vec::new();
         if let Some(channel) = self.launcher {
             let launcher = Launcher::new(channel)

@@ -43,6 +43,14 @@ pub struct Contacts {
     pub more: u64,
 }
 
+impl Contacts {
+    /// Adds those of another way out of the same call.
+    pub fn extend(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.more += other.more;
+    }
+}
+
 /// How many contacts of a call are kept.
 const KEPT: usize = 256;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use packhost_artifacts::Artifact;
 use packhost_core::{Caller, Failure, Identity, PackName, RunId};
 use packhost_schema::Mend;
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub struct Call {
     pub identity: Identity,
     /// Which door it came through, for the record.
     pub door: Door,
+    /// What the one who called says of itself.
+    pub peer: Peer,
     /// The pack, by its own name or by the name that MCP clients see (`http.fetch` or `http_fetch`).
     pub pack: String,
     /// The input as it was sent.
@@ -31,6 +34,27 @@ impl Call {
     /// On whose behalf it runs.
     pub fn caller(&self) -> &Caller {
         &self.identity.caller
+    }
+}
+
+/// What the one who called says of itself and of the call. No proof of anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peer {
+    /// The client's name and version.
+    pub client: Option<(String, String)>,
+    /// The version of the protocol that is spoken.
+    pub protocol: Option<String>,
+    /// The trace that the call is part of (W3C Trace Context: 32 hex digits).
+    pub trace: Option<String>,
+}
+
+impl Peer {
+    /// Cuts each text to so many bytes.
+    pub(crate) fn cut(mut self, most: usize) -> Self {
+        let client = self.client.iter_mut().flat_map(|(name, version)| [name, version]);
+        let texts = client.chain(&mut self.protocol).chain(&mut self.trace);
+        texts.for_each(|text| text.truncate(text.floor_char_boundary(most)));
+        self
     }
 }
 
@@ -161,6 +185,9 @@ pub enum Reply {
     Suspend,
 }
 
+/// What the address of an artifact begins with; its id follows.
+pub const ARTIFACTS: &str = "packhost://artifacts/";
+
 /// What came of a call.
 #[derive(Debug)]
 pub struct Outcome {
@@ -176,6 +203,8 @@ pub struct Outcome {
     pub revision: String,
     /// The sandbox that it had, where it had one.
     pub session: Option<SessionUse>,
+    /// What it has made.
+    pub artifacts: Vec<Artifact>,
     /// What the call used.
     pub usage: Usage,
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use packhost_artifacts::Artifacts;
 use packhost_core::{ErrorCode, Failure, PackName};
 use packhost_egress::Egress;
 use packhost_manifest::Manifest;
@@ -154,6 +155,7 @@ impl Engine {
                 mends: Vec::new(),
                 revision: String::new(),
                 session: None,
+                artifacts: Vec::new(),
                 usage: Usage::default(),
             }
         })
@@ -177,6 +179,11 @@ impl Engine {
     /// Every pack that could be read, served or not.
     pub fn packs(&self) -> &[Arc<Pack>] {
         &self.0.inner.packs
+    }
+
+    /// What calls have made, where that is kept.
+    pub fn artifacts(&self) -> Option<&Artifacts> {
+        self.0.inner.settings.artifacts.as_ref()
     }
 
     /// Changes with every new catalog.

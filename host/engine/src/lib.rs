@@ -20,8 +20,8 @@ mod warm;
 mod wit_json;
 
 pub use call::{
-    Answer, Asked, Block, Call, Client, Door, Ended, Level, LogLine, Nobody, Outcome, Progress, Question,
-    Reply, ResourceBody, Usage,
+    ARTIFACTS, Answer, Asked, Block, Call, Client, Door, Ended, Level, LogLine, Nobody, Outcome, Peer,
+    Progress, Question, Reply, ResourceBody, Usage,
 };
 pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
 pub use credentials::CredentialStore;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhost_artifacts::Artifacts;
+use packhost_audit::Recorder;
 use packhost_manifest::HostVars;
 use packhost_sessions::Sessions;
 use packhost_workspaces::Workspaces;
@@ -40,12 +42,17 @@ pub struct Settings {
     pub warm_up: bool,
     /// Who holds the credentials that requests may carry, if somebody does.
     pub credentials: Option<Arc<dyn CredentialStore>>,
+    /// Where every call and every use of a credential goes on record, if anywhere. Where there is one, what cannot be recorded does
+    /// not happen: a credential does not leave, and a call has no answer.
+    pub recorder: Option<Arc<dyn Recorder>>,
     /// Who notes requests that no rule allows, if somebody does.
     pub denials: Option<Arc<dyn DenialLog>>,
     /// Who makes sandboxes, if somebody does.
     pub sessions: Option<Sessions>,
     /// The directories that calls share, if there are any.
     pub workspaces: Option<Arc<Workspaces>>,
+    /// Where what calls make is kept, if anywhere.
+    pub artifacts: Option<Artifacts>,
     /// What outgoing requests are bound by.
     pub egress: packhost_egress::Settings,
 }
@@ -66,9 +73,11 @@ impl Settings {
             tick: Duration::from_millis(2),
             warm_up: true,
             credentials: None,
+            recorder: None,
             denials: None,
             sessions: None,
             workspaces: None,
+            artifacts: None,
             egress: packhost_egress::Settings::default(),
         }
     }

@@ -206,6 +206,7 @@ mod tests {
             pack: pack.map(|pack| pack.parse().expect("a name")),
             result,
             mends: Vec::new(),
+            artifacts: Vec::new(),
             revision: String::new(),
             session: None,
             usage: Usage { ran: Duration::from_millis(3), memory: 1 << 20, requests: 2, ..Usage::default() },

@@ -39,6 +39,8 @@ pub struct Entry {
     /// `workspace: true`: the pack works in a workspace, a directory that the host owns. The input's `workspace` names it;
     /// without one in the input the call has a fresh one.
     pub workspace: bool,
+    /// `record_input: true`: the input of every call is on record as it was sent, and not its hash alone.
+    pub record_input: bool,
     /// What the pack is, where it is not a component. Then `session` is there as well.
     pub command: Option<CommandPack>,
     /// Who may call.

@@ -200,9 +200,23 @@ impl FsRule {
     }
 }
 
-/// Whether a name directly below the state directory is the host's: what it caches, reads and keeps secret there.
+/// Names of the host's own directories, directly below the state directory.
+const HOSTS_OWN: [&str; 10] = [
+    "artifacts",
+    "audit",
+    "cache",
+    "docker",
+    "images",
+    "keys",
+    "packs",
+    "policies",
+    "sandboxes",
+    "workspaces",
+];
+
+/// Whether a name directly below the state directory is the host's: what it caches, reads, keeps for others and keeps secret there.
 pub(crate) fn is_hosts_own(name: &str) -> bool {
-    matches!(name, "cache" | "policies" | "packs") || name.starts_with("compiled.")
+    HOSTS_OWN.contains(&name) || name.starts_with("compiled.")
 }
 
 /// Whether one of two guest paths lies in the other.

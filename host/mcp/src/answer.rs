@@ -129,6 +129,7 @@ mod tests {
             mends: Vec::new(),
             revision: "41".into(),
             session: None,
+            artifacts: Vec::new(),
             usage: Usage::default(),
         };
         let about = about(&outcome);

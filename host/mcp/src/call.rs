@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhost_core::{ErrorCode, Identity, RunId};
-use packhost_engine::{Call, Ended, Outcome, Question};
+use packhost_engine::{Call, Ended, Outcome, Peer, Question};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomResult, InputRequiredResult, InputResponses, ServerResult,
 };
@@ -65,6 +65,7 @@ impl Server {
             run: RunId::fresh(),
             identity: identity.clone(),
             door: self.shared.door,
+            peer: peer(&context),
             pack: sent.tool.clone(),
             input: sent.input,
             client: Arc::new(client),
@@ -187,4 +188,20 @@ impl Server {
         let requests = required(question, &capabilities);
         InputRequiredResult::new(Some(requests), state).with_meta(answer::about(outcome)).into()
     }
+}
+
+/// What the client says of itself and of the request.
+fn peer(context: &RequestContext<RoleServer>) -> Peer {
+    Peer {
+        client: context.client_info().map(|client| (client.name, client.version)),
+        protocol: context.protocol_version().map(|version| version.to_string()),
+        trace: context.meta.get_traceparent().and_then(trace),
+    }
+}
+
+/// The trace's id (W3C Trace Context, section 3.2: `00-` trace `-` parent `-` flags). Later versions begin the same way.
+fn trace(traceparent: &str) -> Option<String> {
+    let id = traceparent.split('-').nth(1)?;
+    let known = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (known && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
 }

@@ -13,6 +13,7 @@ mod changes;
 mod client;
 mod list;
 mod meta;
+mod resources;
 mod seal;
 mod server;
 mod stdio;

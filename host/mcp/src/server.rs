@@ -4,22 +4,23 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use packhost_artifacts::Artifacts;
 use packhost_core::Identity;
 use packhost_engine::{Door, Engine};
 use rmcp::model::{
     CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, ConstString, CustomRequest,
     CustomResult, DiscoverResult, ErrorCode, Extensions, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListToolsResult, LoggingLevel, PaginatedRequestParams, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
-    SubscriptionFilter, Tool,
+    Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ResourcesCapability, ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::changes;
 use crate::list::{Listing, Shelf};
+use crate::resources;
 use crate::seal::Seal;
 
 /// Read by models, small ones too.
@@ -89,6 +90,10 @@ impl Server {
         vouched.cloned().ok_or_else(|| ErrorData::internal_error("the listener did not say who calls", None))
     }
 
+    fn artifacts(&self) -> Option<&Artifacts> {
+        self.shared.engine.artifacts()
+    }
+
     pub(crate) fn listing(&self) -> Arc<Listing> {
         self.shared.shelf.listing(self.shared.engine.catalog())
     }
@@ -101,15 +106,16 @@ pub(crate) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        // Many clients ask for prompts and resources whatever a server declares, and take an empty list better than
-        // an error.
-        let capabilities = ServerCapabilities::builder()
+        // Many clients ask for prompts whatever a server declares, and take an empty list better than an error.
+        let mut capabilities = ServerCapabilities::builder()
             .enable_logging()
             .enable_prompts()
-            .enable_resources()
             .enable_tools()
             .enable_tool_list_changed()
             .build();
+        if self.artifacts().is_some() {
+            capabilities.resources = Some(ResourcesCapability::default());
+        }
         let name = Implementation::new("packhost", env!("CARGO_PKG_VERSION")).with_title("packhost");
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
@@ -139,12 +145,29 @@ impl ServerHandler for Server {
         Err(ErrorData::invalid_params(format!("there is no prompt \"{}\"", request.name), None))
     }
 
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resources::list(self.artifacts(), &self.identity(&context.extensions)?, request).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates(self.artifacts()))
+    }
+
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Err(ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": request.uri }))))
+        let identity = self.identity(&context.extensions)?;
+        Ok(resources::read(self.artifacts(), &identity, &request.uri).await?.into())
     }
 
     async fn call_tool(

@@ -16,6 +16,15 @@ use crate::{Algorithm, Signing};
 const WORD: usize = 128;
 
 impl Signing {
+    /// What is made, in one word: `hmac`, `sigv4`, `jwt`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Hmac(_) => "hmac",
+            Self::Sigv4(_) => "sigv4",
+            Self::Jwt(_) => "jwt",
+        }
+    }
+
     /// Whether it can be made, and stand at these places.
     ///
     /// # Errors

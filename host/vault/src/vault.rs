@@ -154,7 +154,7 @@ impl Vault {
         let bindings = self.bindings_of(&record)?;
         let unbound = |why| VaultError::Unbound { name: name.clone(), why };
         let signing = Binding::any_admits(&bindings, of).map_err(unbound)?.signing().cloned();
-        Ok(Admitted { value: Secret::new(&value)?, signing })
+        Ok(Admitted { value: Secret::new(&value)?, version: record.version, signing })
     }
 
     /// Reads the master key now, for a host that cannot do so later.

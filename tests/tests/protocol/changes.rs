@@ -1,6 +1,6 @@
 //! `tools/list_changed`: an edit of the manifest reaches clients that are connected.
 
-use packhost_tests::host::Setup;
+use packhost_tests::host::{Setup, wait_until};
 use packhost_tests::rpc::{Rpc, result};
 use rmcp::model::{ServerNotification, SubscriptionFilter};
 use serde_json::json;
@@ -71,4 +71,25 @@ async fn a_subscriber_over_http_is_told() {
     let served = setup.serve(&[]);
     let client = over_http(&served.url, Era::Stateless).await;
     a_subscriber_is_told(&setup, client).await;
+}
+
+#[test]
+fn another_manifest_is_on_record() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let mut host = setup.mcp();
+    host.initialize();
+    assert_eq!(names(&mut host), ["text_stats"]);
+    edit(&setup);
+    while host.message()["method"] != "notifications/tools/list_changed" {}
+    let acts = || {
+        let ran = setup.run(["--json", "audit", "query", "--kind", "act"]);
+        let found = ran.json()["records"].as_array().expect("a list").clone();
+        let acts = found.into_iter().map(|record| record["body"].clone());
+        acts.filter(|act| act["verb"] == "policy.reload").collect::<Vec<_>>()
+    };
+    wait_until("what came of it is on record", &|| acts().len() == 2);
+    let acts = acts();
+    assert_eq!((&acts[0]["outcome"], &acts[1]["outcome"]), (&json!("begun"), &json!("done")));
+    assert_eq!((&acts[0]["subject"], &acts[0]["details"]["files"]), (&acts[1]["subject"], &json!("1")));
+    assert_ne!(acts[0]["subject"], acts[0]["details"]["was"]);
 }

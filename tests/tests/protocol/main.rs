@@ -14,6 +14,7 @@ mod naughty;
 mod oauth;
 mod provider;
 mod python;
+mod record;
 mod serving;
 mod tls;
 mod tokens;

@@ -43,6 +43,7 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("entry", "report") => "denied, and that is all",
         ("entry", "deny") => "not denied",
         ("entry", "session") => "no sandbox",
+        ("entry", "record_input") => "its hash alone",
         ("entry", "workspace") => "no workspace",
         ("entry", "command") => "the pack is a component",
         ("session", "image") => "the machine's own files",

@@ -1,6 +1,7 @@
 //! How long a sandbox lives, whose it is, and what an operator sees of it.
 
 use packhost_tests::host::wait_until;
+use packhost_tests::record;
 use serde_json::json;
 
 use crate::{answer, connect, failure, host, meta, text};
@@ -45,6 +46,30 @@ fn an_operator_looks_into_a_sandbox_and_ends_it() {
 }
 
 #[test]
+fn what_an_operator_does_to_a_sandbox_is_on_record() {
+    let setup = host();
+    let mut rpc = connect(&setup);
+    let made = rpc.call("cmd_run", json!({ "command": "true" }));
+    let (id, workspace) = (text(meta(&made), "id"), text(&made["structuredContent"], "workspace"));
+    assert_eq!(setup.run(["sessions", "exec", id, "sh", "-c", "exit 7", "an-argument"]).code, 7);
+    assert_eq!(setup.run(["sessions", "rm", "--all"]).code, 0);
+    assert_eq!(setup.run(["workspaces", "rm", workspace]).code, 0);
+    let found = setup.run(["--json", "audit", "query", "--kind", "act"]);
+    let records = found.json()["records"].as_array().expect("a list").clone();
+    let acts: Vec<[&str; 3]> = records
+        .iter()
+        .map(|record| ["verb", "subject", "outcome"].map(|key| text(&record["body"], key)))
+        .collect();
+    let twice = |verb, subject| [[verb, subject, "begun"], [verb, subject, "done"]];
+    let expected =
+        [twice("sessions.exec", id), twice("sessions.rm", id), twice("workspaces.rm", workspace)].concat();
+    assert_eq!(acts, expected);
+    assert_eq!(text(&records[1]["body"]["details"], "program"), "sh");
+    assert_eq!(text(&records[1]["body"]["details"], "exit"), "7");
+    assert!(!found.stdout.contains("an-argument"), "arguments may be secrets: {}", found.stdout);
+}
+
+#[test]
 fn nothing_is_left_when_the_host_ends() {
     let setup = host();
     let mut rpc = connect(&setup);
@@ -55,6 +80,26 @@ fn nothing_is_left_when_the_host_ends() {
     let (code, _, _) = rpc.close();
     assert_eq!(code, 0);
     assert_eq!(setup.run(["--json", "sessions", "ls"]).json()["sessions"], json!([]));
+}
+
+#[test]
+fn the_life_of_a_sandbox_is_on_record() {
+    let setup = host();
+    let mut rpc = connect(&setup);
+    let made = rpc.call("cmd_run", json!({ "command": "true" }));
+    let (id, workspace) =
+        (meta(&made)["id"].clone(), text(&made["structuredContent"], "workspace").to_owned());
+    rpc.call("cmd_run", json!({ "command": "true", "workspace": workspace }));
+    let call = record::of_kind(&setup.state(), "call").pop().expect("it is on record");
+    let used = ["id", "backend", "warm", "reused"].map(|key| call["session"][key].clone());
+    assert_eq!(used, [id.clone(), json!("process"), json!(false), json!(true)], "{call}");
+    let granted = call["grants"].to_string();
+    assert!(granted.contains("session (") && granted.contains("workspace ("), "{call}");
+    rpc.close();
+    let happened = record::of_kind(&setup.state(), "session");
+    let events: Vec<_> = happened.iter().filter(|one| one["id"] == id).map(|one| &one["event"]).collect();
+    assert_eq!(events, ["started", "used again", "ended"], "{happened:?}");
+    assert_eq!((&happened[0]["owner"], &happened[0]["backend"]), (&json!("local"), &json!("process")));
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl FromStr for Expiry {
 }
 
 /// A time of at most a hundred years.
-fn after(text: &str) -> Option<Duration> {
+pub(super) fn after(text: &str) -> Option<Duration> {
     let unit = match text.chars().next_back()? {
         's' => 1,
         'm' => 60,
@@ -93,7 +93,7 @@ fn after(text: &str) -> Option<Duration> {
     (1..=100 * 366 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
-fn day(text: &str) -> Option<Date> {
+pub(super) fn day(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     let written = [year, month, day].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));

@@ -11,7 +11,8 @@ use anstream::{eprintln, println};
 use async_trait::async_trait;
 use packhost_core::{ErrorCode, Failure, Identity, RunId};
 use packhost_engine::{
-    Answer, Block, Call, Client, Door, Ended, Engine, LogLine, Outcome, Progress, Question, Reply, Usage,
+    Answer, Block, Call, Client, Door, Ended, Engine, LogLine, Outcome, Peer, Progress, Question, Reply,
+    Usage,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ const INPUT: u64 = 4 << 20;
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let input = input(&args.input)?;
     let prepared = prepare(global, Purpose::Call(&args.pack))?;
+    let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::Many)?;
     let outcome = runtime.block_on(async {
         let (engine, _) = prepared.start(output).await?;
@@ -36,6 +38,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             run,
             identity: Identity::local(),
             door: Door::Cli,
+            peer: Peer::default(),
             pack: args.pack.clone(),
             input,
             client: Arc::new(Terminal { work: work.clone() }),
@@ -72,6 +75,7 @@ fn cancelled(run: RunId, engine: &Engine) -> Outcome {
         mends: Vec::new(),
         revision: engine.manifest().revision().to_owned(),
         session: None,
+        artifacts: Vec::new(),
         usage: Usage::default(),
     }
 }

@@ -107,7 +107,7 @@ fn sandboxes(global: &Global, dirs: &Dirs, manifest: &Manifest) -> Vec<Check> {
         runtime.block_on(async {
             let Some(makers) = makers else { return Ok(Vec::new()) };
             let mut checks = Vec::new();
-            let sessions = makers.sessions()?;
+            let sessions = makers.sessions(None)?;
             let mut healthy = Vec::new();
             for backend in sessions.runtimes() {
                 healthy.push(matches!(backend.health().await, Health::Healthy(_)));

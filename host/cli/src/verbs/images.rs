@@ -10,10 +10,12 @@ use super::sessions::state;
 use crate::args::{Global, Images as Args};
 use crate::exit::Error;
 use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::record::{Act, Acts};
 use crate::sessions::{docker_socket, images};
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
-    let store = Store::at(images(&state(global)?.state));
+    let dirs = state(global)?;
+    let store = Store::at(images(&dirs.state));
     match args {
         Args::Ls => list(&store, output),
         Args::Build { name } => {
@@ -22,17 +24,20 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
                 .enable_all()
                 .build()
                 .map_err(|error| Error::failed(format!("no threads: {error}")))?;
-            runtime.block_on(async {
+            let begun = Acts::open(&dirs)?.begin(Act::new("images.build", recipe.image()))?;
+            let built = runtime.block_on(async {
                 tokio::select! {
                     built = make(&recipe, &store, output) => built,
                     _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
                 }
-            })
+            });
+            begun.end_with(built, |act, digest| act.with("digest", digest)).map(|_| ())
         }
     }
 }
 
-async fn make(recipe: &Recipe, store: &Store, output: Output) -> Result<(), Error> {
+/// The digest of what was built.
+async fn make(recipe: &Recipe, store: &Store, output: Output) -> Result<String, Error> {
     let work = output.progress("building");
     let said = work.clone();
     let tell = move |progress: Progress| said.say(progress.to_string());
@@ -65,7 +70,7 @@ async fn make(recipe: &Recipe, store: &Store, output: Output) -> Result<(), Erro
             None => println!("  {NOTE}no Docker here; the process backend uses it{NOTE:#}"),
         }
     });
-    Ok(())
+    Ok(image.digest.to_string())
 }
 
 fn list(store: &Store, output: Output) -> Result<(), Error> {

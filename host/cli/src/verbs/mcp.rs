@@ -12,6 +12,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let prepared = prepare(global, Purpose::Stdio(&args.bounds))?;
+    let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::One)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;

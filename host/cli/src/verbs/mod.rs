@@ -1,5 +1,7 @@
 //! One file per verb.
 
+pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod connect;

@@ -31,6 +31,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, files })?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
+    let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
         let (engine, reload) = prepared.start(output).await?;

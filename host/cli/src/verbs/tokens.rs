@@ -12,6 +12,7 @@ use crate::callers;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::record::{Act, Acts};
 use crate::walls::make_dirs;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
@@ -19,10 +20,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     make_dirs(global, &dirs)?;
     let tokens = callers::tokens(&dirs)?;
     match args {
-        Args::Create(args) => create(&tokens, args, output),
+        Args::Create(args) => create(&dirs, &tokens, args, output),
         Args::List => list(&tokens, output),
         Args::Revoke { name } => {
-            tokens.revoke(name)?;
+            let revoke = || Ok(tokens.revoke(name)?);
+            Acts::open(&dirs)?.record(Act::new("tokens.revoke", name), revoke)?;
             output.answer(&json!({ "revoked": name }), || println!("revoked {BOLD}{name}{BOLD:#}"));
             Ok(())
         }
@@ -30,7 +32,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
 }
 
 /// stdout has the token and nothing else, so that it can be led into a file.
-fn create(tokens: &Tokens, args: &Create, output: Output) -> Result<(), Error> {
+fn create(dirs: &Dirs, tokens: &Tokens, args: &Create, output: Output) -> Result<(), Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let new = NewToken {
         name: args.name.clone(),
@@ -38,7 +40,15 @@ fn create(tokens: &Tokens, args: &Create, output: Output) -> Result<(), Error> {
         groups: args.group.iter().cloned().collect(),
         expires: args.expires.map(|expiry: Expiry| expiry.moment(now)),
     };
-    let (secret, about) = tokens.create(new)?;
+    let act = Act::new("tokens.create", &new.name).with_names("scopes", &new.scopes);
+    let act = act.with_names("groups", new.groups.iter());
+    let act = match new.expires {
+        Some(moment) => act.with("expires", day(moment)),
+        None => act,
+    };
+    let begun = Acts::open(dirs)?.begin(act)?;
+    let made = tokens.create(new).map_err(Error::from);
+    let (secret, about) = begun.end_with(made, |act, (_, about)| act.with("scopes", &about.scopes))?;
     let mut document = json!(about);
     document["token"] = secret.expose().into();
     output.answer(&document, || {

@@ -11,6 +11,7 @@ use super::sessions::{span, state};
 use crate::args::{Global, Workspaces as Args};
 use crate::exit::Error;
 use crate::output::{BOLD, DIM, Output};
+use crate::record::{Act, Acts};
 use crate::state::open_state;
 
 /// What is measured of a workspace at most.
@@ -48,10 +49,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             });
         }
         Args::Rm { names } => {
+            let acts = Acts::open(&dirs)?;
             for name in names {
-                if !workspaces.remove(name)? {
-                    return Err(WorkspaceError::NotFound(name.to_string()).into());
-                }
+                acts.record(Act::new("workspaces.rm", name), || match workspaces.remove(name)? {
+                    true => Ok(()),
+                    false => Err(WorkspaceError::NotFound(name.to_string()).into()),
+                })?;
             }
             output.answer(&json!({ "removed": names }), || {
                 for name in names {
@@ -60,7 +63,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             });
         }
         Args::Gc => {
-            let removed = workspaces.sweep(SystemTime::now(), |_| false)?;
+            let begun = Acts::open(&dirs)?.begin(Act::new("workspaces.gc", "unused"))?;
+            let removed = workspaces.sweep(SystemTime::now(), |_| false);
+            let removed =
+                begun.end_with(removed.map_err(Error::from), |act, count| act.with("removed", count))?;
             output.answer(&json!({ "removed": removed }), || println!("{removed} removed"));
         }
     }

@@ -38,6 +38,8 @@ pub trait Credentials: Send + Sync {
 pub struct Opened {
     /// Its value.
     pub value: Zeroizing<Vec<u8>>,
+    /// Which version of it, for the record.
+    pub version: u64,
     /// What stands in place of the placeholder.
     pub form: Form,
 }

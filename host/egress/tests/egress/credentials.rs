@@ -37,7 +37,7 @@ impl Credentials for Holder {
             "BROKEN" => Err(CredentialError::Unavailable),
             _ => Err(CredentialError::NotFound),
         };
-        value.map(|value| Opened { value, form: Form::Text })
+        value.map(|value| Opened { value, version: 1, form: Form::Text })
     }
 }
 

@@ -96,7 +96,7 @@ struct Vault;
 
 impl Credentials for Vault {
     fn open(&self, _: &CredentialUse) -> Result<Opened, CredentialError> {
-        Ok(Opened { value: Zeroizing::new(b"not-a-real-secret".to_vec()), form: Form::Text })
+        Ok(Opened { value: Zeroizing::new(b"not-a-real-secret".to_vec()), version: 1, form: Form::Text })
     }
 }
 

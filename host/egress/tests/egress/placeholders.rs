@@ -20,7 +20,7 @@ struct One(String);
 
 impl Credentials for One {
     fn open(&self, _: &CredentialUse) -> Result<Opened, CredentialError> {
-        Ok(Opened { value: Zeroizing::new(self.0.clone().into()), form: Form::Text })
+        Ok(Opened { value: Zeroizing::new(self.0.clone().into()), version: 1, form: Form::Text })
     }
 }
 

@@ -32,7 +32,7 @@ struct Signs(Value);
 impl Credentials for Signs {
     fn open(&self, of: &CredentialUse) -> Result<Opened, CredentialError> {
         if of.name.as_str() == "TEXT" {
-            return Ok(Opened { value: Zeroizing::new(TEXT.into()), form: Form::Text });
+            return Ok(Opened { value: Zeroizing::new(TEXT.into()), version: 1, form: Form::Text });
         }
         let signing: Signing = serde_json::from_value(self.0.clone()).unwrap();
         let private = matches!(&signing, Signing::Jwt(jwt) if jwt.algorithm.name() == "RS256");
@@ -41,7 +41,7 @@ impl Credentials for Signs {
             _ if private => kept(RSA.as_bytes()).unwrap().as_bytes().to_vec(),
             _ => SECRET.as_bytes().to_vec(),
         };
-        Ok(Opened { value: Zeroizing::new(value), form: Form::Signing(Box::new(signing)) })
+        Ok(Opened { value: Zeroizing::new(value), version: 1, form: Form::Signing(Box::new(signing)) })
     }
 }
 
@@ -373,7 +373,7 @@ fn what_was_opened_does_not_show_itself() {
     let value = Zeroizing::new(SECRET.into());
     let form =
         Form::Signing(Box::new(serde_json::from_value(json!({ "hmac": { "over": ["body"] } })).unwrap()));
-    assert!(!format!("{:?}", Opened { value, form }).contains(SECRET));
+    assert!(!format!("{:?}", Opened { value, version: 1, form }).contains(SECRET));
 }
 
 proptest! {

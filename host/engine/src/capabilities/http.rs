@@ -1,11 +1,11 @@
 //! `wasi:http`: outgoing requests, 0.2 and 0.3, through one hook into egress.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::BodyExt;
 use packhost_core::Failure;
 use packhost_egress::{Account, CallEgress, Egress, EgressError, Ending, Holding, Rules, Verdict, Waits};
-use packhost_manifest::{Decision, Denial, DeniedRequest, Entry, Grants, HttpGrants, Limits};
+use packhost_manifest::{Decision, DeniedRequest, Entry, Grants, HttpGrants, Limits, Place};
 use packhost_package::Outline;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -27,8 +27,8 @@ pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
 }
 
 pub(super) fn build(granted: &Granted<'_>) -> Outgoing {
-    let Spending { call, denied } = granted.spending.of(&granted.grants, Side::Pack);
-    Outgoing { egress: granted.spending.egress.clone(), call, refused: Arc::default(), denied }
+    let Spending { call, decided } = granted.spending.of(&granted.grants, Side::Pack);
+    Outgoing { egress: granted.spending.egress.clone(), call, refused: Arc::default(), decided }
 }
 
 /// Whose requests are decided about: both sides of a call have rules of their own.
@@ -52,14 +52,14 @@ pub(crate) struct Spends<'a> {
 /// One side of a call as egress sees it, and the requests that no rule allows.
 pub(crate) struct Spending {
     pub(crate) call: CallEgress,
-    pub(crate) denied: Denied,
+    pub(crate) decided: Decided,
 }
 
 impl Spends<'_> {
     /// The bounds hold for each side by itself.
     pub(crate) fn of(&self, grants: &Arc<Grants>, side: Side) -> Spending {
-        let denied = Denied::default();
-        let rules = Granting { grants: Arc::clone(grants), side, denied: Arc::clone(&denied) };
+        let decided = Decided::default();
+        let rules = Granting { grants: Arc::clone(grants), side, decided: decided.clone() };
         let allowance = packhost_egress::Allowance {
             requests: self.limits.requests.into(),
             bytes: self.limits.transfer,
@@ -67,21 +67,67 @@ impl Spends<'_> {
         };
         let ending = Ending { revoked: self.stop.revoked().clone(), cancelled: self.stop.token().clone() };
         let (account, holding) = (self.account.clone(), self.holding.clone());
-        Spending { call: CallEgress::of(account, Arc::new(rules), allowance, holding, ending), denied }
+        Spending { call: CallEgress::of(account, Arc::new(rules), allowance, holding, ending), decided }
     }
 }
 
 /// Of one call, this many requests that no rule allows are noted.
 const DENIED: usize = 64;
 
-/// What no rule allows, each request once.
-pub(crate) type Denied = Arc<Mutex<Vec<DeniedRequest>>>;
+/// What the rules of a call have decided. Cheap to clone; all clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Decided(Arc<Mutex<Decisions>>);
+
+#[derive(Default)]
+struct Decisions {
+    /// What no rule allows, each request once.
+    denied: Vec<DeniedRequest>,
+    /// Where the rules stand that have allowed something, each once.
+    rules: Vec<Place>,
+}
+
+impl Decided {
+    /// The requests that no rule allows, those that went out all the same included.
+    pub(crate) fn denied(&self) -> Vec<DeniedRequest> {
+        self.lock().denied.clone()
+    }
+
+    /// Where the rules stand that have allowed something.
+    pub(crate) fn rules(&self) -> Vec<Place> {
+        self.lock().rules.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Decisions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, decision: &Decision) {
+        if let Decision::Reported(allowed, _) | Decision::Allowed(allowed) = decision {
+            self.allowed_by(&allowed.place);
+        }
+        if let Decision::Reported(_, denial) | Decision::Denied(denial) = decision
+            && let Some(request) = &denial.request
+        {
+            let mut decisions = self.lock();
+            if decisions.denied.len() < DENIED && !decisions.denied.contains(request) {
+                decisions.denied.push(request.clone());
+            }
+        }
+    }
+
+    fn allowed_by(&self, rule: &Place) {
+        let mut decisions = self.lock();
+        if !decisions.rules.contains(rule) {
+            decisions.rules.push(rule.clone());
+        }
+    }
+}
 
 /// The grants of one call, as egress asks for them.
 struct Granting {
     grants: Arc<Grants>,
     side: Side,
-    denied: Denied,
+    decided: Decided,
 }
 
 impl Granting {
@@ -92,29 +138,24 @@ impl Granting {
             Side::Sandbox => self.grants.session.as_ref().map(|session| &session.http),
         }
     }
-
-    fn note(&self, denial: &Denial) {
-        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(request) = denial.request.as_ref().filter(|request| !denied.contains(request))
-            && denied.len() < DENIED
-        {
-            denied.push(request.clone());
-        }
-    }
 }
 
 impl Rules for Granting {
     fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
         let Some(http) = self.http() else { return nothing() };
         let decision = http.decide(method.as_str(), url);
-        if let Decision::Reported(_, denial) | Decision::Denied(denial) = &decision {
-            self.note(denial);
-        }
+        self.decided.note(&decision);
         verdict(decision)
     }
 
     fn tunnel(&self, origin: &url::Url) -> Verdict {
-        self.http().map_or_else(nothing, |http| verdict(http.tunnel(origin)))
+        let Some(http) = self.http() else { return nothing() };
+        let decision = http.tunnel(origin);
+        // A tunnel that is denied is a contact on the record, and no request that a rule could allow as it stands.
+        if let Decision::Allowed(allowed) = &decision {
+            self.decided.allowed_by(&allowed.place);
+        }
+        verdict(decision)
     }
 
     fn terminates(&self, origin: &url::Url) -> bool {
@@ -147,13 +188,13 @@ pub(crate) struct Outgoing {
     egress: Egress,
     call: CallEgress,
     refused: FirstRefusal,
-    denied: Denied,
+    decided: Decided,
 }
 
 impl Outgoing {
-    /// The requests that no rule allows, those that went out all the same included.
-    pub(crate) fn denied(&self) -> Vec<DeniedRequest> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What the rules have decided so far.
+    pub(crate) fn decided(&self) -> &Decided {
+        &self.decided
     }
 
     /// The first request that did not leave, if one did not.

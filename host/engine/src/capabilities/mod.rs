@@ -21,7 +21,7 @@ use wasmtime::component::Linker;
 pub(crate) use ask::Ask;
 pub(crate) use bindings::{PackPre, types};
 pub(crate) use filesystem::make_missing;
-pub(crate) use http::{Denied, Outgoing, Side, Spends};
+pub(crate) use http::{Outgoing, Side, Spends};
 pub(crate) use progress::Reporter;
 
 use crate::call::Client;

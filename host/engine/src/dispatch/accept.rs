@@ -18,6 +18,7 @@ pub(super) fn accept(
     tool: &Tool,
     so_far: &mut Progressed,
 ) -> Result<Value, Failure> {
+    so_far.input = tool.entry.record_input.then(|| call.input.clone());
     let accepted = tool.input.accept(std::mem::take(&mut call.input))?;
     so_far.mends = accepted.mends;
     let limit = engine.settings.input;

@@ -4,7 +4,9 @@ mod accept;
 mod admit;
 mod answer;
 mod command;
+mod event;
 mod live;
+pub(crate) mod outbox;
 mod record;
 mod redact;
 mod run;
@@ -23,6 +25,7 @@ use record::Record;
 
 use crate::call::{Answer, Call, Ended, Outcome, Usage};
 use crate::catalog::Tool;
+use crate::credentials::Uses;
 use crate::engine::Inner;
 use crate::runtime::Stop;
 use crate::session::SessionUse;
@@ -35,21 +38,35 @@ pub(crate) struct Progressed {
     mends: Vec<Mend>,
     usage: Usage,
     contacts: packhost_egress::Contacts,
+    /// The input as it was sent, where the operator wants it on record.
+    input: Option<serde_json::Value>,
+    /// The pack, or its program, was given something to run with.
+    began: bool,
+    /// Where the rules stand that allowed a request.
+    rules: Vec<packhost_manifest::Place>,
     /// The requests that no rule allows.
     denied: Vec<packhost_manifest::DeniedRequest>,
     /// The sandbox that it had.
     session: Option<SessionUse>,
     /// The credentials that it has used.
     used: packhost_egress::Used,
+    /// Where each went.
+    uses: Uses,
+    /// The SHA-256 of the input as it was sent, where somebody is going to ask for it.
+    sent: Option<packhost_core::Digest>,
+    /// What it has made.
+    artifacts: Vec<packhost_artifacts::Artifact>,
 }
 
-/// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped.
+/// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped. What cannot be recorded is
+/// not answered.
 pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>) -> Outcome {
-    let mut record = Record::open(&call);
+    let mut record = Record::open(&engine, &call);
+    record.so_far.sent = record.input;
     let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
     let result = redact::result(&record.so_far.used, result);
     record::denied(&engine, &record.so_far).await;
-    let so_far = record.close(&result); // 7
+    let (result, so_far) = record.close(result).await; // 7
     Outcome {
         run: call.run,
         pack: so_far.tool.map(|tool| tool.name.clone()),
@@ -57,6 +74,7 @@ pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>
         mends: so_far.mends,
         revision: so_far.revision,
         session: so_far.session,
+        artifacts: so_far.artifacts,
         usage: so_far.usage,
     }
 }
@@ -73,8 +91,13 @@ async fn steps(
     let grants = accept::grants(engine, &tool, &input); // 4
     let (workspace, _taken) = workspace::of(engine, call, &tool, &grants, &mut input).await?;
     let given = run::Given { input, grants, workspace };
+    let outbox = outbox::Outbox::of(engine, &tool, &given).await;
     let ran = run::run(engine, call, &tool, given, stop, so_far).await?; // 5
-    Ok(answer::check(&tool, ran)?) // 6
+    let mut answer = answer::check(&tool, ran)?; // 6
+    if let Some(outbox) = outbox {
+        outbox.empty(call, &tool, stop, so_far, &mut answer).await?;
+    }
+    Ok(answer)
 }
 
 /// The tool that is meant, if this caller may know of it. From here on the call is known: what takes a grant away finds

@@ -1,12 +1,18 @@
-//! Step 7: one record per call, whatever the outcome. Holds no input and no secret.
+//! Step 7: one record per call, whatever the outcome, before its answer leaves. Holds no secret, and no input unless the operator
+//! wants that.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use packhost_core::{Caller, ErrorCode, RunId};
+use packhost_audit::{AuditError, Event, Recorder, Written};
+use packhost_core::{Caller, Digest, ErrorCode, Failure, RunId};
 
-use super::Progressed;
-use crate::call::{Answer, Call, Door, Ended};
+use super::{Progressed, event};
+use crate::call::{Answer, Call, Door, Ended, Peer};
 use crate::engine::Inner;
+
+/// Bytes of the name of a tool that there is none of, and of what a client calls itself, that go on record.
+const NAMED: usize = 128;
 
 /// Notes the requests that no rule allows, on a thread that may wait for a disk.
 pub(super) async fn denied(engine: &Inner, so_far: &Progressed) {
@@ -24,38 +30,60 @@ pub(super) async fn denied(engine: &Inner, so_far: &Progressed) {
 /// The record of one call, open while it runs. Dropped without being closed, it says `cancelled`, or `internal` where the
 /// host itself panicked.
 pub(super) struct Record {
-    run: RunId,
-    caller: Caller,
-    door: Door,
-    since: Instant,
+    pub(super) run: RunId,
+    pub(super) caller: Caller,
+    pub(super) door: Door,
+    pub(super) peer: Peer,
+    pub(super) asked: String,
+    pub(super) input: Option<Digest>,
+    pub(super) started: SystemTime,
+    pub(super) since: Instant,
     pub(super) so_far: Progressed,
+    recorder: Option<Arc<dyn Recorder>>,
     closed: bool,
 }
 
 impl Record {
-    pub(super) fn open(call: &Call) -> Self {
+    pub(super) fn open(engine: &Inner, call: &Call) -> Self {
+        let recorder = engine.settings.recorder.clone();
         Self {
             run: call.run,
             caller: call.caller().clone(),
             door: call.door,
+            peer: call.peer.clone().cut(NAMED),
+            asked: call.pack[..call.pack.floor_char_boundary(NAMED)].to_owned(),
+            input: (recorder.is_some() || engine.settings.artifacts.is_some())
+                .then(|| event::digest(&call.input)),
+            started: SystemTime::now(),
             since: Instant::now(),
             so_far: Progressed::default(),
+            recorder,
             closed: false,
         }
     }
 
-    /// Writes the record and hands on what it was made of.
-    pub(super) fn close(mut self, result: &Result<Answer, Ended>) -> Progressed {
-        self.closed = true;
-        match result {
-            Ok(_) => self.write("ok", None),
-            Err(Ended::Asks(question)) => self.write("asks", Some(&question.id)),
-            Err(Ended::Failed(failure)) => self.write(failure.code.as_str(), failure.cause.as_ref()),
+    /// Writes the record, and hands on the result and what the record was made of. A call that cannot be recorded has no answer.
+    pub(super) async fn close(
+        mut self,
+        mut result: Result<Answer, Ended>,
+    ) -> (Result<Answer, Ended>, Progressed) {
+        if let Some(recorder) = self.recorder.take() {
+            let event = Event::Call(Box::new(event::call(&self, &result)));
+            if let Err(error) = record(recorder, event).await {
+                result = Err(unrecorded(self.run, &error).into());
+            }
         }
-        std::mem::take(&mut self.so_far)
+        self.closed = true;
+        match &result {
+            Ok(_) => self.log("ok", None),
+            Err(Ended::Asks(question)) => self.log("asks", Some(&question.id)),
+            Err(Ended::Failed(failure)) => self.log(failure.code.as_str(), failure.cause.as_ref()),
+        }
+        (result, std::mem::take(&mut self.so_far))
     }
 
-    fn write(&self, outcome: &str, cause: Option<&String>) {
+    /// A line of the host's own log.
+    fn log(&self, outcome: &str, cause: Option<&String>) {
         let so_far = &self.so_far;
         let pack = so_far.tool.as_ref().map(|tool| tool.name.as_str());
         let digest = so_far.tool.as_ref().map(|tool| tool.pack.digest);
@@ -77,11 +105,38 @@ impl Record {
     }
 }
 
+/// Puts it on record. Where another process writes just now, waits on a thread that may.
+async fn record(recorder: Arc<dyn Recorder>, event: Event) -> Result<(), AuditError> {
+    match recorder.try_record(&event)? {
+        Written::At(_) => Ok(()),
+        Written::Busy => {
+            let waiting = tokio::task::spawn_blocking(move || recorder.record(&event));
+            waiting.await.unwrap_or(Err(AuditError::Closed))
+        }
+    }
+}
+
+fn unrecorded(run: RunId, error: &AuditError) -> Failure {
+    tracing::error!(target: "packhost", %run, %error, "a call cannot be put on record, so it has no answer");
+    Failure::new(
+        ErrorCode::Internal,
+        "The call cannot be put on record, so there is no answer. It may have had effects.",
+    )
+    .fix("Tell the operator: the host's log says what keeps the record from being written.")
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.closed {
-            let code = if std::thread::panicking() { ErrorCode::Internal } else { ErrorCode::Cancelled };
-            self.write(code.as_str(), None);
+        if self.closed {
+            return;
         }
+        let code = if std::thread::panicking() { ErrorCode::Internal } else { ErrorCode::Cancelled };
+        if let Some(recorder) = self.recorder.take() {
+            let ended = Err(Failure::new(code, "The call was cut off.").into());
+            if let Err(error) = recorder.record(&Event::Call(Box::new(event::call(self, &ended)))) {
+                tracing::error!(target: "packhost", run = %self.run, %error, "a call that was cut off cannot be put on record");
+            }
+        }
+        self.log(code.as_str(), None);
     }
 }

@@ -1,23 +1,24 @@
 //! Step 5: a fresh instance, with limits and a deadline.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use packhost_core::{ErrorCode, Failure};
 use packhost_egress::{Account, CallEgress, Holding, Quota, SessionCa, Used};
-use packhost_manifest::{DeniedRequest, Grants, Limits};
+use packhost_manifest::{Grants, Limits};
 use packhost_workspaces::Workspace;
 use serde_json::Value;
 use wasmtime::Store;
 
 use super::{Progressed, command, redact, trap};
 use crate::call::{Call, Ended};
-use crate::capabilities::{self, Denied, Granted, Side, Spends, types};
+use crate::capabilities::{self, Granted, Side, Spends, types};
 use crate::catalog::{Export, Tool};
 use crate::credentials::Held;
 use crate::engine::Inner;
 use crate::runtime::{Guest, Loaded, Logs, Stop};
 use crate::session::{CallSession, Wanted, Way};
+use crate::settings::Settings;
 use crate::wit_json::{Lifted, Signature};
 
 /// What came out of a guest, not yet checked.
@@ -46,17 +47,19 @@ pub(super) async fn run(
     let spending = Spends {
         egress: &engine.egress,
         account: account(engine, call, tool),
-        holding: holding(engine, call, tool, &so_far.used),
+        holding: holding(engine, call, tool, so_far),
         limits: &tool.entry.limits,
         stop,
     };
     let inside = spending.of(&given.grants, Side::Sandbox);
+    so_far.began = true;
     let session = session(engine, call, tool, &given, inside.call)?;
     let ran = match &tool.export {
         Export::Command(pack) => command::run(pack, tool, session, given.input, stop, so_far).await,
         _ => in_component(engine, call, tool, given, &spending, session, stop, so_far).await,
     };
-    so_far.denied.extend(denied(&inside.denied));
+    so_far.denied.extend(inside.decided.denied());
+    so_far.rules.extend(inside.decided.rules());
     ran
 }
 
@@ -130,7 +133,9 @@ async fn in_component(
     so_far.usage.memory = guest.limiter.peak();
     so_far.usage.requests = guest.outgoing.call().spent().requests;
     so_far.contacts = guest.outgoing.call().contacts();
-    so_far.denied = guest.outgoing.denied();
+    so_far.contacts.extend(guest.session.way().call().contacts());
+    so_far.denied = guest.outgoing.decided().denied();
+    so_far.rules = guest.outgoing.decided().rules();
     so_far.session = guest.session.used();
     if matches!(ran, Some(Ok(_))) {
         guest.session.finish();
@@ -143,10 +148,6 @@ async fn in_component(
     }
 }
 
-fn denied(noted: &Denied) -> Vec<DeniedRequest> {
-    noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 /// What the pack may use over all of its calls, on behalf of this caller.
 fn account(engine: &Inner, call: &Call, tool: &Tool) -> Account {
     let Limits { requests_per_minute, connections, .. } = tool.entry.limits;
@@ -154,10 +155,17 @@ fn account(engine: &Inner, call: &Call, tool: &Tool) -> Account {
 }
 
 /// The credentials that the call may ask for, and where it is noted which it has used.
-fn holding(engine: &Inner, call: &Call, tool: &Tool, used: &Used) -> Holding {
-    let (store, pack, caller) =
-        (engine.settings.credentials.clone(), tool.name.clone(), call.caller().clone());
-    Holding { credentials: Arc::new(Held { store, pack, caller }), used: used.clone() }
+fn holding(engine: &Inner, call: &Call, tool: &Tool, so_far: &Progressed) -> Holding {
+    let Settings { credentials: store, recorder, .. } = &engine.settings;
+    let held = Held {
+        store: store.clone(),
+        recorder: recorder.clone(),
+        run: call.run,
+        pack: tool.name.clone(),
+        caller: call.caller().clone(),
+        uses: so_far.uses.clone(),
+    };
+    Holding { credentials: Arc::new(held), used: so_far.used.clone() }
 }
 
 fn store(granted: Granted<'_>, loaded: &Loaded) -> Result<Store<Guest>, Failure> {

@@ -50,6 +50,7 @@ impl Reader<'_> {
             denied: is_true(node, "deny"),
             http,
             report: is_true(node, "report"),
+            record_input: is_true(node, "record_input"),
             fs,
             env: self.values(node.get("env"), variable, VARIABLE),
             config: self.values(node.get("config"), config_key, CONFIG_KEY),

@@ -224,7 +224,7 @@ const FS_RULE: Object = Object {
             shape: Shape::Text(&DIRECTORY),
             doc: "The directory: absolute, `~/…`, or `${state}/…` (the host's state directory). `${input.…}` takes one \
                   file name. The whole file system cannot be granted, nor what the host keeps for itself: directly below \
-                  `${state}` stands a name of your choice that is not `cache`, `policies` or `packs`.",
+                  `${state}` stands a name of your choice, none of the directories that the host itself has there.",
         },
         Key {
             name: "guest",
@@ -342,6 +342,12 @@ pub(crate) const ENTRY: Object = Object {
         ),
         key("limits", Shape::Object(&LIMITS), "How much of everything a call may use."),
         key("report", Shape::True, REPORT_DOC),
+        key(
+            "record_input",
+            Shape::True,
+            "The input of every call is on record as it was sent, up to 128 KiB, and not its SHA-256 alone. Whoever may read the \
+             record then reads it.",
+        ),
         key(
             "deny",
             Shape::True,

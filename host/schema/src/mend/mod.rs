@@ -63,6 +63,22 @@ pub enum MendKind {
     NullDropped,
 }
 
+impl MendKind {
+    /// The word for it, as it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FromString => "from_string",
+            Self::ToString => "to_string",
+            Self::FromJson => "from_json",
+            Self::ToList => "to_list",
+            Self::Unwrapped => "unwrapped",
+            Self::Renamed => "renamed",
+            Self::Recased => "recased",
+            Self::NullDropped => "null_dropped",
+        }
+    }
+}
+
 impl Mend {
     /// The mend as a report shows it.
     pub(crate) fn shortened(self) -> Self {

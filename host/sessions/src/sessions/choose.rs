@@ -28,6 +28,13 @@ pub struct Chosen {
     pub passed: Vec<Passed>,
 }
 
+impl Chosen {
+    /// Why not a backend that stands before it in the list, in words; empty where none does.
+    pub fn why(&self) -> String {
+        self.passed.iter().map(Passed::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// A backend that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Passed {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use packhost_audit::SessionEvent;
+
 use super::Shared;
 use super::choose::Chosen;
 use super::idle::Kept;
+use super::journal::Happened;
 use super::need::Need;
 use crate::id::SandboxId;
 use crate::link::{Leaves, Link};
@@ -24,21 +27,17 @@ pub struct Held {
 
 impl Held {
     pub(super) fn new(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
-        let (id, chosen) = (&kept.id, &kept.chosen);
-        tracing::info!(
-            target: "packhost::session",
-            %id, owner = %need.owner, pack = %need.pack, backend = %chosen.backend, image = chosen.image, event = "started"
-        );
+        note(&shared, &kept, &need, SessionEvent::Started);
         Self { shared, kept: Some(kept), need, reused: false, warm: false }
     }
 
     pub(super) fn warm(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
-        tracing::info!(target: "packhost::session", id = %kept.id, owner = %need.owner, pack = %need.pack, event = "given");
+        note(&shared, &kept, &need, SessionEvent::Given);
         Self { shared, kept: Some(kept), need, reused: false, warm: true }
     }
 
     pub(super) fn again(shared: Arc<Shared>, kept: Kept, need: Need) -> Self {
-        tracing::info!(target: "packhost::session", id = %kept.id, owner = %need.owner, pack = %need.pack, event = "used again");
+        note(&shared, &kept, &need, SessionEvent::UsedAgain);
         Self { shared, kept: Some(kept), need, reused: true, warm: false }
     }
 
@@ -97,6 +96,13 @@ impl Held {
         self.shared.held().remove(&kept.id);
         self.shared.idle().put(kept);
     }
+}
+
+/// Says that a call of a pack has it.
+fn note(shared: &Shared, kept: &Kept, need: &Need, event: SessionEvent) {
+    let (owner, reason) = (need.owner.as_str(), format!("for {}, of {}", need.pack, kept.chosen.image));
+    let (id, backend, reason) = (&kept.id, kept.chosen.backend, reason.as_str());
+    shared.settings.journal.note(Happened { id, backend, owner, event, reason });
 }
 
 impl Drop for Held {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use packhost_audit::SessionEvent;
 use packhost_core::Caller;
 use packhost_state::StateError;
 use serde::Serialize;
 
+use super::journal::Happened;
 use super::table::{self, Stored};
 use super::{SessionError, Sessions};
 use crate::error::RuntimeError;
@@ -104,7 +106,9 @@ impl Sessions {
         runtime.destroy(id).await?;
         let row = id.clone();
         self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
-        tracing::info!(target: "packhost::session", %id, event = "removed by the operator");
+        let (event, reason) = (SessionEvent::Ended, "removed by the operator");
+        let backend = runtime.backend();
+        self.0.settings.journal.note(Happened { id, backend, owner: "", event, reason });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod choose;
 mod gate;
 mod held;
 mod idle;
+mod journal;
 mod keep;
 mod look;
 mod need;
@@ -19,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use packhost_audit::SessionEvent;
 use packhost_state::{Database, StateError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -31,12 +33,14 @@ use crate::spec::Backend;
 
 pub use choose::{Chosen, Passed};
 pub use held::Held;
+pub use journal::Journal;
 pub use keep::Swept;
 pub use look::Listed;
 pub use need::{NamedImage, Need};
 
 use gate::Gate;
 use idle::{Idle, Kept};
+use journal::Happened;
 use table::Stored;
 
 /// Hands out sessions. Cheap to clone. Needs a tokio runtime that outlives it.
@@ -74,6 +78,8 @@ pub struct SessionsSettings {
     pub link: LinkSettings,
     /// Which run of the machine this is (random(4), `boot_id`): no lease is longer than one.
     pub boot: String,
+    /// Where it is said what happens to sandboxes.
+    pub journal: Journal,
 }
 
 impl Default for SessionsSettings {
@@ -89,6 +95,7 @@ impl Default for SessionsSettings {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
+            journal: Journal::default(),
         }
     }
 }
@@ -347,7 +354,8 @@ impl Shared {
             tracing::warn!(target: "packhost::session", %id, %backend, %error, "a sandbox could not be ended");
             return;
         }
-        tracing::info!(target: "packhost::session", %id, %backend, event = "ended");
+        let event = SessionEvent::Ended;
+        self.settings.journal.note(Happened { id: &id, backend, owner: "", event, reason: "" });
         let row = id.clone();
         if let Err(error) = self.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await {
             tracing::warn!(target: "packhost::session", %id, %error, "an ended session is still written down");

@@ -6,8 +6,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use packhost_audit::SessionEvent;
+
 use super::held::EndOnDrop;
 use super::idle::Kept;
+use super::journal::Happened;
 use super::need::{Key, Need};
 use super::{SessionError, Sessions, Shared, table};
 use crate::error::RuntimeError;
@@ -29,10 +32,10 @@ impl Sessions {
         let mut kept = self.0.make(Some(key), &need).await?;
         kept.until = kept.ends.min(SystemTime::now() + need.lifetime / 2);
         let (id, chosen) = (kept.id.clone(), &kept.chosen);
-        tracing::info!(
-            target: "packhost::session",
-            %id, pack = %need.pack, backend = %chosen.backend, image = chosen.image, event = "ready"
-        );
+        let (backend, reason) =
+            (chosen.backend, format!("stands ready for {}, of {}", need.pack, chosen.image));
+        let (event, reason) = (SessionEvent::Started, reason.as_str());
+        self.0.settings.journal.note(Happened { id: &id, backend, owner: "", event, reason });
         self.0.held().remove(&id);
         self.0.ready().put(kept);
         Ok(id)

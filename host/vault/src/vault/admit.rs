@@ -12,6 +12,8 @@ use crate::secret::Secret;
 pub struct Admitted {
     /// Its value.
     pub value: Secret,
+    /// Which version of it.
+    pub version: u64,
     /// What is made with the value, which is then not to be shown. `None` where the value itself stands in the request.
     pub signing: Option<Signing>,
 }

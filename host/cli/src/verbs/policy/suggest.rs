@@ -19,6 +19,7 @@ use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
 use crate::policies;
+use crate::record::{Act, Acts};
 use crate::state::open_state;
 use crate::walls::make_dirs;
 
@@ -38,7 +39,8 @@ pub(super) fn run(global: &Global, pack: &str, write: bool, output: Output) -> R
     }
     let edited = if suggestion.rules.is_empty() { None } else { Some(own.edited(&pack, &suggestion.rules)?) };
     if let Some(edited) = edited.as_ref().filter(|_| write) {
-        edited.write()?;
+        let act = Act::new("policy.suggest", edited.path.display()).with("pack", &pack);
+        Acts::open(&dirs)?.record(act, || edited.write())?;
     }
     let answer = Answer {
         pack: &pack,

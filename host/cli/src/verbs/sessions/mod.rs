@@ -17,6 +17,7 @@ use crate::args::{Global, Sessions as Args};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BOLD, Output};
+use crate::record::{Act, Acts};
 use crate::{host, sessions, walls};
 
 /// How much of a log is shown, in bytes.
@@ -36,22 +37,31 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
                 "no entry of the manifest has a `session`, so this host has no sandboxes",
             ));
         };
-        act(&makers.sessions()?, args, output).await
+        act(&dirs, &makers.sessions(None)?, args, output).await
     });
     runtime.shutdown_background();
     done
 }
 
-async fn act(sessions: &Sessions, args: &Args, output: Output) -> Result<(), Error> {
+async fn act(dirs: &Dirs, sessions: &Sessions, args: &Args, output: Output) -> Result<(), Error> {
     match args {
         Args::Ls => list::list(sessions, output).await,
         Args::Show { id } => list::show(sessions, id, output).await,
-        Args::Exec { id, command } => exec::exec(sessions, id, command).await,
+        Args::Exec { id, command } => {
+            // Its arguments may be secrets of whoever types them.
+            let program = command.first().map(String::as_str).unwrap_or_default();
+            let act = Act::new("sessions.exec", id).with("program", program);
+            let begun = Acts::open(dirs)?.begin(act)?;
+            begun.end(exec::exec(sessions, id, command).await)
+        }
         Args::Logs { id } => logs(sessions, id, output).await,
-        Args::Rm { ids, all } => rm(sessions, ids, *all, output).await,
+        Args::Rm { ids, all } => rm(dirs, sessions, ids, *all, output).await,
         Args::Gc => {
-            let swept = sessions.sweep().await?;
+            let begun = Acts::open(dirs)?.begin(Act::new("sessions.gc", "left behind"))?;
+            let swept = sessions.sweep().await;
             sessions.drain().await;
+            let swept =
+                begun.end_with(swept.map_err(Error::from), |act, swept| act.with("ended", swept.ended))?;
             output.answer(&json!({ "ended": swept.ended }), || println!("{} ended", swept.ended));
             Ok(())
         }
@@ -72,14 +82,22 @@ async fn logs(sessions: &Sessions, id: &SandboxId, output: Output) -> Result<(),
     Ok(())
 }
 
-async fn rm(sessions: &Sessions, ids: &[SandboxId], all: bool, output: Output) -> Result<(), Error> {
+async fn rm(
+    dirs: &Dirs,
+    sessions: &Sessions,
+    ids: &[SandboxId],
+    all: bool,
+    output: Output,
+) -> Result<(), Error> {
     let ids = match all {
         true => sessions.list().await?.into_iter().map(|listed| listed.id).collect(),
         false => ids.to_vec(),
     };
     let work = output.progress("ending sandboxes");
+    let acts = Acts::open(dirs)?;
     for id in &ids {
-        work.watch(sessions.remove(id)).await?;
+        let begun = acts.begin(Act::new("sessions.rm", id))?;
+        begun.end(work.watch(sessions.remove(id)).await.map_err(Error::from))?;
     }
     output.answer(&json!({ "ended": ids }), || {
         for id in &ids {

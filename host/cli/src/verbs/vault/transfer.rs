@@ -14,14 +14,16 @@ use super::document;
 use super::lock::{self, Opener, Readers};
 use super::typed::{self, Passphrase};
 use crate::args::{Export, Import, Place};
+use crate::dirs::Dirs;
 use crate::exit::{Error, sentence};
 use crate::host::{Clients, Prepared};
 use crate::output::{BOLD, GOOD, Output};
+use crate::record::{Act, Acts};
 
 /// The largest file that is read, in bytes.
 const FILE: u64 = 64 << 20;
 
-pub(super) fn export(vault: &Vault, args: &Export, output: Output) -> Result<(), Error> {
+pub(super) fn export(dirs: &Dirs, vault: &Vault, args: &Export, output: Output) -> Result<(), Error> {
     if args.to.is_stream() && io::stdout().is_terminal() {
         return Err(Error::failed(
             "an encrypted file is not for a terminal; `--to FILE`, or redirect stdout",
@@ -32,11 +34,33 @@ pub(super) fn export(vault: &Vault, args: &Export, output: Output) -> Result<(),
     } else {
         Readers::Keys(args.recipient.clone())
     };
+    let act = Act::new("vault.export", shown(&args.to, "stdout"));
+    let act = match args.passphrase {
+        true => act.with("opens_with", "a passphrase"),
+        false => act.with_names("opens_with", &args.recipient),
+    };
+    let begun = Acts::open(dirs)?.begin(act)?;
+    let written = carry(vault, &args.to, readers, output);
+    let (to, names) = begun.end_with(written, |act, (_, names)| act.with_names("credentials", names))?;
+    output.answer(&json!({ "to": to, "credentials": names }), || {
+        let place = to.as_deref().unwrap_or("stdout");
+        eprintln!("{GOOD}ok{GOOD:#}  {} in {BOLD}{place}{BOLD:#}", count(names.len()));
+    });
+    Ok(())
+}
+
+/// Writes all of the vault to its place, and says where that is, where it is a file, and the names of what is in it.
+fn carry(
+    vault: &Vault,
+    to: &Place,
+    readers: Readers,
+    output: Output,
+) -> Result<(Option<String>, Vec<String>), Error> {
     let carried = vault.export()?;
-    let names: Vec<String> = carried.iter().map(|one| one.name.to_string()).collect();
+    let names = carried.iter().map(|one| one.name.to_string()).collect();
     let plain = document::write(&carried)?;
     let closed = watched(output, "encrypting", move || lock::close(&plain, &readers))??;
-    let to = match &args.to {
+    let to = match to {
         Place::File(path) => {
             make(path, &closed).map_err(|error| not_made(path, error))?;
             Some(path.display().to_string())
@@ -48,11 +72,15 @@ pub(super) fn export(vault: &Vault, args: &Export, output: Output) -> Result<(),
             None
         }
     };
-    output.answer(&json!({ "to": to, "credentials": names }), || {
-        let place = to.as_deref().unwrap_or("stdout");
-        eprintln!("{GOOD}ok{GOOD:#}  {} in {BOLD}{place}{BOLD:#}", count(names.len()));
-    });
-    Ok(())
+    Ok((to, names))
+}
+
+/// A place as the record has it.
+fn shown(place: &Place, stream: &str) -> String {
+    match place {
+        Place::File(path) => path.display().to_string(),
+        Place::Stream => stream.into(),
+    }
 }
 
 /// Makes a file that only this user may read, as a whole or not at all.
@@ -73,7 +101,7 @@ fn not_made(path: &Path, error: io::Error) -> Error {
     Error::file(path, error)
 }
 
-pub(super) fn import(vault: &Vault, args: &Import, output: Output) -> Result<(), Error> {
+pub(super) fn import(dirs: &Dirs, vault: &Vault, args: &Import, output: Output) -> Result<(), Error> {
     let closed = match &args.from {
         Place::File(path) => File::open(path).and_then(read).map_err(|error| Error::file(path, error))?,
         Place::Stream => read(io::stdin().lock()).map_err(|error| Error::file("stdin".as_ref(), error))?,
@@ -87,7 +115,10 @@ pub(super) fn import(vault: &Vault, args: &Import, output: Output) -> Result<(),
     };
     let plain = watched(output, "decrypting", move || lock::open(&closed, &opener))??;
     let carried = document::read(&plain)?;
-    let arrived = vault.import(&carried, args.replace).map_err(not_replaced)?;
+    let act = Act::new("vault.import", shown(&args.from, "stdin"));
+    let act = act.with_names("credentials", carried.iter().map(|one| &one.name));
+    let import = || vault.import(&carried, args.replace).map_err(not_replaced);
+    let arrived = Acts::open(dirs)?.record(act, import)?;
     output.answer(&json!({ "credentials": arrived }), || {
         for one in &arrived {
             let how = if one.replaced { "replaced" } else { "new" };

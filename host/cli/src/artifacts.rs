@@ -1,0 +1,56 @@
+//! What calls have made: where it is, and who takes away what is no longer needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhost_artifacts::{ArtifactError, Artifacts, Operator, Settings, Store};
+use packhost_core::{ErrorCode, Failure};
+
+use crate::dirs::Dirs;
+use crate::exit::Error;
+use crate::record;
+use crate::state::open_state;
+
+/// The directory of the store, in the state directory.
+const STORE: &str = "artifacts";
+/// How often it is looked for what is no longer needed.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// Opens the store, and makes it and the keys where they are missing. The state directory must be there.
+pub(crate) async fn open(dirs: &Dirs) -> Result<Artifacts, Error> {
+    let keyring = Arc::new(record::keyring(dirs)?);
+    let store = Store::local(&dirs.state.join(STORE))?;
+    Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
+}
+
+/// Removes what is no longer needed, for as long as this is polled.
+pub(crate) async fn sweep(artifacts: Artifacts) {
+    let operator = Operator::of(&artifacts);
+    let mut beat = tokio::time::interval(SWEEP);
+    loop {
+        beat.tick().await;
+        match operator.sweep().await {
+            Ok(swept) if swept.expired + swept.abandoned > 0 => {
+                tracing::info!(target: "packhost", expired = swept.expired, abandoned = swept.abandoned, "artifacts that were no longer needed are gone");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(target: "packhost", %error, "artifacts that are no longer needed cannot be removed");
+            }
+        }
+    }
+}
+
+impl From<ArtifactError> for Error {
+    fn from(error: ArtifactError) -> Self {
+        match error {
+            ArtifactError::NotFound => Failure::new(ErrorCode::NotFound, "There is no such artifact.")
+                .fix("`packhost artifacts ls` has them all.")
+                .into(),
+            ArtifactError::Range(_) => Failure::from(error).into(),
+            ArtifactError::State(error) => error.into(),
+            // The operator may know what an agent may not.
+            error => Self::failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `packhost artifacts`: what calls have made, whoever made them.
+
+mod get;
+mod list;
+mod verify;
+
+use anstream::println;
+use packhost_artifacts::{ArtifactId, Operator};
+use serde_json::json;
+use tokio::runtime::Builder;
+
+use crate::args::{Artifacts as Args, Global};
+use crate::artifacts;
+use crate::dirs::Dirs;
+use crate::exit::Error;
+use crate::output::{BOLD, Output};
+use crate::record::{Act, Acts};
+
+pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
+    let dirs = super::sessions::state(global)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("no threads: {error}")))?;
+    runtime.block_on(async {
+        let operator = Operator::of(&artifacts::open(&dirs).await?);
+        act(&dirs, &operator, args, output).await
+    })
+}
+
+async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> Result<(), Error> {
+    match args {
+        Args::Ls { owner, run, pack, most, after } => {
+            let wanted = list::Wanted { owner: owner.as_ref(), run: *run, pack: pack.clone() };
+            list::list(operator, wanted, *most, after.clone(), output).await
+        }
+        Args::Get { id, file, range } => {
+            get::get(operator, id, file.as_deref(), range.unwrap_or_default(), output).await
+        }
+        Args::Verify { ids, keys } => {
+            verify::verify(operator, ids, &verify::keys(dirs, keys.as_deref())?, output).await
+        }
+        Args::Rm { ids } => rm(dirs, operator, ids, output).await,
+        Args::Gc => {
+            let begun = Acts::open(dirs)?.begin(Act::new("artifacts.gc", "expired"))?;
+            let swept = output.progress("removing what is no longer needed").watch(operator.sweep()).await;
+            let swept = begun
+                .end_with(swept.map_err(Error::from), |act, swept| act.with("expired", swept.expired))?;
+            output.answer(&swept, || {
+                println!(
+                    "{} expired, {} abandoned, {} objects removed",
+                    swept.expired, swept.abandoned, swept.objects
+                );
+                if swept.failed > 0 {
+                    println!("{} objects could not be removed; the log says why", swept.failed);
+                }
+            });
+            Ok(())
+        }
+    }
+}
+
+async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output) -> Result<(), Error> {
+    let acts = Acts::open(dirs)?;
+    let work = output.progress("removing artifacts");
+    for id in ids {
+        let begun = acts.begin(Act::new("artifacts.rm", id))?;
+        begun.end(work.watch(operator.remove(id)).await.map_err(Error::from))?;
+    }
+    output.answer(&json!({ "removed": ids }), || {
+        for id in ids {
+            println!("removed {BOLD}{id}{BOLD:#}");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Step 6, its second half: what programs of the call have left in `out/` of its workspace becomes artifacts of the call, and the
+//! host signs for them.
+
+mod files;
+mod keep;
+mod show;
+
+use std::sync::Arc;
+
+use packhost_artifacts::{Artifact, Artifacts, Run};
+use packhost_core::Digest;
+use packhost_workspaces::Workspace;
+
+use super::Progressed;
+use super::run::Given;
+use super::trap;
+use crate::call::{Answer, Call, Ended};
+use crate::catalog::Tool;
+use crate::engine::Inner;
+use crate::runtime::Stop;
+use files::{Found, Look};
+use keep::Kept;
+
+/// The directory in a workspace whose files become artifacts.
+const OUT: &str = "out";
+/// Files of one call that become artifacts.
+const MOST: usize = 100;
+
+/// The directory `out` of a call's workspace, as it was before the call ran.
+pub(super) struct Outbox {
+    artifacts: Artifacts,
+    workspace: Arc<Workspace>,
+    before: Look,
+}
+
+/// A file that did not become an artifact.
+struct Refused {
+    name: String,
+    why: String,
+}
+
+/// What became of the files.
+#[derive(Default)]
+struct Left {
+    kept: Vec<Kept>,
+    refused: Vec<Refused>,
+    /// Files beyond [`MOST`], and what was not looked at.
+    more: bool,
+}
+
+impl Outbox {
+    /// Looks at what is there before the call runs: that is an earlier call's. None where no program of the call can leave
+    /// something.
+    pub(super) async fn of(engine: &Inner, tool: &Tool, given: &Given) -> Option<Self> {
+        let artifacts = engine.settings.artifacts.clone()?;
+        let workspace = given.workspace.clone().filter(|_| tool.entry.session.is_some())?;
+        let before = look(&workspace).await;
+        Some(Self { artifacts, workspace, before })
+    }
+
+    /// Keeps what is new or changed, signs for it, and adds it to the answer. A file that cannot be kept is said to be so, and
+    /// takes no answer away.
+    ///
+    /// # Errors
+    /// Where the call has to stop meanwhile; then nothing is kept.
+    pub(super) async fn empty(
+        self,
+        call: &Call,
+        tool: &Tool,
+        stop: &Stop,
+        so_far: &mut Progressed,
+        answer: &mut Answer,
+    ) -> Result<(), Ended> {
+        // What other packs write into a workspace is nothing that a program made.
+        if so_far.session.as_ref().is_none_or(|session| session.execs == 0) {
+            return Ok(());
+        }
+        let Look { files, more } = look(&self.workspace).await;
+        let fresh: Vec<_> = files.into_iter().filter(|file| !self.before.has(file)).collect();
+        let mut left = Left { more: more || fresh.len() > MOST, ..Left::default() };
+        let kept = tokio::select! {
+            biased;
+            () = stop.stopped() => false,
+            () = self.keep(call, tool, so_far, fresh, &mut left) => true,
+        };
+        if !kept {
+            self.discard(call, left).await;
+            return Err(trap::stopped(stop.reason(), tool).into());
+        }
+        self.seal(call, tool, so_far.sent, &left).await;
+        show::add(answer, &left, tool.entry.limits.output);
+        so_far.artifacts = left.kept.into_iter().map(|kept| kept.artifact).collect();
+        Ok(())
+    }
+
+    /// One after the other: side by side they would compete for the same disk. All of them together hold no more than the
+    /// workspace may, however large they say that they are.
+    async fn keep(&self, call: &Call, tool: &Tool, so_far: &Progressed, fresh: Vec<Found>, left: &mut Left) {
+        let maker = keep::Maker { artifacts: &self.artifacts, call, tool, redactor: so_far.used.redactor() };
+        let mut room = tool.entry.limits.workspace;
+        for file in fresh.into_iter().take(MOST) {
+            match maker.keep(&self.workspace, &file, room).await {
+                Ok(kept) => {
+                    room = room.saturating_sub(kept.artifact.size);
+                    left.kept.push(kept);
+                }
+                Err(why) => left.refused.push(Refused { name: file.name(), why }),
+            }
+        }
+    }
+
+    /// The call is not going to be told of them.
+    async fn discard(&self, call: &Call, left: Left) {
+        for kept in left.kept {
+            if let Err(error) = self.artifacts.remove(call.caller(), &kept.artifact.id).await {
+                tracing::warn!(target: "packhost", %error, "an artifact of a stopped call is left until it expires");
+            }
+        }
+    }
+
+    /// From here on nothing is added to the run.
+    async fn seal(&self, call: &Call, tool: &Tool, sent: Option<Digest>, left: &Left) {
+        let Some(input) = sent.filter(|_| !left.kept.is_empty()) else { return };
+        let run = Run {
+            id: call.run,
+            owner: call.caller().clone(),
+            pack: tool.name.clone(),
+            pack_digest: tool.pack.digest,
+            input,
+        };
+        if let Err(error) = self.artifacts.seal(&run).await {
+            // They are there, and `verify` says that nobody has signed for them.
+            tracing::error!(target: "packhost", run = %call.run, %error, "what a call has made is not signed for");
+        }
+    }
+}
+
+async fn look(workspace: &Arc<Workspace>) -> Look {
+    let workspace = Arc::clone(workspace);
+    // A look that panics has seen nothing.
+    tokio::task::spawn_blocking(move || files::look(&workspace.dir)).await.unwrap_or_default()
+}
+
+/// The address of an artifact, for clients that read resources.
+pub(crate) fn uri(artifact: &Artifact) -> String {
+    format!("{}{}", crate::call::ARTIFACTS, artifact.id)
+}
