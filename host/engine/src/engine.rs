@@ -1,6 +1,6 @@
 //! The engine: what is served now, and everything that calls share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use crate::call::{Call, Outcome, Usage};
 use crate::capabilities::make_missing;
 use crate::catalog::{self, Catalog, Pack, PackSource, Refused};
 use crate::dispatch::{self, Admission, LiveCalls};
+use crate::observer::{Observed, Observer};
 use crate::runtime::{Cache, Demand, Flavour, GuestThreads, Runtimes, Stop, StopReason, Ticker};
 use crate::settings::Settings;
 use crate::warm::{self, Warm};
@@ -31,6 +32,7 @@ struct Shared {
     /// One reload at a time.
     reloading: Mutex<()>,
     generations: watch::Sender<u64>,
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 /// What a call needs of the engine.
@@ -110,7 +112,13 @@ impl Engine {
             packs,
             refused,
         });
-        let shared = Shared { inner, threads, reloading: Mutex::new(()), generations: watch::Sender::new(0) };
+        let shared = Shared {
+            inner,
+            threads,
+            reloading: Mutex::new(()),
+            generations: watch::Sender::new(0),
+            observer: OnceLock::new(),
+        };
         let engine = Self(Arc::new(shared));
         if engine.0.inner.settings.warm_up {
             engine.warm_up();
@@ -123,7 +131,15 @@ impl Engine {
     pub async fn dispatch(&self, call: Call) -> Outcome {
         let (run, stop) = (call.run, Arc::new(Stop::default()));
         let guard = CancelOnDrop { inner: &self.0.inner, stop: &stop };
+        let observed = self.0.observer.get().map(|observer| Observed::begin(Arc::clone(observer)));
         let work = dispatch::dispatch(Arc::clone(&self.0.inner), call, Arc::clone(&stop));
+        let work = async move {
+            let outcome = work.await;
+            if let Some(observed) = observed {
+                observed.end(&outcome);
+            }
+            outcome
+        };
         let done = self.0.threads.handle().spawn(work).await;
         std::mem::forget(guard);
         done.unwrap_or_else(|panic| {
@@ -143,6 +159,11 @@ impl Engine {
                 usage: Usage::default(),
             }
         })
+    }
+
+    /// From now on this one is told of every call. There can be one; a second is not taken, and then this is false.
+    pub fn observe(&self, observer: Arc<dyn Observer>) -> bool {
+        self.0.observer.set(observer).is_ok()
     }
 
     /// The tools that are served now.

@@ -10,7 +10,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use packhost_callers::Callers;
 use packhost_core::{Caller, Identity, PackName};
 use rmcp::ErrorData;
@@ -19,6 +18,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio_util::task::TaskTracker;
 
+use crate::body::whole;
 use crate::held::Held;
 use crate::proof;
 use crate::sessions::Sessions;
@@ -45,7 +45,7 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     let (mut parts, body) = request.into_parts();
     let identity = match guard.callers.identify(proof::bearer(&parts.headers)).await {
         Ok(identity) => identity,
-        Err(refused) => return proof::refusal(&refused, &guard.callers),
+        Err(refused) => return proof::refusal(&refused, &guard.callers).into_response(),
     };
     // Nothing behind this point needs the token.
     parts.headers.remove(AUTHORIZATION);
@@ -96,20 +96,13 @@ impl Guard {
         let oauth = self.callers.oauth().filter(|_| identity.caller.is_oauth())?;
         let tool = called(body)?;
         let pack = (self.withheld)(&tool, identity)?;
-        Some(proof::step_up(oauth, identity, &pack))
+        Some(proof::step_up(oauth, identity, &pack).into_response())
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Response> {
-        let whole = Limited::new(body, self.max_body).collect();
-        match tokio::time::timeout(self.body_timeout, whole).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let said = format!("a request may have {} bytes\n", self.max_body);
-                Err((StatusCode::PAYLOAD_TOO_LARGE, said).into_response())
-            }
-            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body did not arrive whole\n").into_response()),
-            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response()),
-        }
+        whole(body, self.max_body, self.body_timeout)
+            .await
+            .map_err(|unread| (unread.status(), format!("{unread}\n")).into_response())
     }
 }
 

@@ -1,13 +1,19 @@
-//! The HTTP door: MCP's streamable HTTP at `/mcp`, for both eras of the protocol, and `GET /healthz`.
+//! The HTTP door: MCP's streamable HTTP at `/mcp`, for both eras of the protocol, the HTTP API at `/v1`, and what an
+//! operator asks at `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Owns: sockets, connections and their bounds, TLS, the header that shows who calls and the challenge to whoever does not show
-//! it, the Host and Origin checks against DNS rebinding, and the end of it all in good order. Refuses: what the messages mean
-//! (that is `packhost-mcp`), what a token proves (`packhost-callers`), and an address that others reach without a token.
+//! Owns: sockets, connections and their bounds, TLS, the header that shows who calls and the challenge to whoever does not
+//! show it, the Host and Origin checks against DNS rebinding, and the end of it all in good order. Refuses: what the messages
+//! mean (that is `packhost-mcp` and `packhost-api`), what a token proves (`packhost-callers`), and an address that others
+//! reach without a token.
 
+mod body;
 mod connection;
+mod gate;
 mod guard;
 mod held;
 mod listener;
+mod metrics;
+mod names;
 mod proof;
 mod service;
 mod sessions;

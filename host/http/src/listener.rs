@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Ending, Server};
+use crate::guard::Withheld;
 use crate::service::Service;
 use crate::tls::{HTTP2, Tls};
 use crate::{BindError, Settings};
@@ -49,12 +50,18 @@ pub async fn serve(
 ) -> Result<(), BindError> {
     settings.check()?;
     let server = packhost_mcp::Server::new(engine.clone(), Door::Http, shutdown.clone());
-    let withheld = move |tool: &str, identity: &Identity| {
-        let catalog = engine.catalog();
+    let asked = engine.clone();
+    let withheld: Arc<Withheld> = Arc::new(move |tool: &str, identity: &Identity| {
+        let catalog = asked.catalog();
         let tool = catalog.find(tool).filter(|tool| tool.entry.admits(identity))?;
         (!identity.scopes.may_call(&tool.name)).then(|| tool.name.clone())
-    };
-    let service = Service::new(&settings, Arc::new(withheld), move || server.another())?;
+    });
+    let service = Service::new(&settings, Arc::clone(&withheld), move || server.another())?.with_api(
+        &settings,
+        withheld,
+        engine,
+        shutdown.clone(),
+    )?;
     let address = settings.listen;
     let listener = adopt(listener).map_err(|source| BindError::Address { address, source })?;
     run(listener, &settings, service, shutdown).await;

@@ -1,13 +1,12 @@
 //! The header in which a client proves who it is, and what it is told where the proof is none (RFC 6750).
 
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use packhost_callers::{Callers, OAuth, Refused, Unproved};
 use packhost_core::{Identity, PackName};
 
 /// How long to wait before asking again who calls, in seconds.
-const LATER: &str = "10";
+const LATER: u64 = 10;
 
 /// The token of the one `Authorization: Bearer` header; two headers are none.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -22,7 +21,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// What a client is told that has not proved who it is. Why a token proves nothing is told as far as its holder can do
 /// something about it; the rest is for the log.
-pub(crate) fn refusal(refused: &Refused, callers: &Callers) -> Response {
+pub(crate) fn refusal(refused: &Refused, callers: &Callers) -> Response<String> {
     tracing::debug!(target: "packhost::callers", "a request is refused: {refused}");
     let oauth = callers.oauth();
     let first = oauth.map(OAuth::first_scope);
@@ -32,8 +31,7 @@ pub(crate) fn refusal(refused: &Refused, callers: &Callers) -> Response {
             challenge(StatusCode::UNAUTHORIZED, oauth, None, first, said)
         }
         Refused::Unproved(Unproved::NoKeys) | Refused::Unavailable => {
-            let later = [(RETRY_AFTER, LATER)];
-            (StatusCode::SERVICE_UNAVAILABLE, later, format!("{refused}\n")).into_response()
+            later(StatusCode::SERVICE_UNAVAILABLE, LATER, format!("{refused}\n"))
         }
         Refused::Token(fault) => {
             let invalid = Some(("invalid_token", fault.to_string()));
@@ -53,20 +51,32 @@ pub(crate) fn refusal(refused: &Refused, callers: &Callers) -> Response {
             challenge(StatusCode::FORBIDDEN, oauth, Some(("insufficient_scope", why)), first, said)
         }
         Refused::TooMany(too_many) => {
-            let later = [(RETRY_AFTER, (too_many.wait.as_secs() + 1).to_string())];
-            (StatusCode::TOO_MANY_REQUESTS, later, format!("{too_many}\n")).into_response()
+            later(StatusCode::TOO_MANY_REQUESTS, too_many.wait.as_secs() + 1, format!("{too_many}\n"))
         }
     }
 }
 
 /// What a client is told whose user may call this pack, and whose token may not: to ask for one that may (MCP specification
 /// 2025-11-25, "Step-Up Authorization Flow").
-pub(crate) fn step_up(oauth: &OAuth, identity: &Identity, pack: &PackName) -> Response {
+pub(crate) fn step_up(oauth: &OAuth, identity: &Identity, pack: &PackName) -> Response<String> {
     let scope = oauth.scope_to_call(&identity.scopes, pack);
     let why = format!("the token does not allow calls of {pack}");
     let said = format!("{why}; it needs the scope: {scope}\n");
     let insufficient = Some(("insufficient_scope", why));
     challenge(StatusCode::FORBIDDEN, Some(oauth), insufficient, Some(scope), said)
+}
+
+fn plain(status: StatusCode, said: String) -> Response<String> {
+    let mut response = Response::new(said);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn later(status: StatusCode, seconds: u64, said: String) -> Response<String> {
+    let mut response = plain(status, said);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
 }
 
 fn challenge(
@@ -75,7 +85,7 @@ fn challenge(
     error: Option<(&str, String)>,
     scope: Option<String>,
     said: impl Into<String>,
-) -> Response {
+) -> Response<String> {
     let mut words = vec![("realm", "packhost".to_owned())];
     if let Some((code, why)) = error {
         words.extend([("error", code.to_owned()), ("error_description", why)]);
@@ -85,7 +95,7 @@ fn challenge(
         words.extend(scope.map(|scope| ("scope", scope)));
     }
     let words: Vec<_> = words.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
-    let mut response = (status, said.into()).into_response();
+    let mut response = plain(status, said.into());
     // What is quoted is printable, so it is a header.
     if let Ok(value) = HeaderValue::from_str(&format!("Bearer {}", words.join(", "))) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);

@@ -9,13 +9,18 @@ use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYP
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any_service, get};
+use packhost_api::Api;
 use packhost_callers::{Callers, OAuth};
+use packhost_engine::Engine;
 use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::gate::{Gate, gate};
 use crate::guard::{Guard, Withheld, guard};
+use crate::metrics::{self, Metrics};
+use crate::names::Names;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
 use crate::{BindError, Settings};
@@ -67,6 +72,41 @@ impl Service {
         let routes = routes.merge(about_callers(&settings.callers));
         let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         Ok(Self { routes, unanswered, stop, tls })
+    }
+}
+
+impl Service {
+    /// With the HTTP API and what an operator asks, over this engine, until `closing` is cancelled.
+    ///
+    /// # Errors
+    /// Where an origin in the settings is none.
+    pub(crate) fn with_api(
+        mut self,
+        settings: &Settings,
+        withheld: Arc<Withheld>,
+        engine: Engine,
+        closing: CancellationToken,
+    ) -> Result<Self, BindError> {
+        let gated = Gate {
+            callers: settings.callers.clone(),
+            withheld,
+            names: Names::of(settings)?,
+            max_body: settings.max_body,
+            body_timeout: settings.body_timeout,
+            unanswered: self.unanswered.clone(),
+        };
+        let metrics = Metrics::of(&engine);
+        let api = Api::new(engine, self.unanswered.clone(), closing.clone());
+        let gated = api
+            .routes()
+            .route("/metrics", get(move |identity| metrics::answer(metrics, identity)))
+            .layer(from_fn_with_state(Arc::new(gated), gate));
+        let ready = get(async move || match closing.is_cancelled() {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            false => (StatusCode::OK, "ready\n"),
+        });
+        self.routes = self.routes.merge(gated).merge(Api::document()).route("/readyz", ready);
+        Ok(self)
     }
 }
 

@@ -177,7 +177,7 @@ fn there_is_one_path_for_the_protocol_and_one_for_health() {
     let get = |path: &str| http::send(served.address, &[], "GET", path, b"");
     let health = get("/healthz");
     assert_eq!((health.status, health.text().as_str()), (200, "ok\n"));
-    for path in ["/", "/mcp/", "/mcp/tools", "/metrics", "/../mcp", "/healthz/x"] {
+    for path in ["/", "/mcp/", "/mcp/tools", "/metrics/x", "/../mcp", "/healthz/x"] {
         assert_eq!(get(path).status, 404, "{path}");
     }
     let message = counting();

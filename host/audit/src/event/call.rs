@@ -21,7 +21,7 @@ pub struct Call {
     pub trace: Option<String>,
     /// Who called, such as `local` or `token:NAME`.
     pub caller: String,
-    /// The door: `stdio`, `http`, `cli`.
+    /// The door: `stdio`, `http`, `api`, `cli`.
     pub door: String,
     /// The client, as it calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]

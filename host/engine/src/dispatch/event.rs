@@ -79,6 +79,7 @@ fn door(door: Door) -> &'static str {
     match door {
         Door::Stdio => "stdio",
         Door::Http => "http",
+        Door::Api => "api",
         Door::Cli => "cli",
     }
 }

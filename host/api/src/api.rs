@@ -1,0 +1,86 @@
+//! What all handlers have in common, and the routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::{any, get};
+use packhost_core::ErrorCode;
+use packhost_engine::Engine;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::kept::{Bounds, Kept};
+use crate::problem::Problem;
+use crate::{openapi, operations};
+
+/// Where the OpenAPI document is.
+pub const DOCUMENT: &str = "/v1/openapi.json";
+
+/// The API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    kept: Kept,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Api {
+    /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept
+    /// call any more.
+    pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
+        Self(Arc::new(Shared { engine, kept: Kept::new(Bounds::DEFAULT), tasks, closing }))
+    }
+
+    /// The routes below `/v1` but [`DOCUMENT`]. Whoever mounts them bounds the body and puts an
+    /// [`Identity`](packhost_core::Identity) into the extensions of each request; one without is refused.
+    pub fn routes(&self) -> Router {
+        let routes = operations::ALL
+            .iter()
+            .fold(Router::new(), |routes, operation| routes.route(operation.path, (operation.handler)()));
+        let nothing = async || Problem::new(ErrorCode::NotFound, "There is nothing at this path.");
+        routes
+            .route("/v1", any(nothing))
+            .route("/v1/", any(nothing))
+            .route("/v1/{*path}", any(nothing))
+            .method_not_allowed_fallback(async || {
+                Problem::new(ErrorCode::InvalidInput, "This path does not have this method.")
+                    .status(StatusCode::METHOD_NOT_ALLOWED)
+            })
+            .layer(DefaultBodyLimit::disable())
+            .with_state(self.clone())
+    }
+
+    /// The OpenAPI document at its place. It is the same for everybody, and names no pack.
+    pub fn document() -> Router {
+        let document = openapi::document().to_string();
+        let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
+        Router::new().route(DOCUMENT, get(async move || (headers, document.clone()).into_response()))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.0.kept
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.closing.is_cancelled()
+    }
+}

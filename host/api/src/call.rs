@@ -1,0 +1,113 @@
+//! `POST /v1/packs/{name}/calls`: a call, in whichever of the three ways its answer is wanted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::{HeaderName, HeaderValue, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use packhost_core::{Digest, ErrorCode, Identity};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::asked::{Asked, Wanted};
+use crate::calls::CallState;
+use crate::extract::{Named, Vouched};
+use crate::job::Job;
+use crate::kept::Claim;
+use crate::key::REPLAYED;
+use crate::problem::Problem;
+use crate::reply::json;
+use crate::{packs, stream};
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+pub(crate) async fn call(
+    State(api): State<Api>,
+    Vouched(identity): Vouched,
+    Named(pack): Named,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let Asked { input, mut wanted, key } = Asked::read(&headers, &body)?;
+    // What this caller may not know of is told at once, by the engine and in its words.
+    let known = packs::visible(&api, &pack, &identity).is_some();
+    if !known {
+        wanted = Wanted::Whole;
+    }
+    let key = key.filter(|_| known);
+    let job = Job::new(identity.caller.clone(), pack);
+    if wanted != Wanted::Later && key.is_none() {
+        return Ok(once(&api, &job, identity, input, wanted).await);
+    }
+    let print = Digest::of(&[job.pack.as_bytes(), b"\0", &body[..]].concat());
+    match api.kept().claim(&job, key.map(|key| (key, print)), wanted != Wanted::Later)? {
+        Claim::New => Ok(kept(&api, &job, identity, input, wanted).await),
+        Claim::Same(earlier) => again(&earlier, wanted),
+    }
+}
+
+/// A call that ends when its caller goes away.
+async fn once(api: &Api, job: &Arc<Job>, identity: Identity, input: Value, wanted: Wanted) -> Response {
+    let stop = job.stop.clone().drop_guard();
+    let said = job.start(api, identity, input);
+    match wanted {
+        Wanted::Events => stream::events(Arc::clone(job), said, Some(stop)),
+        Wanted::Whole | Wanted::Later => {
+            drop(said);
+            let reply = job.answered().await;
+            stop.disarm();
+            reply.into_response()
+        }
+    }
+}
+
+/// A call that goes on whether or not anybody waits for it.
+async fn kept(api: &Api, job: &Arc<Job>, identity: Identity, input: Value, wanted: Wanted) -> Response {
+    let said = job.start(api, identity, input);
+    match wanted {
+        Wanted::Events => stream::events(Arc::clone(job), said, None),
+        Wanted::Whole => job.answered().await.into_response(),
+        Wanted::Later => accepted(job),
+    }
+}
+
+/// The answer to a second attempt at the same call.
+fn again(earlier: &Arc<Job>, wanted: Wanted) -> Result<Response, Problem> {
+    let mut response = match (wanted, earlier.reply()) {
+        (Wanted::Later, _) => accepted(earlier),
+        (Wanted::Whole, Some(reply)) => reply.into_response(),
+        (Wanted::Events, Some(_)) => stream::ended(Arc::clone(earlier)),
+        (_, None) => return Err(still_running(earlier)),
+    };
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+fn accepted(job: &Job) -> Response {
+    let mut response = json(StatusCode::ACCEPTED, &CallState::of(job));
+    response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+    if let Ok(place) = place(job) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
+}
+
+fn still_running(job: &Job) -> Problem {
+    let problem =
+        Problem::new(ErrorCode::RateLimited, "The first request with this Idempotency-Key is still running.")
+            .status(StatusCode::CONFLICT)
+            .retry_after(Duration::from_secs(1))
+            .fix("Send the same request again later.");
+    match place(job) {
+        Ok(place) => problem.header(LOCATION, place),
+        Err(_) => problem,
+    }
+}
+
+/// Where the call can be looked at. An id is letters, digits and dashes.
+fn place(job: &Job) -> Result<HeaderValue, axum::http::header::InvalidHeaderValue> {
+    HeaderValue::from_str(&format!("/v1/calls/{}", job.run))
+}

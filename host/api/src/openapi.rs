@@ -1,0 +1,185 @@
+//! The OpenAPI document, made of the table of operations and of the types that they answer with.
+//!
+//! Its schemas are those of JSON Schema 2020-12, which is what `schemars` writes and what OpenAPI 3.1 is made of: nothing is
+//! translated.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::calls::{LONGEST_WAIT, ProgressMade};
+use crate::operations::{ALL, Answer, Operation};
+use crate::problem::{Details, PROBLEM};
+use crate::stream::Line;
+
+/// Every operation may answer with these.
+const ALWAYS: [u16; 6] = [400, 401, 403, 429, 500, 503];
+
+/// The document (OpenAPI 3.1.1).
+pub(crate) fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.for_serialize().into_generator();
+    let problem = reference::<Details>(&mut schemas);
+    let events = json!({ "progress": reference::<ProgressMade>(&mut schemas), "log": reference::<Line>(&mut schemas) });
+    let mut paths = Map::new();
+    for operation in ALL {
+        let described = describe(operation, &mut schemas);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = described;
+    }
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "packhost",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Calls packs, under the rules of this host's operator.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "bearer": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+            "parameters": parameters(),
+            "headers": headers(),
+            "responses": { "Problem": {
+                "description": "Why there is no answer (RFC 9457).",
+                "headers": {
+                    "Retry-After": { "$ref": "#/components/headers/Retry-After" },
+                    "WWW-Authenticate": { "$ref": "#/components/headers/WWW-Authenticate" },
+                },
+                "content": { PROBLEM: { "schema": problem } },
+            } },
+        },
+        "x-events": events,
+    })
+}
+
+fn reference<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    schemas.subschema_for::<T>().to_value()
+}
+
+fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = Map::new();
+    for answer in operation.answers {
+        responses.insert(answer.status.to_string(), response(operation, answer, schemas));
+    }
+    for status in ALWAYS.iter().chain(operation.problems) {
+        responses.insert(status.to_string(), json!({ "$ref": "#/components/responses/Problem" }));
+    }
+    let named = operation.parameters.iter();
+    let parameters: Vec<_> =
+        named.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })).collect();
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(body) = operation.body {
+        let schema = body(schemas);
+        described["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    described
+}
+
+fn response(operation: &Operation, answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
+    let mut described = json!({ "description": answer.description });
+    if let Some(body) = answer.body {
+        described["content"] = json!({ "application/json": { "schema": body(schemas) } });
+        if operation.id == "callPack" && answer.status == 200 {
+            described["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
+        }
+    }
+    for name in answer.headers {
+        described["headers"][*name] = json!({ "$ref": format!("#/components/headers/{name}") });
+    }
+    described
+}
+
+fn parameters() -> Value {
+    json!({
+        "name": {
+            "name": "name", "in": "path", "required": true,
+            "description": "The pack's own name, or the one that MCP clients see.",
+            "schema": { "type": "string", "minLength": 1 }, "example": "text.stats",
+        },
+        "run": {
+            "name": "run", "in": "path", "required": true, "description": "The call.",
+            "schema": { "type": "string", "format": "uuid" },
+        },
+        "wait": {
+            "name": "wait", "in": "query", "description": "How long to wait for the end of the call, in seconds.",
+            "schema": { "type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0 },
+        },
+        "Prefer": {
+            "name": "Prefer", "in": "header",
+            "description": "`respond-async`: answer at once that the call was started (RFC 7240 section 4.1).",
+            "schema": { "type": "string" }, "example": "respond-async",
+        },
+        "Idempotency-Key": {
+            "name": "Idempotency-Key", "in": "header",
+            "description": "Names the request, so that it can be sent again: the call is made once, its answer given again.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[ -~]+$" },
+        },
+    })
+}
+
+fn headers() -> Value {
+    let text = |description| json!({ "description": description, "schema": { "type": "string" } });
+    json!({
+        "Location": text("Where the call can be looked at."),
+        "Preference-Applied": text("Which preference of the request was followed."),
+        "Idempotency-Replayed": text("`true` where this answer was given before."),
+        "WWW-Authenticate": text("How to prove who calls (RFC 6750)."),
+        "Retry-After": { "description": "After how many seconds to try again.", "schema": { "type": "integer" } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 30, "it refers to its components");
+        for reference in found {
+            let place = reference.strip_prefix('#').expect("a place in the document");
+            assert!(document.pointer(place).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_a_path_is_described() {
+        for operation in ALL {
+            let in_path =
+                operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            for name in in_path {
+                assert!(operation.parameters.contains(&name), "{} {}", operation.method, operation.path);
+            }
+        }
+        let mut ids: Vec<_> = ALL.iter().map(|operation| operation.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ALL.len(), "an id means one operation");
+    }
+}

@@ -1,0 +1,182 @@
+//! Every operation of the API: the routes and the OpenAPI document are both made of this table, so that nothing is
+//! served that is not described, and nothing described that is not served.
+
+use axum::routing::{self, MethodRouter};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::answer::CallResult;
+use crate::api::Api;
+use crate::asked::CallRequest;
+use crate::call;
+use crate::calls::{self, CallList, CallState};
+use crate::health::{self, Health};
+use crate::packs::{self, PackDetail, PackList};
+
+/// A method of a path.
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) handler: fn() -> MethodRouter<Api>,
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    /// Names of parameters in the document.
+    pub(crate) parameters: &'static [&'static str],
+    pub(crate) body: Option<SchemaOf>,
+    /// What it answers where all goes well.
+    pub(crate) answers: &'static [Answer],
+    /// The statuses that it has for problems, besides those that every operation has.
+    pub(crate) problems: &'static [u16],
+}
+
+/// An answer where all goes well.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) description: &'static str,
+    pub(crate) body: Option<SchemaOf>,
+    /// Headers of the document.
+    pub(crate) headers: &'static [&'static str],
+}
+
+pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Schema {
+    schemas.subschema_for::<T>()
+}
+
+pub(crate) const ALL: &[Operation] = &[
+    Operation {
+        method: "get",
+        path: "/v1/health",
+        handler: || routing::get(health::health),
+        id: "health",
+        summary: "How the host is.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "It answers.",
+            body: Some(of::<Health>),
+            headers: &[],
+        }],
+        problems: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/packs",
+        handler: || routing::get(packs::list),
+        id: "listPacks",
+        summary: "The packs that this caller may see.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "All of them.",
+            body: Some(of::<PackList>),
+            headers: &[],
+        }],
+        problems: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/packs/{name}",
+        handler: || routing::get(packs::describe),
+        id: "describePack",
+        summary: "A pack, with the schemas of its input and its output.",
+        parameters: &["name"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "The pack.",
+            body: Some(of::<PackDetail>),
+            headers: &[],
+        }],
+        problems: &[404],
+    },
+    Operation {
+        method: "post",
+        path: "/v1/packs/{name}/calls",
+        handler: || routing::post(call::call),
+        id: "callPack",
+        summary: "Calls a pack, and waits for its answer, reads its progress as events, or fetches the answer later.",
+        parameters: &["name", "Prefer", "Idempotency-Key"],
+        body: Some(of::<CallRequest>),
+        answers: &[
+            Answer {
+                status: 200,
+                description: "The answer; as server-sent events where the request accepts those and no JSON: `progress` and \
+                    `log` while it runs, and `result` or `problem` as the last.",
+                body: Some(of::<CallResult>),
+                headers: &["Idempotency-Replayed"],
+            },
+            Answer {
+                status: 202,
+                description: "The call was started, and its answer is kept.",
+                body: Some(of::<CallState>),
+                headers: &["Location", "Preference-Applied", "Idempotency-Replayed"],
+            },
+        ],
+        problems: &[404, 408, 409, 413, 415, 422, 499, 502, 504, 507],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/calls",
+        handler: || routing::get(calls::list),
+        id: "listCalls",
+        summary: "The kept calls of this caller.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "All of them.",
+            body: Some(of::<CallList>),
+            headers: &[],
+        }],
+        problems: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/calls/{run}",
+        handler: || routing::get(calls::look),
+        id: "describeCall",
+        summary: "How a kept call is.",
+        parameters: &["run"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "The call.",
+            body: Some(of::<CallState>),
+            headers: &[],
+        }],
+        problems: &[404],
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/calls/{run}",
+        handler: || routing::delete(calls::end),
+        id: "endCall",
+        summary: "Ends a kept call if it still runs, and forgets it.",
+        parameters: &["run"],
+        body: None,
+        answers: &[Answer { status: 204, description: "It is gone.", body: None, headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/calls/{run}/result",
+        handler: || routing::get(calls::result),
+        id: "fetchResult",
+        summary: "What the call would have been answered, had its caller waited for it.",
+        parameters: &["run", "wait"],
+        body: None,
+        answers: &[
+            Answer { status: 200, description: "The answer.", body: Some(of::<CallResult>), headers: &[] },
+            Answer {
+                status: 202,
+                description: "It still runs.",
+                body: Some(of::<CallState>),
+                headers: &["Retry-After"],
+            },
+        ],
+        problems: &[404, 422, 499, 502, 504, 507],
+    },
+];
