@@ -42,7 +42,10 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
                 seed += 1;
                 fill(&source, size, seed)?;
                 let mut kept = None;
-                let speed = speed(size, || Ok(kept = Some(keeper.write(&source, size)?)));
+                let speed = speed(size, || {
+                    kept = Some(keeper.write(&source, size)?);
+                    Ok(())
+                });
                 kept.iter().try_for_each(|kept| keeper.remove(kept))?;
                 speed
             }
