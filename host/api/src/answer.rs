@@ -2,12 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use packhost_artifacts::Artifact;
 use packhost_core::RunId;
 use packhost_engine::{Answer, Block, ResourceBody, SessionUse, Usage};
 use packhost_schema::Mend;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::artifacts::ArtifactAbout;
 
 /// The answer of a call.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -28,6 +31,9 @@ pub(crate) struct CallResult {
     /// The sandbox that it had, where it had one.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<Value>,
+    /// What it has made, to be fetched below `/v1/artifacts`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    artifacts: Vec<ArtifactAbout>,
 }
 
 /// A part of an answer.
@@ -143,6 +149,7 @@ impl CallResult {
         revision: String,
         usage: Usage,
         session: Option<&SessionUse>,
+        artifacts: Vec<Artifact>,
     ) -> Self {
         Self {
             run: run.to_string(),
@@ -152,6 +159,7 @@ impl CallResult {
             revision,
             usage: usage.into(),
             session: session.map(|session| json!(session)),
+            artifacts: artifacts.into_iter().map(ArtifactAbout::from).collect(),
         }
     }
 }

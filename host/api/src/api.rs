@@ -1,5 +1,6 @@
 //! What all handlers have in common, and the routes.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use packhost_core::ErrorCode;
 use packhost_engine::Engine;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +22,9 @@ use crate::{openapi, operations};
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/v1/openapi.json";
 
+/// Queries of the record that read it at once; more wait.
+const READING: usize = 2;
+
 /// The API. Cheap to clone.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);
@@ -29,13 +34,25 @@ struct Shared {
     kept: Kept,
     tasks: TaskTracker,
     closing: CancellationToken,
+    record: Option<PathBuf>,
+    reading: Semaphore,
 }
 
 impl Api {
     /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept
     /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
-        Self(Arc::new(Shared { engine, kept: Kept::new(Bounds::DEFAULT), tasks, closing }))
+        let (kept, reading) = (Kept::new(Bounds::DEFAULT), Semaphore::new(READING));
+        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading }))
+    }
+
+    /// With the directory of the record, for those who may read it.
+    #[must_use]
+    pub fn record_at(mut self, dir: Option<PathBuf>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.record = dir;
+        }
+        self
     }
 
     /// The routes below `/v1` but [`DOCUMENT`]. Whoever mounts them bounds the body and puts an
@@ -70,6 +87,14 @@ impl Api {
 
     pub(crate) fn kept(&self) -> &Kept {
         &self.0.kept
+    }
+
+    pub(crate) fn record(&self) -> Option<&Path> {
+        self.0.record.as_deref()
+    }
+
+    pub(crate) fn reading(&self) -> &Semaphore {
+        &self.0.reading
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{HeaderName, HeaderValue, LOCATION};
+use axum::http::header::{HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use packhost_core::{Digest, ErrorCode, Identity};
+use packhost_engine::Peer;
 use serde_json::Value;
 
 use crate::api::Api;
@@ -22,6 +23,7 @@ use crate::problem::Problem;
 use crate::reply::json;
 use crate::{packs, stream};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 pub(crate) async fn call(
@@ -38,7 +40,7 @@ pub(crate) async fn call(
         wanted = Wanted::Whole;
     }
     let key = key.filter(|_| known);
-    let job = Job::new(identity.caller.clone(), pack);
+    let job = Job::new(identity.caller.clone(), pack, peer(&headers));
     if wanted != Wanted::Later && key.is_none() {
         return Ok(once(&api, &job, identity, input, wanted).await);
     }
@@ -46,6 +48,18 @@ pub(crate) async fn call(
     match api.kept().claim(&job, key.map(|key| (key, print)), wanted != Wanted::Later)? {
         Claim::New => Ok(kept(&api, &job, identity, input, wanted).await),
         Claim::Same(earlier) => again(&earlier, wanted),
+    }
+}
+
+/// What the program says of itself (RFC 9110 section 10.1.5) and of the trace that the call is part of.
+fn peer(headers: &HeaderMap) -> Peer {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let product = text(USER_AGENT).and_then(|agent| agent.split(' ').next());
+    let client = product.map(|product| product.split_once('/').unwrap_or((product, "")));
+    Peer {
+        client: client.map(|(name, version)| (name.to_owned(), version.to_owned())),
+        protocol: Some("v1".to_owned()),
+        trace: text(TRACEPARENT).and_then(Peer::trace_of),
     }
 }
 

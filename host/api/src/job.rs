@@ -31,6 +31,7 @@ pub(crate) struct Job {
     pub(crate) pack: String,
     /// When it was accepted, in milliseconds since 1970.
     pub(crate) since_ms: u64,
+    peer: Peer,
     /// Ends it.
     pub(crate) stop: CancellationToken,
     progress: Mutex<Option<Progress>>,
@@ -39,13 +40,14 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(caller: Caller, pack: String) -> Arc<Self> {
+    pub(crate) fn new(caller: Caller, pack: String, peer: Peer) -> Arc<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Arc::new(Self {
             run: RunId::fresh(),
             caller,
             pack,
             since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            peer,
             stop: CancellationToken::new(),
             progress: Mutex::default(),
             reply: OnceLock::new(),
@@ -60,7 +62,7 @@ impl Job {
             run: self.run,
             identity,
             door: Door::Api,
-            peer: Peer::default(),
+            peer: self.peer.clone(),
             pack: self.pack.clone(),
             input,
             client: Arc::new(Listener { job: Arc::clone(self), feed }),

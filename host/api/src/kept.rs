@@ -216,13 +216,15 @@ fn reused() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use packhost_engine::Peer;
+
     use super::*;
 
     const BOUNDS: Bounds =
         Bounds { calls_each: 2, calls: 3, bytes_each: 100, bytes: 150, lifetime: Duration::from_secs(3600) };
 
     fn job(caller: &str) -> Arc<Job> {
-        Job::new(Caller::token(caller), "a.b".into())
+        Job::new(Caller::token(caller), "a.b".into(), Peer::default())
     }
 
     /// A call that has come to an answer of so many bytes.

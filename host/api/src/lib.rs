@@ -5,8 +5,10 @@
 //! Refuses: sockets, the size and the pace of a request, and who calls (that is `packhost-http`, which mounts the routes);
 //! any way to run a pack but [`Engine::dispatch`](packhost_engine::Engine::dispatch).
 
+mod acts;
 mod answer;
 mod api;
+mod artifacts;
 mod asked;
 mod call;
 mod calls;
@@ -19,7 +21,9 @@ mod openapi;
 mod operations;
 mod packs;
 mod problem;
+mod record;
 mod reply;
+mod sessions;
 mod stream;
 
 pub use api::{Api, DOCUMENT};

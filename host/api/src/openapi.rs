@@ -96,6 +96,9 @@ fn response(operation: &Operation, answer: &Answer, schemas: &mut SchemaGenerato
             described["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
         }
     }
+    if operation.id == "readArtifact" {
+        described["content"] = json!({ "*/*": { "schema": {} } });
+    }
     for name in answer.headers {
         described["headers"][*name] = json!({ "$ref": format!("#/components/headers/{name}") });
     }
@@ -103,6 +106,7 @@ fn response(operation: &Operation, answer: &Answer, schemas: &mut SchemaGenerato
 }
 
 fn parameters() -> Value {
+    let text = |name, description| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } });
     json!({
         "name": {
             "name": "name", "in": "path", "required": true,
@@ -116,6 +120,38 @@ fn parameters() -> Value {
         "wait": {
             "name": "wait", "in": "query", "description": "How long to wait for the end of the call, in seconds.",
             "schema": { "type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0 },
+        },
+        "id": {
+            "name": "id", "in": "path", "required": true, "description": "Which one, by the id or name that its list has.",
+            "schema": { "type": "string", "minLength": 1 },
+        },
+        "all": {
+            "name": "all", "in": "query", "description": "Those of everybody. Needs the scope `admin`.",
+            "schema": { "type": "boolean", "default": false },
+        },
+        "after": text("after", "What the page before gave as `next`."),
+        "before": {
+            "name": "before", "in": "query", "description": "What the page before gave as `next`: records with smaller numbers.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        "limit": {
+            "name": "limit", "in": "query", "description": "How many at most.",
+            "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 },
+        },
+        "ofRun": text("run", "Of this call."),
+        "ofPack": text("pack", "Of this pack."),
+        "ofCaller": text("caller", "Of this caller: `local`, `token:NAME` or `oauth:…`."),
+        "kind": text("kind", "Of this kind: `call`, `credential`, `session` or `act`."),
+        "outcome": text("outcome", "With this outcome, such as `ok` or `egress_denied`."),
+        "from": text("from", "At this time or later, such as 2026-03-01T09:30:00.000000Z."),
+        "until": text("until", "Before this time."),
+        "Range": {
+            "name": "Range", "in": "header", "description": "One range of bytes (RFC 9110 section 14.2); others are passed over.",
+            "schema": { "type": "string" }, "example": "bytes=0-1023",
+        },
+        "If-Range": {
+            "name": "If-Range", "in": "header", "description": "The `ETag` of which the range is wanted; of another, all of it is sent.",
+            "schema": { "type": "string" },
         },
         "Prefer": {
             "name": "Prefer", "in": "header",
@@ -133,6 +169,8 @@ fn parameters() -> Value {
 fn headers() -> Value {
     let text = |description| json!({ "description": description, "schema": { "type": "string" } });
     json!({
+        "Content-Range": text("Which bytes they are, of how many."),
+        "ETag": text("The digest of all of it."),
         "Location": text("Where the call can be looked at."),
         "Preference-Applied": text("Which preference of the request was followed."),
         "Idempotency-Replayed": text("`true` where this answer was given before."),

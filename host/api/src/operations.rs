@@ -6,11 +6,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::answer::CallResult;
 use crate::api::Api;
+use crate::artifacts::{self, ArtifactAbout, ArtifactList};
 use crate::asked::CallRequest;
 use crate::call;
 use crate::calls::{self, CallList, CallState};
 use crate::health::{self, Health};
 use crate::packs::{self, PackDetail, PackList};
+use crate::record::{self, RecordList};
+use crate::sessions::{self, SessionList, WorkspaceList};
 
 /// A method of a path.
 pub(crate) struct Operation {
@@ -178,5 +181,137 @@ pub(crate) const ALL: &[Operation] = &[
             },
         ],
         problems: &[404, 422, 499, 502, 504, 507],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/artifacts",
+        handler: || routing::get(artifacts::list),
+        id: "listArtifacts",
+        summary: "What this caller's calls have made.",
+        parameters: &["ofRun", "ofPack", "after", "limit", "all"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "A page of it, the latest first.",
+            body: Some(of::<ArtifactList>),
+            headers: &[],
+        }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/artifacts/{id}",
+        handler: || routing::get(artifacts::look),
+        id: "describeArtifact",
+        summary: "An artifact, without its bytes.",
+        parameters: &["id", "all"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "What is known of it.",
+            body: Some(of::<ArtifactAbout>),
+            headers: &[],
+        }],
+        problems: &[404],
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/artifacts/{id}",
+        handler: || routing::delete(artifacts::remove),
+        id: "removeArtifact",
+        summary: "Removes an artifact of this caller's.",
+        parameters: &["id"],
+        body: None,
+        answers: &[Answer { status: 204, description: "It is gone.", body: None, headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/artifacts/{id}/content",
+        handler: || routing::get(artifacts::content),
+        id: "readArtifact",
+        summary: "The bytes of an artifact, or one range of them.",
+        parameters: &["id", "all", "Range", "If-Range"],
+        body: None,
+        answers: &[
+            Answer { status: 200, description: "All of it.", body: None, headers: &["ETag"] },
+            Answer {
+                status: 206,
+                description: "The range.",
+                body: None,
+                headers: &["Content-Range", "ETag"],
+            },
+        ],
+        problems: &[404, 416],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/sessions",
+        handler: || routing::get(sessions::list),
+        id: "listSessions",
+        summary: "The sandboxes of this caller's calls.",
+        parameters: &["all"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "All of them.",
+            body: Some(of::<SessionList>),
+            headers: &[],
+        }],
+        problems: &[],
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/sessions/{id}",
+        handler: || routing::delete(sessions::end),
+        id: "endSession",
+        summary: "Ends a sandbox, and what runs in it.",
+        parameters: &["id"],
+        body: None,
+        answers: &[Answer { status: 204, description: "It is gone.", body: None, headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/workspaces",
+        handler: || routing::get(sessions::workspaces),
+        id: "listWorkspaces",
+        summary: "The directories that this caller's calls share.",
+        parameters: &["all"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "All of them.",
+            body: Some(of::<WorkspaceList>),
+            headers: &[],
+        }],
+        problems: &[],
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/workspaces/{id}",
+        handler: || routing::delete(sessions::remove_workspace),
+        id: "removeWorkspace",
+        summary: "Removes a workspace with everything in it.",
+        parameters: &["id"],
+        body: None,
+        answers: &[Answer { status: 204, description: "It is gone.", body: None, headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/audit",
+        handler: || routing::get(record::query),
+        id: "queryRecord",
+        summary: "The record of what everybody did.",
+        parameters: &["kind", "ofPack", "ofCaller", "outcome", "ofRun", "from", "until", "before", "limit"],
+        body: None,
+        answers: &[Answer {
+            status: 200,
+            description: "A page of it, the newest first.",
+            body: Some(of::<RecordList>),
+            headers: &[],
+        }],
+        problems: &[404],
     },
 ];

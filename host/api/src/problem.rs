@@ -125,6 +125,11 @@ impl Problem {
         problem
     }
 
+    /// Which of the closed set of errors it is.
+    pub(crate) fn word(&self) -> &'static str {
+        self.0.code
+    }
+
     pub(crate) fn code(&self) -> StatusCode {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -23,11 +23,12 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn of(outcome: Outcome) -> Self {
-        let Outcome { run, result, mends, revision, session, usage, .. } = outcome;
+        let Outcome { run, result, mends, revision, session, artifacts, usage, .. } = outcome;
         let ran = !usage.ran.is_zero();
         match result {
             Ok(answer) => {
-                let result = CallResult::new(run, answer, &mends, revision, usage, session.as_ref());
+                let result =
+                    CallResult::new(run, answer, &mends, revision, usage, session.as_ref(), artifacts);
                 Self { status: StatusCode::OK, body: text(&result), retry_after: None, ran }
             }
             Err(Ended::Failed(failure)) => Self::problem(&Problem::of_call(failure, run, &mends), ran),

@@ -47,6 +47,16 @@ pub enum Kind {
     Manifest,
 }
 
+impl Kind {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Manifest => "manifest",
+        }
+    }
+}
+
 /// An artifact that is about to be written.
 #[derive(Debug, Clone)]
 pub struct Draft {

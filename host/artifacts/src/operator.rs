@@ -15,8 +15,8 @@ use crate::reading::Reading;
 use crate::sweep::Swept;
 use crate::verify::Report;
 
-/// Everybody's artifacts. A type of its own, so that nothing that serves an agent comes to call it by mistake: never hand one
-/// to a door.
+/// Everybody's artifacts. A type of its own, so that nothing that serves an agent comes to call it by mistake: a door makes
+/// one only for a caller with the scope `admin`.
 #[derive(Clone)]
 pub struct Operator {
     inner: Arc<Inner>,

@@ -22,7 +22,7 @@ pub struct Tokens(Arc<Database>);
 pub struct NewToken {
     /// What the records call its holder.
     pub name: TokenName,
-    /// What its holder may do. None is [`Scope::Packs`].
+    /// What its holder may do. None is [`Scopes::usual`].
     pub scopes: Vec<Scope>,
     /// The groups that its holder is in.
     pub groups: Groups,
@@ -96,8 +96,7 @@ impl Tokens {
         if new.expires.is_some_and(|expires| expires <= created) {
             return Err(TokenError::Past);
         }
-        let scopes = if new.scopes.is_empty() { vec![Scope::Packs] } else { new.scopes };
-        let scopes = scopes.into_iter().collect();
+        let scopes = if new.scopes.is_empty() { Scopes::usual() } else { new.scopes.into_iter().collect() };
         let about = About { name: new.name, scopes, groups: new.groups, created, expires: new.expires };
         let secret = Secret::random()?;
         self.0.write(|sql| {
@@ -181,7 +180,7 @@ mod tests {
         let tokens = tokens(&dir);
         let (secret, made) = tokens.create(new("ci")).expect("made");
         assert_eq!(tokens.list().expect("readable"), std::slice::from_ref(&made));
-        assert_eq!(made.scopes.to_string(), "packs:*");
+        assert_eq!(made.scopes.to_string(), "artifacts:read artifacts:write packs:*");
         assert_eq!(tokens.find(&secret.digest()).expect("readable"), Some(made));
         for file in std::fs::read_dir(dir.path()).expect("readable") {
             let bytes = std::fs::read(file.expect("readable").path()).expect("readable");

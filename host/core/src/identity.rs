@@ -30,9 +30,9 @@ impl Identity {
         }
     }
 
-    /// A caller in no group, who may see and call packs.
+    /// A caller in no group, with the usual scopes.
     pub fn of(caller: Caller) -> Self {
-        Self { caller, groups: Groups::default(), scopes: [Scope::Packs].into_iter().collect() }
+        Self { caller, groups: Groups::default(), scopes: Scopes::usual() }
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Scope {
     Admin,
     /// `artifacts:read`: what this caller's calls have made.
     ReadArtifacts,
+    /// `artifacts:write`: remove those.
+    WriteArtifacts,
     /// `audit:read`: the record of what everybody's calls did.
     ReadAudit,
     /// `packs:*`: see and call every pack that the manifest lets this caller call.
@@ -44,7 +46,7 @@ pub enum ScopeError {
     /// There is no such thing to do.
     #[error(
         "\"{0}\" is not a scope: packs:*, packs:list, packs:call, packs:call:PACK, packs:call:FAMILY.*, artifacts:read, \
-         audit:read or admin"
+         artifacts:write, audit:read or admin"
     )]
     Unknown(String),
     /// What stands behind `packs:call:` is no name.
@@ -117,6 +119,7 @@ impl FromStr for Scope {
         match text {
             "admin" => Ok(Self::Admin),
             "artifacts:read" => Ok(Self::ReadArtifacts),
+            "artifacts:write" => Ok(Self::WriteArtifacts),
             "audit:read" => Ok(Self::ReadAudit),
             "packs:*" => Ok(Self::Packs),
             "packs:list" => Ok(Self::ListPacks),
@@ -134,6 +137,7 @@ impl fmt::Display for Scope {
         match self {
             Self::Admin => f.write_str("admin"),
             Self::ReadArtifacts => f.write_str("artifacts:read"),
+            Self::WriteArtifacts => f.write_str("artifacts:write"),
             Self::ReadAudit => f.write_str("audit:read"),
             Self::Packs => f.write_str("packs:*"),
             Self::ListPacks => f.write_str("packs:list"),
@@ -162,6 +166,11 @@ impl From<Scope> for String {
 pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
+    /// What a caller may do of whom nothing else is said: see and call packs, and have what its own calls have made.
+    pub fn usual() -> Self {
+        [Scope::Packs, Scope::ReadArtifacts, Scope::WriteArtifacts].into_iter().collect()
+    }
+
     /// Of one caller, this many count; those that are first in order.
     pub const MAX: usize = 64;
 
@@ -287,8 +296,7 @@ mod tests {
 
     #[test]
     fn scopes_are_written_as_they_are_read() {
-        let text =
-            "admin artifacts:read audit:read packs:* packs:list packs:call packs:call:a.* packs:call:a.b";
+        let text = "admin artifacts:read artifacts:write audit:read packs:* packs:list packs:call packs:call:a.* packs:call:a.b";
         assert_eq!(scopes(text).to_string(), text);
         assert_eq!(scopes("packs:list admin admin").to_string(), "admin packs:list");
         assert_eq!(

@@ -49,6 +49,14 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The id of the trace in a `traceparent` (W3C Trace Context, section 3.2: `00-` trace `-` parent `-` flags). Later versions
+    /// begin the same way.
+    pub fn trace_of(traceparent: &str) -> Option<String> {
+        let id = traceparent.split('-').nth(1)?;
+        let known = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (known && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
+    }
+
     /// Cuts each text to so many bytes.
     pub(crate) fn cut(mut self, most: usize) -> Self {
         let client = self.client.iter_mut().flat_map(|(name, version)| [name, version]);

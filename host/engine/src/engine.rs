@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use packhost_artifacts::Artifacts;
+use packhost_audit::Recorder;
 use packhost_core::{ErrorCode, Failure, PackName};
 use packhost_egress::Egress;
 use packhost_manifest::Manifest;
+use packhost_sessions::Sessions;
+use packhost_workspaces::Workspaces;
 use tokio::sync::{Mutex, watch};
 
 use crate::call::{Call, Outcome, Usage};
@@ -184,6 +187,21 @@ impl Engine {
     /// What calls have made, where that is kept.
     pub fn artifacts(&self) -> Option<&Artifacts> {
         self.0.inner.settings.artifacts.as_ref()
+    }
+
+    /// Where everything goes on record, where it does.
+    pub fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
+        self.0.inner.settings.recorder.as_ref()
+    }
+
+    /// Who makes sandboxes, where somebody does.
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.0.inner.settings.sessions.as_ref()
+    }
+
+    /// The directories that calls share, where there are any.
+    pub fn workspaces(&self) -> Option<&Arc<Workspaces>> {
+        self.0.inner.settings.workspaces.as_ref()
     }
 
     /// Changes with every new catalog.

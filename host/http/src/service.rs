@@ -96,7 +96,8 @@ impl Service {
             unanswered: self.unanswered.clone(),
         };
         let metrics = Metrics::of(&engine);
-        let api = Api::new(engine, self.unanswered.clone(), closing.clone());
+        let api =
+            Api::new(engine, self.unanswered.clone(), closing.clone()).record_at(settings.record.clone());
         let gated = api
             .routes()
             .route("/metrics", get(move |identity| metrics::answer(metrics, identity)))

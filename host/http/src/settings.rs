@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long a client may take for the body of a request.
     pub body_timeout: Duration,
+    /// The directory of the record, for callers who may read it.
+    pub record: Option<PathBuf>,
     /// How long calls that run may still take when the listener is stopped.
     pub drain: Duration,
 }
@@ -90,6 +93,7 @@ impl Settings {
             session_idle: Duration::from_secs(3600),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            record: None,
             drain: Duration::from_secs(10),
         }
     }

@@ -195,13 +195,6 @@ fn peer(context: &RequestContext<RoleServer>) -> Peer {
     Peer {
         client: context.client_info().map(|client| (client.name, client.version)),
         protocol: context.protocol_version().map(|version| version.to_string()),
-        trace: context.meta.get_traceparent().and_then(trace),
+        trace: context.meta.get_traceparent().and_then(Peer::trace_of),
     }
-}
-
-/// The trace's id (W3C Trace Context, section 3.2: `00-` trace `-` parent `-` flags). Later versions begin the same way.
-fn trace(traceparent: &str) -> Option<String> {
-    let id = traceparent.split('-').nth(1)?;
-    let known = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (known && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
 }

@@ -24,6 +24,8 @@ pub struct Filter {
     pub from: Option<Moment>,
     /// Before this time.
     pub until: Option<Moment>,
+    /// With a smaller number than this.
+    pub before: Option<u64>,
     /// The last so many of those, up to [`Filter::MOST`]; all of them, where nothing is said.
     pub limit: Option<usize>,
 }
@@ -48,8 +50,9 @@ impl Filter {
     pub(super) fn lets_through(&self, line: &Line<'_>) -> bool {
         let envelope = &line.envelope;
         let kind = self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == envelope.kind);
+        let early = self.before.is_none_or(|before| envelope.n < before);
         let late = self.from.is_none_or(|from| from <= envelope.time);
-        if !kind || !late || self.until.is_some_and(|until| until <= envelope.time) {
+        if !kind || !early || !late || self.until.is_some_and(|until| until <= envelope.time) {
             return false;
         }
         if [&self.pack, &self.caller, &self.outcome, &self.run].iter().all(|wanted| wanted.is_none()) {

@@ -149,6 +149,7 @@ impl Wanted {
             run: self.run.clone(),
             from: moment(&self.since),
             until: moment(&self.until),
+            before: None,
             limit: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         }
     }

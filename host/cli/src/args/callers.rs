@@ -17,7 +17,7 @@ digest. Its holder is the caller token:NAME.
   packhost tokens create laptop --expires 90d --scope 'packs:call:web.*' > token
 
 A scope is packs:call (every pack that the manifest lets the caller call), packs:call:web.scrape, packs:call:web.*, packs:list \
-(see what could be called), packs:* (both), artifacts:read, audit:read or admin (everything).";
+(see what could be called), packs:* (both), artifacts:read, artifacts:write, audit:read or admin (everything).";
 
 /// `packhost tokens`
 #[derive(Debug, Subcommand)]
@@ -43,7 +43,7 @@ pub(crate) struct Create {
     /// Without it, never
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<Expiry>,
-    /// What its holder may do; repeatable. Without it packs:*
+    /// What its holder may do; repeatable. Without it packs:*, artifacts:read and artifacts:write
     #[arg(long, value_name = "SCOPE")]
     pub(crate) scope: Vec<Scope>,
     /// A group that its holder is in, which a manifest may name as group:GROUP; repeatable

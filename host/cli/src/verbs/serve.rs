@@ -14,6 +14,7 @@ use crate::dirs::Dirs;
 use crate::exit::{Error, INTERRUPTED};
 use crate::host::{Clients, Files, Prepared, Purpose, prepare};
 use crate::output::{BOLD, DIM, Output};
+use crate::record;
 use crate::walls::make_dirs;
 
 /// Stopped calls get this long to hand in their answers.
@@ -117,6 +118,7 @@ fn settings(global: &Global, args: &Args) -> Result<Settings, Error> {
     let mut settings = Settings::new(args.listen);
     settings.callers = callers::of(global, &dirs, &args.who)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    settings.record = Some(record::log_dir(&dirs));
     settings.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());
