@@ -270,6 +270,9 @@ pub(crate) fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Pr
 }
 
 fn refused(error: ArtifactError) -> Problem {
+    if matches!(error, ArtifactError::NotFound) {
+        return Problem::new(ErrorCode::NotFound, "There is no such artifact of this caller.");
+    }
     let beyond = match &error {
         ArtifactError::Range(beyond) => Some(beyond.size),
         _ => None,

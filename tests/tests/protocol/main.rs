@@ -10,6 +10,7 @@ mod corpus;
 mod corpus_http;
 mod guard;
 mod listing;
+mod load;
 mod naughty;
 mod oauth;
 mod provider;

@@ -1,6 +1,7 @@
 //! Packs that run programs, through the built binary: on this machine as it is, with its own python3 and no daemon; and in
 //! containers of a Docker Engine, from an image that is built here.
 
+mod api;
 mod artifacts;
 mod commands;
 mod docker;
