@@ -26,6 +26,8 @@ guests! {
     liar = "liar";
     /// The pack `asker`: asks the user or the model.
     asker = "asker";
+    /// The pack `maker`: keeps artifacts.
+    maker = "maker";
     /// The pack `settings`: tells its `wasi:config` values and its environment.
     settings = "settings";
     /// The pack `same.name`, whose tool name is that of [`same_underscore`].

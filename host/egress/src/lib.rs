@@ -48,7 +48,7 @@ pub use call::{CallEgress, Ending, Holding};
 pub use contact::{Contact, Contacts, Decision};
 pub use credential::{CredentialError, CredentialUse, Credentials, Form, Misplaced, Opened, Unsigned, Used};
 pub use error::{EgressError, Resource, SetupError, Wait};
-pub use packhost_redact::Redactor;
+pub use packhost_redact::{Redactor, Stream as RedactedStream};
 pub use packhost_signing::Signing;
 pub use proxy::{ProxyError, ProxyWaits, SessionCa};
 pub use redact::ResponseBody;

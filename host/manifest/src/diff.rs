@@ -49,6 +49,9 @@ pub(crate) const REPORT: &str = "send every request to a public host, also where
 /// What an entry with a workspace may do.
 pub(crate) const WORKSPACE: &str = "work in a workspace";
 
+/// What an entry with artifacts may do.
+pub(crate) const ARTIFACTS: &str = "keep what its calls make as artifacts";
+
 /// What changes from `old` to `new`. Rules are compared as they are written: a rule that another one makes superfluous
 /// is still listed where it comes or goes.
 pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
@@ -149,6 +152,7 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
     words.extend(entry.ask.facts());
     words.extend(entry.session.iter().flat_map(Session::facts));
     words.extend(entry.workspace.then(|| WORKSPACE.to_owned()));
+    words.extend(entry.artifacts.then(|| ARTIFACTS.to_owned()));
     words.extend(entry.command.iter().flat_map(CommandPack::facts));
     let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
     facts.extend(entry.session.iter().flat_map(|session| lasts(session.idle, session.lifetime)));
@@ -173,6 +177,7 @@ fn bounds(ceiling: &Ceiling) -> BTreeMap<String, Fact> {
     words.extend(ceiling.ask.facts());
     words.extend(ceiling.session.iter().flat_map(SessionCeiling::facts));
     words.extend(ceiling.workspace.then(|| WORKSPACE.to_owned()));
+    words.extend(ceiling.artifacts.then(|| ARTIFACTS.to_owned()));
     let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
     facts.extend(ceiling.session.iter().flat_map(|session| lasts(session.idle, session.lifetime)));
     let most = |limit: &Limit| ceiling.limits.get(limit.name).copied().unwrap_or(limit.max);

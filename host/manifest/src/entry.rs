@@ -39,6 +39,8 @@ pub struct Entry {
     /// `workspace: true`: the pack works in a workspace, a directory that the host owns. The input's `workspace` names it;
     /// without one in the input the call has a fresh one.
     pub workspace: bool,
+    /// `artifacts: true`: the pack may keep what its calls make.
+    pub artifacts: bool,
     /// `record_input: true`: the input of every call is on record as it was sent, and not its hash alone.
     pub record_input: bool,
     /// What the pack is, where it is not a component. Then `session` is there as well.
@@ -132,6 +134,8 @@ pub struct Grants {
     pub session: Option<SessionGrant>,
     /// Whether the call works in a workspace.
     pub workspace: bool,
+    /// Whether the call may keep what it makes.
+    pub artifacts: bool,
     /// Limits.
     pub limits: Limits,
     /// Why a rule grants nothing for this input, a sentence each. For the operator and the record; a [`Denial`](crate::Denial) repeats
@@ -151,6 +155,7 @@ impl Entry {
                 ask: AskRule::default(),
                 session: None,
                 workspace: false,
+                artifacts: false,
                 limits: self.limits,
                 notes: vec![format!("The pack is denied at {}.", self.place)],
             };
@@ -175,6 +180,7 @@ impl Entry {
             ask: self.ask,
             session,
             workspace: self.workspace,
+            artifacts: self.artifacts,
             limits: self.limits,
             notes,
         }

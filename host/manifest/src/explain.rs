@@ -5,7 +5,7 @@ use std::time::Duration;
 use packhost_core::{CredentialName, PackName};
 use serde::Serialize;
 
-use crate::diff::{REPORT, WORKSPACE};
+use crate::diff::{ARTIFACTS, REPORT, WORKSPACE};
 use crate::entry::{Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::{CONNECT, HttpRule, Target};
@@ -87,6 +87,10 @@ fn may(entry: &Entry) -> Vec<Sentence> {
         let most = limit(entry, "workspace");
         let text = format!("{WORKSPACE} of at most {most}, which \"workspace\" of the input names");
         may.push(said(text, Some(entry.place_of("workspace"))));
+    }
+    if entry.artifacts {
+        let text = format!("{ARTIFACTS}, each for {}", limit(entry, "keep"));
+        may.push(said(text, Some(entry.place_of("artifacts"))));
     }
     if let Some(command) = &entry.command {
         may.push(said(command.words(), Some(&command.place)));

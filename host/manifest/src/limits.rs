@@ -116,6 +116,8 @@ limits! {
     open_files: u32 = Count, default 1_024, min 16, max 1_048_576;
     /// Files in one workspace. Writing more fails, in a sandbox and in a component.
     workspace: u64 = Size, default 256 * MIB, min MIB, max 1_024 * GIB;
+    /// How long what a call makes stays, as artifacts. Then it is removed.
+    keep: Duration = Time, default 604_800_000, min 60_000, max 7_776_000_000;
     /// Programs that one call may start in sandboxes. Starting one more fails with `resource_exhausted`.
     execs: u32 = Count, default 64, min 1, max 100_000;
     /// Sandboxes that the pack may have at the same time for one caller, those that are kept for the next call included. For
@@ -193,14 +195,14 @@ impl Limit {
     /// How a value of this limit is written, for people.
     pub(crate) fn grammar(&self) -> &'static str {
         match self.kind {
-            LimitKind::Time => "a time: a whole number and ms, s, m or h, such as 20s",
+            LimitKind::Time => "a time: a whole number and ms, s, m, h or d, such as 20s",
             LimitKind::Size => "a size: a whole number and B, KiB, MiB or GiB, such as 64MiB",
             LimitKind::Count => "a whole number",
         }
     }
 }
 
-const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", KIB), ("MiB", MIB), ("GiB", GIB)];
 
 fn largest_unit(value: u64, units: &[(&str, u64)]) -> String {

@@ -28,9 +28,10 @@ impl Entry {
             self.session.as_ref().is_none_or(|old| new.session.as_ref().is_some_and(|s| s.holds(old)));
         // Another program is another pack; what is said about it may change.
         let program = |entry: &Self| entry.command.as_ref().map(|command| command.run.clone());
+        let keeps = new.artifacts || !self.artifacts;
         let sandboxes = session && (new.workspace || !self.workspace) && program(self) == program(new);
         let callers = new.callers.hold(&self.callers);
-        let kept = http && report && fs && limits && asks && values && sandboxes && callers;
+        let kept = http && report && fs && limits && asks && values && sandboxes && keeps && callers;
         !self.denied && (new.denied || !kept)
     }
 }

@@ -86,7 +86,7 @@ fn limit(limit: &Limit) -> Value {
     let example = limit.show(limit.default);
     match limit.kind {
         LimitKind::Time => {
-            json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h)$", "examples": [example] })
+            json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$", "examples": [example] })
         }
         LimitKind::Size => {
             json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$", "examples": [example] })

@@ -121,4 +121,7 @@ pub struct Wants {
     /// A sandbox for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// To keep what its calls make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<String>,
 }

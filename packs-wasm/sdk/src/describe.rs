@@ -47,6 +47,8 @@ pub struct Wants {
     pub env: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<&'static str>,
 }
 
 #[derive(Serialize)]

@@ -36,6 +36,7 @@
 mod answer;
 #[cfg(feature = "api")]
 pub mod api;
+pub mod artifacts;
 pub mod ask;
 #[cfg(feature = "config")]
 pub mod config;

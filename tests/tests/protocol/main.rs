@@ -3,6 +3,7 @@
 //! and the HTTP API beside it.
 
 mod api;
+mod artifacts;
 mod calls;
 mod changes;
 mod clients;

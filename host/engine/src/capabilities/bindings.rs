@@ -7,8 +7,9 @@ wasmtime::component::bindgen!({
     world: "packhost:pack/pack",
     imports: { default: async | trappable },
     exports: { default: async },
+    with: { "packhost:pack/artifacts.writer": super::artifacts::Writing },
     require_store_data_send: true,
 });
 
-pub use self::packhost::pack::{ask, progress, session, types};
+pub use self::packhost::pack::{artifacts, ask, progress, session, types};
 pub use self::wasi::logging::logging;

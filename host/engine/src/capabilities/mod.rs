@@ -1,6 +1,7 @@
 //! What a pack can be given. One file per interface, each in three phases: link once per engine, check against the
 //! manifest when a pack is loaded, build its part of a store per call.
 
+mod artifacts;
 mod ask;
 mod bindings;
 mod config;
@@ -18,6 +19,7 @@ use packhost_package::Outline;
 use packhost_workspaces::Workspace;
 use wasmtime::component::Linker;
 
+pub(crate) use artifacts::{Keeping, Maker};
 pub(crate) use ask::Ask;
 pub(crate) use bindings::{PackPre, types};
 pub(crate) use filesystem::make_missing;
@@ -25,6 +27,7 @@ pub(crate) use http::{Outgoing, Side, Spends};
 pub(crate) use progress::Reporter;
 
 use crate::call::Client;
+use crate::dispatch::outbox::Made;
 use crate::runtime::{Flavour, Guest, GuestParts, Logs, Stop};
 use crate::session::CallSession;
 
@@ -36,7 +39,8 @@ pub(crate) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> wasmtime::Re
     logging::link(linker)?;
     progress::link(linker)?;
     ask::link(linker)?;
-    session::link(linker)
+    session::link(linker)?;
+    artifacts::link(linker)
 }
 
 /// What a component imports and its entry in the manifest does not grant, each as a sentence. Empty when every
@@ -47,6 +51,7 @@ pub(crate) fn unmet(outline: &Outline, entry: &Entry) -> Vec<String> {
         ask::unmet(outline, entry),
         config::unmet(outline, entry),
         session::unmet(outline, entry),
+        artifacts::unmet(outline, entry),
     ];
     let unknown = outline.imports.iter().filter(|import| !is_offered(import, outline.uses_async));
     let unknown = unknown.map(|import| format!("it imports {import}, which this host does not offer"));
@@ -93,6 +98,8 @@ pub(crate) struct Granted<'a> {
     pub(crate) spending: &'a Spends<'a>,
     pub(crate) workspace: Option<&'a Arc<Workspace>>,
     pub(crate) session: CallSession,
+    pub(crate) maker: Maker,
+    pub(crate) made: Made,
     pub(crate) stop: &'a Arc<Stop>,
     pub(crate) logs: &'a Arc<Logs>,
 }
@@ -106,6 +113,7 @@ pub(crate) fn build(granted: Granted<'_>) -> Result<GuestParts, filesystem::File
         progress: progress::build(&granted),
         ask: ask::build(&granted),
         logs: Arc::clone(granted.logs),
+        keeping: artifacts::build(&granted),
         session: granted.session,
     })
 }

@@ -54,6 +54,8 @@ pub(crate) struct Progressed {
     uses: Uses,
     /// The SHA-256 of the input as it was sent, where somebody is going to ask for it.
     sent: Option<packhost_core::Digest>,
+    /// What it has kept while it ran; removed again where the call does not come to its end.
+    made: Option<outbox::Made>,
     /// What it has made.
     artifacts: Vec<packhost_artifacts::Artifact>,
 }

@@ -10,9 +10,10 @@ use packhost_workspaces::Workspace;
 use serde_json::Value;
 use wasmtime::Store;
 
+use super::outbox::Made;
 use super::{Progressed, command, redact, trap};
 use crate::call::{Call, Ended};
-use crate::capabilities::{self, Granted, Side, Spends, types};
+use crate::capabilities::{self, Granted, Maker, Side, Spends, types};
 use crate::catalog::{Export, Tool};
 use crate::credentials::Held;
 use crate::engine::Inner;
@@ -107,6 +108,7 @@ async fn in_component(
         () = stop.stopped() => return Err(trap::stopped(stop.reason(), tool).into()),
     };
     let logs = logs(call, tool, &so_far.used);
+    let made = Made::none(engine.settings.artifacts.clone());
     let granted = Granted {
         grants: given.grants,
         limits: &tool.entry.limits,
@@ -114,6 +116,8 @@ async fn in_component(
         spending,
         workspace: given.workspace.as_ref(),
         session,
+        maker: maker(call, tool, &so_far.used),
+        made: made.clone(),
         stop,
         logs: &logs,
     };
@@ -141,7 +145,10 @@ async fn in_component(
         guest.session.finish();
     }
     match ran {
-        Some(Ok(Ok(raw))) => Ok(raw),
+        Some(Ok(Ok(raw))) => {
+            so_far.made = Some(made);
+            Ok(raw)
+        }
         Some(Ok(Err(failure))) => Err(trap::explain(failure, guest).into()),
         Some(Err(error)) => Err(trap::ended(&error, guest, stop, tool)),
         None => Err(trap::stopped(stop.reason(), tool).into()),
@@ -152,6 +159,11 @@ async fn in_component(
 fn account(engine: &Inner, call: &Call, tool: &Tool) -> Account {
     let Limits { requests_per_minute, connections, .. } = tool.entry.limits;
     engine.egress.account(&tool.pack.name, call.caller(), Quota { requests_per_minute, connections })
+}
+
+/// Whose artifacts the call makes.
+fn maker(call: &Call, tool: &Tool, used: &Used) -> Maker {
+    Maker { run: call.run, caller: call.caller().clone(), pack: tool.name.clone(), used: used.clone() }
 }
 
 /// The credentials that the call may ask for, and where it is noted which it has used.

@@ -9,7 +9,7 @@ use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{Limiter, Logs, Stop};
-use crate::capabilities::{Ask, Outgoing, Reporter};
+use crate::capabilities::{Ask, Keeping, Outgoing, Reporter};
 use crate::session::CallSession;
 
 /// The state of one call.
@@ -24,6 +24,7 @@ pub(crate) struct Guest {
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
     pub(crate) session: CallSession,
+    pub(crate) keeping: Keeping,
 }
 
 /// What the capabilities built for this call.
@@ -35,6 +36,7 @@ pub(crate) struct GuestParts {
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
     pub(crate) session: CallSession,
+    pub(crate) keeping: Keeping,
 }
 
 /// Bytes of header fields that one message may hold.
@@ -53,9 +55,9 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS);
-        let GuestParts { wasi, outgoing, config, progress, ask, logs, session } = parts;
+        let GuestParts { wasi, outgoing, config, progress, ask, logs, session, keeping } = parts;
         let limiter = Limiter::new(limits.memory);
-        let guest = Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs, session };
+        let guest = Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs, session, keeping };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall).unwrap_or(usize::MAX));

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::diff::{REPORT, WORKSPACE};
+use crate::diff::{ARTIFACTS, REPORT, WORKSPACE};
 use crate::entry::{AskRule, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::HttpRule;
@@ -43,6 +43,8 @@ pub struct Ceiling {
     pub session: Option<SessionCeiling>,
     /// Whether entries may have `workspace: true`.
     pub workspace: bool,
+    /// Whether entries may have `artifacts: true`.
+    pub artifacts: bool,
     /// The most for each limit that it names, in milliseconds, bytes or things.
     pub limits: BTreeMap<&'static str, u64>,
     /// Where it is written.
@@ -114,6 +116,9 @@ impl Ceiling {
         }
         if entry.workspace && !self.workspace {
             return beyond(entry.place_of("workspace"), WORKSPACE.into());
+        }
+        if entry.artifacts && !self.artifacts {
+            return beyond(entry.place_of("artifacts"), ARTIFACTS.into());
         }
         for (name, most) in &self.limits {
             let value = entry.limits.value(name).unwrap_or(u64::MAX);

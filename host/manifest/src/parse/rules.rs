@@ -57,6 +57,7 @@ impl Reader<'_> {
             ask: self.ask(node),
             session,
             workspace: is_true(node, "workspace"),
+            artifacts: is_true(node, "artifacts"),
             command,
             callers: self.callers(node),
             limits: self.limits(node),
@@ -73,9 +74,10 @@ impl Reader<'_> {
         let limits = self.named_limits(node).into_iter().map(|(limit, value)| (limit.name, value)).collect();
         let http = self.http_rules(node, For::Ceiling);
         let fs = self.fs_rules(node, For::Ceiling);
-        let (report, workspace) = (is_true(node, "report"), is_true(node, "workspace"));
+        let [report, workspace, artifacts] =
+            ["report", "workspace", "artifacts"].map(|key| is_true(node, key));
         let session = node.get("session").map(|item| self.session_ceiling(item));
-        Ceiling { http, report, fs, env, config, ask, session, workspace, limits, place: self.place(at) }
+        Ceiling { http, report, fs, env, config, ask, session, workspace, artifacts, limits, place: self.place(at) }
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, item: &Node, key: &str) -> Option<T> {

@@ -336,6 +336,12 @@ pub(crate) const ENTRY: Object = Object {
              the input (a text) names it; without it the call gets a fresh one.",
         ),
         key(
+            "artifacts",
+            Shape::True,
+            "The pack may keep what its calls make as artifacts, which belong to the caller. What programs leave in `out/` of a \
+             workspace is kept without it.",
+        ),
+        key(
             "command",
             Shape::Object(&COMMAND),
             "A program in a sandbox that is the whole pack. Needs `session`.",
@@ -355,7 +361,7 @@ pub(crate) const ENTRY: Object = Object {
         ),
     ],
     one_of: &[],
-    later: &["artifacts", "state"],
+    later: &["state"],
     elsewhere: &[],
 };
 
@@ -375,11 +381,12 @@ const CEILING: Object = Object {
         key("ask", Shape::List(&ASKED), "Whom entries may let a pack ask."),
         key("session", Shape::Object(&CEILING_SESSION), "Sandboxes that entries may grant."),
         key("workspace", Shape::True, "Entries may have `workspace`."),
+        key("artifacts", Shape::True, "Entries may have `artifacts`."),
         key("limits", Shape::Object(&LIMITS), "The most that entries may say for each limit."),
         key("report", Shape::True, "Entries may have `report`."),
     ],
     one_of: &[],
-    later: &["artifacts", "state"],
+    later: &["state"],
     elsewhere: &[("command", "what a program may do is bounded by the ceiling's session")],
 };
 

@@ -62,11 +62,12 @@ struct Ask {
 }
 
 /// The interfaces that lead out of an instance, in words. All others are every pack's: clocks, randomness, streams.
-const LEADS_OUT: [(&str, &str); 6] = [
+const LEADS_OUT: [(&str, &str); 7] = [
     ("wasi:http/", "http (outgoing)"),
     ("wasi:filesystem/", "files"),
     ("packhost:pack/ask", "questions to the person or the model"),
     ("packhost:pack/session", "programs in a sandbox"),
+    ("packhost:pack/artifacts", "artifacts"),
     ("wasi:config/", "config values"),
     ("wasi:sockets/", "sockets, which no pack gets"),
 ];
@@ -94,6 +95,7 @@ fn asks(known: &Known) -> Vec<Ask> {
             "wasi:filesystem/" => wants.fs.clone(),
             "packhost:pack/ask" => wants.ask.clone(),
             "packhost:pack/session" => wants.session.clone(),
+            "packhost:pack/artifacts" => wants.artifacts.clone(),
             _ => None,
         };
         match asks.iter_mut().find(|ask| ask.what == what) {

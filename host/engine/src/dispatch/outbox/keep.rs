@@ -57,7 +57,8 @@ impl Maker<'_> {
         // What is written to it from now on is not taken.
         let content = tokio::fs::File::from_std(opened).take(size);
         let (owner, pack) = (self.call.caller().clone(), self.tool.name.clone());
-        let draft = Draft::new(owner, self.call.run, pack, name, media_type(&path)?).size(size);
+        let draft = Draft::new(owner, self.call.run, pack, name, media_type(&path)?);
+        let draft = draft.size(size).keep(self.tool.entry.limits.keep);
         self.write(draft, content).await
     }
 

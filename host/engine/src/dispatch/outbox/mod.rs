@@ -1,8 +1,9 @@
-//! Step 6, its second half: what programs of the call have left in `out/` of its workspace becomes artifacts of the call, and the
-//! host signs for them.
+//! Step 6, its second half: what the pack has kept, and what programs of the call have left in `out/` of its workspace, becomes
+//! artifacts of the call, and the host signs for them.
 
 mod files;
 mod keep;
+mod made;
 mod show;
 
 use std::sync::Arc;
@@ -20,17 +21,19 @@ use crate::engine::Inner;
 use crate::runtime::Stop;
 use files::{Found, Look};
 use keep::Kept;
+pub(crate) use made::Made;
 
 /// The directory in a workspace whose files become artifacts.
 const OUT: &str = "out";
-/// Files of one call that become artifacts.
-const MOST: usize = 100;
+/// Artifacts of one call, and files of one that become artifacts.
+pub(crate) const MOST: usize = 100;
 
-/// The directory `out` of a call's workspace, as it was before the call ran.
+/// Where what a call makes comes together.
 pub(super) struct Outbox {
     artifacts: Artifacts,
-    workspace: Arc<Workspace>,
-    before: Look,
+    /// The call's workspace and its directory `out`, as that was before the call ran; none where no program of the call can leave
+    /// something there.
+    workspace: Option<(Arc<Workspace>, Look)>,
 }
 
 /// A file that did not become an artifact.
@@ -49,17 +52,22 @@ struct Left {
 }
 
 impl Outbox {
-    /// Looks at what is there before the call runs: that is an earlier call's. None where no program of the call can leave
-    /// something.
+    /// Looks at what is there before the call runs: that is an earlier call's. None where the call can make nothing.
     pub(super) async fn of(engine: &Inner, tool: &Tool, given: &Given) -> Option<Self> {
         let artifacts = engine.settings.artifacts.clone()?;
-        let workspace = given.workspace.clone().filter(|_| tool.entry.session.is_some())?;
-        let before = look(&workspace).await;
-        Some(Self { artifacts, workspace, before })
+        let workspace = match given.workspace.clone().filter(|_| tool.entry.session.is_some()) {
+            Some(workspace) => {
+                let before = look(&workspace).await;
+                Some((workspace, before))
+            }
+            None if tool.entry.artifacts => None,
+            None => return None,
+        };
+        Some(Self { artifacts, workspace })
     }
 
-    /// Keeps what is new or changed, signs for it, and adds it to the answer. A file that cannot be kept is said to be so, and
-    /// takes no answer away.
+    /// Keeps what is new or changed, signs for all that the call has made, and adds it to the answer. A file that cannot be kept is
+    /// said to be so, and takes no answer away.
     ///
     /// # Errors
     /// Where the call has to stop meanwhile; then nothing is kept.
@@ -71,49 +79,52 @@ impl Outbox {
         so_far: &mut Progressed,
         answer: &mut Answer,
     ) -> Result<(), Ended> {
+        let made = so_far.made.clone().unwrap_or_else(|| Made::none(Some(self.artifacts.clone())));
+        let mut left = Left::default();
+        left.kept.extend(made.list().into_iter().map(|artifact| Kept { artifact, bytes: None }));
         // What other packs write into a workspace is nothing that a program made.
-        if so_far.session.as_ref().is_none_or(|session| session.execs == 0) {
-            return Ok(());
-        }
-        let Look { files, more } = look(&self.workspace).await;
-        let fresh: Vec<_> = files.into_iter().filter(|file| !self.before.has(file)).collect();
-        let mut left = Left { more: more || fresh.len() > MOST, ..Left::default() };
-        let kept = tokio::select! {
-            biased;
-            () = stop.stopped() => false,
-            () = self.keep(call, tool, so_far, fresh, &mut left) => true,
-        };
-        if !kept {
-            self.discard(call, left).await;
-            return Err(trap::stopped(stop.reason(), tool).into());
+        let ran = so_far.session.as_ref().is_some_and(|session| session.execs > 0);
+        if let Some((workspace, before)) = self.workspace.as_ref().filter(|_| ran) {
+            let Look { files, more } = look(workspace).await;
+            let fresh: Vec<_> = files.into_iter().filter(|file| !before.has(file)).collect();
+            left.more = more || fresh.len() > MOST;
+            let kept = tokio::select! {
+                biased;
+                () = stop.stopped() => false,
+                () = self.keep(call, tool, so_far, (workspace, fresh), &made, &mut left) => true,
+            };
+            if !kept {
+                made.discard().await;
+                return Err(trap::stopped(stop.reason(), tool).into());
+            }
         }
         self.seal(call, tool, so_far.sent, &left).await;
         show::add(answer, &left, tool.entry.limits.output);
-        so_far.artifacts = left.kept.into_iter().map(|kept| kept.artifact).collect();
+        so_far.artifacts = made.take();
         Ok(())
     }
 
     /// One after the other: side by side they would compete for the same disk. All of them together hold no more than the
     /// workspace may, however large they say that they are.
-    async fn keep(&self, call: &Call, tool: &Tool, so_far: &Progressed, fresh: Vec<Found>, left: &mut Left) {
+    async fn keep(
+        &self,
+        call: &Call,
+        tool: &Tool,
+        so_far: &Progressed,
+        (workspace, fresh): (&Arc<Workspace>, Vec<Found>),
+        made: &Made,
+        left: &mut Left,
+    ) {
         let maker = keep::Maker { artifacts: &self.artifacts, call, tool, redactor: so_far.used.redactor() };
         let mut room = tool.entry.limits.workspace;
         for file in fresh.into_iter().take(MOST) {
-            match maker.keep(&self.workspace, &file, room).await {
+            match maker.keep(workspace, &file, room).await {
                 Ok(kept) => {
                     room = room.saturating_sub(kept.artifact.size);
+                    made.add(kept.artifact.clone());
                     left.kept.push(kept);
                 }
                 Err(why) => left.refused.push(Refused { name: file.name(), why }),
-            }
-        }
-    }
-
-    /// The call is not going to be told of them.
-    async fn discard(&self, call: &Call, left: Left) {
-        for kept in left.kept {
-            if let Err(error) = self.artifacts.remove(call.caller(), &kept.artifact.id).await {
-                tracing::warn!(target: "packhost", %error, "an artifact of a stopped call is left until it expires");
             }
         }
     }

@@ -41,7 +41,9 @@ pub(super) fn may_be_shown(media_type: &MediaType, size: u64) -> bool {
 pub(super) fn add(answer: &mut Answer, left: &Left, output: u64) {
     let mut room = output.saturating_sub(weigh(answer)).min(ALL);
     for kept in &left.kept {
-        answer.content.push(link(&kept.artifact));
+        if !is_linked(answer, &kept.artifact) {
+            answer.content.push(link(&kept.artifact));
+        }
         if let Some(block) = shown(kept)
             && kept.artifact.size <= room
         {
@@ -63,6 +65,12 @@ fn weigh(answer: &Answer) -> u64 {
     });
     let data = answer.structured.as_ref().map_or(0, |value: &Value| value.to_string().len());
     (data as u64).max(blocks.sum::<usize>() as u64)
+}
+
+/// Whether the pack has said so itself.
+fn is_linked(answer: &Answer, artifact: &Artifact) -> bool {
+    let own = uri(artifact);
+    answer.content.iter().any(|block| matches!(block, Block::Link { uri, .. } if *uri == own))
 }
 
 fn link(artifact: &Artifact) -> Block {
