@@ -1,7 +1,7 @@
 //! What a call makes and its caller keeps, for what is too large for an answer, where the manifest grants `artifacts`.
 
-use crate::bindings::packhost::pack::artifacts::{self, ArtifactError, ErrorCode};
 pub use crate::bindings::packhost::pack::artifacts::Made;
+use crate::bindings::packhost::pack::artifacts::{self, ArtifactError, ErrorCode};
 
 use crate::Error;
 

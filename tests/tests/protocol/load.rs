@@ -64,7 +64,8 @@ impl Caller {
             3 => ("fs.read", json!({ "path": path }), None),
             _ => ("json.query", json!({ "query": "map(", "json": [] }), Some("invalid_input")),
         };
-        let said = if turn % 2 == 0 { self.over_mcp(pack, input) } else { self.over_http(pack, input) };
+        let said =
+            if turn.is_multiple_of(2) { self.over_mcp(pack, input) } else { self.over_http(pack, input) };
         match (kind, outcome) {
             (_, Some(code)) => assert!(said.to_string().contains(code), "{said}"),
             (3, None) => assert!(said.to_string().contains(&(turn - 1).to_string()), "its own file: {said}"),

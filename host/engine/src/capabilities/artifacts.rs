@@ -17,9 +17,8 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 pub(super) fn unmet(outline: &Outline, entry: &Entry) -> Option<String> {
-    (super::imports(outline, "packhost:pack/artifacts") && !entry.artifacts).then(|| {
-        "it keeps what it makes (packhost:pack/artifacts) and its entry has no \"artifacts\"".into()
-    })
+    (super::imports(outline, "packhost:pack/artifacts") && !entry.artifacts)
+        .then(|| "it keeps what it makes (packhost:pack/artifacts) and its entry has no \"artifacts\"".into())
 }
 
 /// Whose artifacts a call makes.
@@ -50,6 +49,7 @@ pub(super) fn build(granted: &Granted<'_>) -> Keeping {
 }
 
 /// An artifact that is being written.
+#[expect(unreachable_pub, reason = "the generated bindings name it where they are public")]
 pub struct Writing {
     writer: Writer,
     /// Takes out what the call has used of credentials; what comes back to a pack has nothing of them, so this finds something only
@@ -63,14 +63,18 @@ impl Host for Guest {
     async fn create(&mut self, name: String, media_type: String) -> Answer<Resource<Writing>> {
         let keeping = &self.keeping;
         let Some(store) = keeping.made.store().filter(|_| keeping.granted) else {
-            return Ok(Err(refusal(artifacts::ErrorCode::Denied, "The manifest does not let this pack keep anything.")));
+            return Ok(Err(refusal(
+                artifacts::ErrorCode::Denied,
+                "The manifest does not let this pack keep anything.",
+            )));
         };
         if keeping.made.count() >= MOST {
             let message = format!("One call keeps {MOST} artifacts and no more.");
             return Ok(Err(refusal(artifacts::ErrorCode::Exhausted, message)));
         }
         let redactor = keeping.maker.used.redactor();
-        let name = redactor.as_ref().map_or(name.clone(), |redactor| redactor.text(&name));
+        let name =
+            redactor.as_ref().map_or_else(|| name.clone(), |redactor| redactor.text(&name).into_owned());
         let (name, media_type) = match (name.parse(), media_type.parse()) {
             (Ok(name), Ok(media_type)) => (name, media_type),
             (Err(why), _) => return Ok(Err(invalid(&why))),

@@ -57,7 +57,8 @@ impl Guest {
         http.set_field_size_limit(FIELDS);
         let GuestParts { wasi, outgoing, config, progress, ask, logs, session, keeping } = parts;
         let limiter = Limiter::new(limits.memory);
-        let guest = Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs, session, keeping };
+        let guest =
+            Self { table, wasi, http, limiter, outgoing, config, progress, ask, logs, session, keeping };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.hostcall).unwrap_or(usize::MAX));

@@ -77,7 +77,19 @@ impl Reader<'_> {
         let [report, workspace, artifacts] =
             ["report", "workspace", "artifacts"].map(|key| is_true(node, key));
         let session = node.get("session").map(|item| self.session_ceiling(item));
-        Ceiling { http, report, fs, env, config, ask, session, workspace, artifacts, limits, place: self.place(at) }
+        Ceiling {
+            http,
+            report,
+            fs,
+            env,
+            config,
+            ask,
+            session,
+            workspace,
+            artifacts,
+            limits,
+            place: self.place(at),
+        }
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, item: &Node, key: &str) -> Option<T> {
