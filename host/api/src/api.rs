@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
-use packhost_core::ErrorCode;
+use packhost_core::{Caller, ErrorCode};
 use packhost_engine::Engine;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -36,14 +36,18 @@ struct Shared {
     closing: CancellationToken,
     record: Option<PathBuf>,
     reading: Semaphore,
+    still: Option<Arc<StillLetsIn>>,
 }
+
+/// Whether a caller may still come in; why not.
+pub type StillLetsIn = dyn Fn(&Caller) -> Result<(), Problem> + Send + Sync;
 
 impl Api {
     /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept
     /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
         let (kept, reading) = (Kept::new(Bounds::DEFAULT), Semaphore::new(READING));
-        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading }))
+        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading, still: None }))
     }
 
     /// With the directory of the record, for those who may read it.
@@ -72,6 +76,25 @@ impl Api {
             })
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())
+    }
+
+    /// The routes that need no token: what they are asked for says who asks. Whoever mounts them looks at the names in a request.
+    pub fn open_routes(&self) -> Router {
+        Router::new().route(operations::FOLLOW.path, (operations::FOLLOW.handler)()).with_state(self.clone())
+    }
+
+    /// With a way to ask whether a caller, of whom it was proved earlier who it is, may still come in. Without one nobody may.
+    #[must_use]
+    pub fn letting_in(mut self, still: Arc<StillLetsIn>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.still = Some(still);
+        }
+        self
+    }
+
+    pub(crate) fn still_lets_in(&self, caller: &Caller) -> Result<(), Problem> {
+        let gone = || Problem::new(ErrorCode::NotFound, "There is no such artifact of this caller.");
+        self.0.still.as_ref().ok_or_else(gone)?(caller)
     }
 
     /// The OpenAPI document at its place. It is the same for everybody, and names no pack.

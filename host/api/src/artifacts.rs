@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use packhost_artifacts::{
     Artifact, ArtifactError, ArtifactId, Artifacts, ByteRange, Filter, Operator, Page, Reading,
 };
-use packhost_core::{ErrorCode, Failure, Identity, RunId, Scope};
+use packhost_core::{Caller, ErrorCode, Failure, Identity, RunId, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -153,35 +153,34 @@ pub(crate) async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let artifacts = reader(&api, &identity)?;
-    let id = named(&id)?;
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let range = text(RANGE).and_then(|range| range.parse::<ByteRange>().ok());
-    let range = match (range, text(IF_RANGE)) {
-        // Whoever has a part of something else gets all of this.
-        (Some(_), Some(tag)) if tag != self::tag(&about(artifacts, &identity, &id, all).await?) => None,
-        (range, _) => range,
-    };
-    let wanted = range.unwrap_or_default();
-    let reading = if all {
+    if all {
         allowed(&identity, &Scope::Admin)?;
-        Operator::of(artifacts).read(&id, wanted).await
-    } else {
-        artifacts.read(&identity.caller, &id, wanted).await
-    };
-    Ok(bytes(reading.map_err(refused)?, range.is_some()))
+    }
+    send(artifacts, (!all).then_some(&identity.caller), &named(&id)?, &headers).await
 }
 
-async fn about(
+/// The bytes of one of this caller's, or of anybody's, as the headers want them.
+pub(crate) async fn send(
     artifacts: &Artifacts,
-    identity: &Identity,
+    whose: Option<&Caller>,
     id: &ArtifactId,
-    all: bool,
-) -> Result<Artifact, Problem> {
-    let found = match all && identity.scopes.allow(&Scope::Admin) {
-        true => Operator::of(artifacts).get(id).await,
-        false => artifacts.get(&identity.caller, id).await,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let artifact = match whose {
+        Some(caller) => artifacts.get(caller, id).await,
+        None => Operator::of(artifacts).get(id).await,
     };
-    found.map_err(refused)
+    let artifact = artifact.map_err(refused)?;
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // Whoever has a part of something else gets all of this.
+    let same = text(IF_RANGE).is_none_or(|tag| tag == self::tag(&artifact));
+    let range = text(RANGE).filter(|_| same).and_then(|range| range.parse::<ByteRange>().ok());
+    let wanted = range.unwrap_or_default();
+    let reading = match whose {
+        Some(caller) => artifacts.read(caller, id, wanted).await,
+        None => Operator::of(artifacts).read(id, wanted).await,
+    };
+    Ok(bytes(reading.map_err(refused)?, range.is_some()))
 }
 
 pub(crate) async fn remove(
@@ -245,18 +244,18 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename*=UTF-8''{spelled}")
 }
 
-fn store(api: &Api) -> Result<&Artifacts, Problem> {
+pub(crate) fn store(api: &Api) -> Result<&Artifacts, Problem> {
     let none = || Problem::new(ErrorCode::NotFound, "This host keeps no artifacts.");
     api.engine().artifacts().ok_or_else(none)
 }
 
-fn reader<'a>(api: &'a Api, identity: &Identity) -> Result<&'a Artifacts, Problem> {
+pub(crate) fn reader<'a>(api: &'a Api, identity: &Identity) -> Result<&'a Artifacts, Problem> {
     allowed(identity, &Scope::ReadArtifacts)?;
     store(api)
 }
 
 /// What is no id names nothing.
-fn named(id: &str) -> Result<ArtifactId, Problem> {
+pub(crate) fn named(id: &str) -> Result<ArtifactId, Problem> {
     id.parse().map_err(|_| refused(ArtifactError::NotFound))
 }
 
@@ -269,7 +268,7 @@ pub(crate) fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Pr
     Err(Problem::new(ErrorCode::InvalidInput, "\"limit\" is out of range.").fix(format!("Send 1 to {most}.")))
 }
 
-fn refused(error: ArtifactError) -> Problem {
+pub(crate) fn refused(error: ArtifactError) -> Problem {
     if matches!(error, ArtifactError::NotFound) {
         return Problem::new(ErrorCode::NotFound, "There is no such artifact of this caller.");
     }

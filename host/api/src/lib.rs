@@ -17,6 +17,7 @@ mod health;
 mod job;
 mod kept;
 mod key;
+mod links;
 mod openapi;
 mod operations;
 mod packs;
@@ -26,5 +27,5 @@ mod reply;
 mod sessions;
 mod stream;
 
-pub use api::{Api, DOCUMENT};
+pub use api::{Api, DOCUMENT, StillLetsIn};
 pub use problem::Problem;

@@ -8,7 +8,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::calls::{LONGEST_WAIT, ProgressMade};
-use crate::operations::{ALL, Answer, Operation};
+use crate::links;
+use crate::operations::{ALL, Answer, FOLLOW, Operation};
 use crate::problem::{Details, PROBLEM};
 use crate::stream::Line;
 
@@ -25,7 +26,7 @@ pub(crate) fn document() -> Value {
     let problem = reference::<Details>(&mut schemas);
     let events = json!({ "progress": reference::<ProgressMade>(&mut schemas), "log": reference::<Line>(&mut schemas) });
     let mut paths = Map::new();
-    for operation in ALL {
+    for operation in ALL.iter().chain([&FOLLOW]) {
         let described = describe(operation, &mut schemas);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method] = described;
@@ -80,6 +81,9 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
         "parameters": parameters,
         "responses": responses,
     });
+    if operation.id == FOLLOW.id {
+        described["security"] = json!([]);
+    }
     if let Some(body) = operation.body {
         let schema = body(schemas);
         described["requestBody"] =
@@ -96,7 +100,7 @@ fn response(operation: &Operation, answer: &Answer, schemas: &mut SchemaGenerato
             described["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
         }
     }
-    if operation.id == "readArtifact" {
+    if matches!(operation.id, "readArtifact" | "followLink") {
         described["content"] = json!({ "*/*": { "schema": {} } });
     }
     for name in answer.headers {
@@ -124,6 +128,14 @@ fn parameters() -> Value {
         "id": {
             "name": "id", "in": "path", "required": true, "description": "Which one, by the id or name that its list has.",
             "schema": { "type": "string", "minLength": 1 },
+        },
+        "link": {
+            "name": "link", "in": "path", "required": true, "description": "What the link says, and its signature.",
+            "schema": { "type": "string", "minLength": 1 },
+        },
+        "seconds": {
+            "name": "seconds", "in": "query", "description": "For how long it is good, and no longer than the artifact is there.",
+            "schema": { "type": "integer", "minimum": 1, "maximum": links::LONGEST, "default": 3600 },
         },
         "all": {
             "name": "all", "in": "query", "description": "Those of everybody. Needs the scope `admin`.",

@@ -10,6 +10,7 @@ use crate::artifacts::{self, ArtifactAbout, ArtifactList};
 use crate::asked::CallRequest;
 use crate::call;
 use crate::calls::{self, CallList, CallState};
+use crate::links::{self, ArtifactLink};
 use crate::health::{self, Health};
 use crate::packs::{self, PackDetail, PackList};
 use crate::record::{self, RecordList};
@@ -245,6 +246,22 @@ pub(crate) const ALL: &[Operation] = &[
         problems: &[404, 416],
     },
     Operation {
+        method: "post",
+        path: "/v1/artifacts/{id}/links",
+        handler: || routing::post(links::make),
+        id: "linkArtifact",
+        summary: "A link to the bytes of an artifact that is good without a token, for a while.",
+        parameters: &["id", "seconds"],
+        body: None,
+        answers: &[Answer {
+            status: 201,
+            description: "The link.",
+            body: Some(of::<ArtifactLink>),
+            headers: &[],
+        }],
+        problems: &[404],
+    },
+    Operation {
         method: "get",
         path: "/v1/sessions",
         handler: || routing::get(sessions::list),
@@ -315,3 +332,19 @@ pub(crate) const ALL: &[Operation] = &[
         problems: &[404],
     },
 ];
+
+/// The one operation that needs no token.
+pub(crate) const FOLLOW: Operation = Operation {
+    method: "get",
+    path: "/v1/links/{link}",
+    handler: || routing::get(links::follow),
+    id: "followLink",
+    summary: "The bytes that a link leads to, as its caller would get them.",
+    parameters: &["link", "Range", "If-Range"],
+    body: None,
+    answers: &[
+        Answer { status: 200, description: "All of it.", body: None, headers: &["ETag"] },
+        Answer { status: 206, description: "The range.", body: None, headers: &["Content-Range", "ETag"] },
+    ],
+    problems: &[404, 416],
+};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use packhost_core::{Caller, Digest, Identity};
+use packhost_core::{Caller, Digest, Identity, Scope};
 
 use crate::named::{NamedToken, TokenName};
 use crate::oauth::{OAuth, Unproved};
@@ -165,6 +165,39 @@ impl Callers {
             rates.count(&identity.caller)?;
         }
         Ok(identity)
+    }
+
+    /// Whether this caller, of whom it was proved earlier who it is, may still come in to do this. Counts as a request of its own.
+    ///
+    /// # Errors
+    /// Why not. A token of this host has to be there and good; of an authorization server's nothing more can be known here than that
+    /// there is one.
+    pub fn still_let_in(&self, caller: &Caller, scope: &Scope) -> Result<(), Refused> {
+        let known = match (self.are_everyone(), caller.as_str().strip_prefix("token:")) {
+            (true, _) => return if *caller == Caller::local() { Ok(()) } else { Err(Refused::NoToken) },
+            (false, Some(name)) => {
+                let name = name.parse::<TokenName>().map_err(|_| TokenFault::Unknown)?;
+                self.is_named(&name) || self.holds(&name, scope)?
+            }
+            (false, None) => caller.is_oauth() && self.oauth.is_some(),
+        };
+        if !known {
+            return Err(TokenFault::Unknown.into());
+        }
+        if let Some(rates) = &self.rates {
+            rates.count(caller)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a good token of this name in the state that lets its holder do this.
+    fn holds(&self, name: &TokenName, scope: &Scope) -> Result<bool, Refused> {
+        let Some(tokens) = &self.tokens else { return Ok(false) };
+        let about = tokens.named(name).map_err(|error| {
+            tracing::error!(target: "packhost", %error, "tokens cannot be read");
+            Refused::Unavailable
+        })?;
+        Ok(about.is_some_and(|about| !about.has_expired() && about.scopes.allow(scope)))
     }
 
     async fn look_up(&self, shown: &[u8]) -> Result<Identity, Refused> {

@@ -136,6 +136,11 @@ impl Tokens {
         self.0.glance(store::any)
     }
 
+    /// The token of this name, good or not.
+    pub(crate) fn named(&self, name: &TokenName) -> Result<Option<About>, TokenError> {
+        self.0.read(|sql| store::named(sql, name))
+    }
+
     /// The token with this digest, good or not.
     pub(crate) fn find(&self, digest: &Digest) -> Result<Option<About>, TokenError> {
         self.0.glance(|sql| store::find(sql, digest))

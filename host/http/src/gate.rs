@@ -9,9 +9,9 @@ use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use packhost_api::Problem;
-use packhost_callers::Callers;
-use packhost_core::{ErrorCode, Identity};
+use packhost_api::{Problem, StillLetsIn};
+use packhost_callers::{Callers, Refused};
+use packhost_core::{ErrorCode, Identity, Scope};
 use tokio_util::task::TaskTracker;
 
 use crate::body::{Unread, whole};
@@ -40,7 +40,29 @@ pub(crate) async fn gate(State(gate): State<Arc<Gate>>, request: Request, next: 
     }
 }
 
+/// Lets a request through whose path says by itself who asks.
+pub(crate) async fn anybody(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let unanswered = gate.unanswered.token();
+    if let Err(known) = gate.names.check(request.uri(), request.headers()) {
+        return stranger(known).into_response();
+    }
+    request.headers_mut().remove(AUTHORIZATION);
+    next.run(request).await.map(|body| Held::until_read(body, unanswered))
+}
+
 impl Gate {
+    /// Whether a caller who has made a link may still read with it.
+    pub(crate) fn still_lets_in(self: Arc<Self>) -> Arc<StillLetsIn> {
+        Arc::new(move |caller| {
+            let refused = self.callers.still_let_in(caller, &Scope::ReadArtifacts);
+            refused.map_err(|refused| match refused {
+                Refused::TooMany(_) | Refused::Unavailable => problem(proof::refusal(&refused, &self.callers)),
+                // Whoever has the link is not told of its caller.
+                _ => Problem::new(ErrorCode::NotFound, "There is no such artifact of this caller."),
+            })
+        })
+    }
+
     async fn admit(&self, request: Request) -> Result<Request, Problem> {
         let (mut parts, body) = request.into_parts();
         self.names.check(&parts.uri, &parts.headers).map_err(stranger)?;

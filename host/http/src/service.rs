@@ -17,7 +17,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gate::{Gate, gate};
+use crate::gate::{Gate, anybody, gate};
 use crate::guard::{Guard, Withheld, guard};
 use crate::metrics::{self, Metrics};
 use crate::names::Names;
@@ -87,7 +87,7 @@ impl Service {
         engine: Engine,
         closing: CancellationToken,
     ) -> Result<Self, BindError> {
-        let gated = Gate {
+        let known = Gate {
             callers: settings.callers.clone(),
             withheld,
             names: Names::of(settings)?,
@@ -96,17 +96,20 @@ impl Service {
             unanswered: self.unanswered.clone(),
         };
         let metrics = Metrics::of(&engine);
-        let api =
-            Api::new(engine, self.unanswered.clone(), closing.clone()).record_at(settings.record.clone());
+        let known = Arc::new(known);
+        let api = Api::new(engine, self.unanswered.clone(), closing.clone())
+            .record_at(settings.record.clone())
+            .letting_in(Arc::clone(&known).still_lets_in());
+        let open = api.open_routes().layer(from_fn_with_state(Arc::clone(&known), anybody));
         let gated = api
             .routes()
             .route("/metrics", get(move |identity| metrics::answer(metrics, identity)))
-            .layer(from_fn_with_state(Arc::new(gated), gate));
+            .layer(from_fn_with_state(known, gate));
         let ready = get(async move || match closing.is_cancelled() {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         });
-        self.routes = self.routes.merge(gated).merge(Api::document()).route("/readyz", ready);
+        self.routes = self.routes.merge(gated).merge(open).merge(Api::document()).route("/readyz", ready);
         Ok(self)
     }
 }

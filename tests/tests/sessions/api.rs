@@ -170,3 +170,34 @@ fn an_operator_sees_what_everybody_has_and_only_who_may_read_the_record_does() {
         assert_eq!((refused.status, &refused.message()["code"]), (400, &json!("invalid_input")), "{wrong}");
     }
 }
+
+#[test]
+fn a_link_is_good_without_a_token_for_its_artifact_its_time_and_its_caller() {
+    let (setup, served, tokens) = with([("ada", &[]), ("bob", &[])]);
+    let [ada, bob] = tokens.map(|token| Caller { served: &served, token });
+    let answer = ada.run(&format!("mkdir out; printf '{CSV}' > out/table.csv"));
+    let place = format!("/v1/artifacts/{}/links", text(&answer["artifacts"][0], "id"));
+    assert_eq!(bob.send("POST", &place, &[], b"").status, 404);
+    assert_eq!(ada.send("POST", &format!("{place}?seconds=604801"), &[], b"").status, 400);
+    let made = ada.send("POST", &place, &[], b"");
+    assert_eq!(made.status, 201, "{}", made.text());
+    let link = text(&made.message(), "url").to_owned();
+    let follow = |link: &str| http::send(served.address, &[], "GET", link, b"");
+    let whole = follow(&link);
+    assert_eq!((whole.status, whole.text(), whole.header("content-type")), (200, CSV.into(), Some("text/csv")));
+    let part = http::send(served.address, &[("range", "bytes=0-3")], "GET", &link, b"");
+    assert_eq!((part.status, part.text()), (206, "name".into()));
+    // Any letter that is another makes it another link. (The last of base64 may hold bits that mean nothing.)
+    let at = |index: usize| {
+        let mut other = link.clone().into_bytes();
+        other[index] = if other[index] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(other).expect("text")
+    };
+    for index in ("/v1/links/".len()..link.len() - 1).step_by(7) {
+        assert_eq!(follow(&at(index)).status, 404, "a letter at {index}");
+    }
+    let elsewhere = http::send(served.address, &[("host", "evil.example")], "GET", &link, b"");
+    assert_eq!(elsewhere.status, 403, "{}", elsewhere.text());
+    assert_eq!(setup.run(["tokens", "revoke", "ada"]).code, 0);
+    assert_eq!(follow(&link).status, 404, "whose token is taken back has no links");
+}
