@@ -56,7 +56,9 @@ impl Gate {
         Arc::new(move |caller| {
             let refused = self.callers.still_let_in(caller, &Scope::ReadArtifacts);
             refused.map_err(|refused| match refused {
-                Refused::TooMany(_) | Refused::Unavailable => problem(proof::refusal(&refused, &self.callers)),
+                Refused::TooMany(_) | Refused::Unavailable => {
+                    problem(proof::refusal(&refused, &self.callers))
+                }
                 // Whoever has the link is not told of its caller.
                 _ => Problem::new(ErrorCode::NotFound, "There is no such artifact of this caller."),
             })

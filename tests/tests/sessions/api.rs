@@ -184,7 +184,10 @@ fn a_link_is_good_without_a_token_for_its_artifact_its_time_and_its_caller() {
     let link = text(&made.message(), "url").to_owned();
     let follow = |link: &str| http::send(served.address, &[], "GET", link, b"");
     let whole = follow(&link);
-    assert_eq!((whole.status, whole.text(), whole.header("content-type")), (200, CSV.into(), Some("text/csv")));
+    assert_eq!(
+        (whole.status, whole.text(), whole.header("content-type")),
+        (200, CSV.into(), Some("text/csv"))
+    );
     let part = http::send(served.address, &[("range", "bytes=0-3")], "GET", &link, b"");
     assert_eq!((part.status, part.text()), (206, "name".into()));
     // Any letter that is another makes it another link. (The last of base64 may hold bits that mean nothing.)
