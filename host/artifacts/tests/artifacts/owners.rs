@@ -1,6 +1,8 @@
 //! What is another caller's is not there.
 
-use packhost_artifacts::{ArtifactError, ArtifactId, ByteRange, Filter, Kind, Operator, Page};
+use std::time::Duration;
+
+use packhost_artifacts::{ArtifactError, ArtifactId, ByteRange, Filter, Kind, Linked, Operator, Page};
 use packhost_core::{ErrorCode, Failure, RunId};
 
 use crate::{Scene, ada, bob, draft, run_of, write};
@@ -46,6 +48,32 @@ async fn what_is_anothers_is_not_there_for_any_verb() {
     assert_eq!(artifacts.get(&ada(), &kept.id).await.expect("there"), kept);
     assert_eq!(artifacts.get(&ada(), &manifest.id).await.expect("there"), manifest);
     assert!(artifacts.verify_run(&ada(), run, &keys).await.expect("there").is_sound());
+}
+
+#[tokio::test]
+async fn a_link_leads_to_one_artifact_as_its_caller_until_it_is_over() {
+    let scene = Scene::new();
+    let artifacts = scene.open().await;
+    let kept = write(&artifacts, draft(&ada(), RunId::fresh(), "ada's"), b"hers").await.expect("kept");
+    let hour = Duration::from_secs(3600);
+    told(artifacts.link(&bob(), &kept.id, hour).await);
+    let (link, until) = artifacts.link(&ada(), &kept.id, hour).await.expect("signed");
+    assert_eq!(until, kept.created + 3_600_000);
+    let linked = artifacts.linked(&link).await.expect("good");
+    assert_eq!(linked, Linked { caller: ada(), id: kept.id.clone() });
+    // What another host has signed, what was signed for something else, and what is no link.
+    let elsewhere = Scene::new().open().await;
+    told(elsewhere.linked(&link).await);
+    for wrong in ["", ".", "..", "a.b.c", &link[1..], &format!("{link}."), &format!("{link}.{link}"), &"x".repeat(1 << 20)] {
+        told(artifacts.linked(wrong).await);
+    }
+    scene.pass(3599);
+    artifacts.linked(&link).await.expect("until the last moment");
+    scene.pass(1);
+    told(artifacts.linked(&link).await);
+    // None outlives what it leads to.
+    let (_, until) = artifacts.link(&ada(), &kept.id, Duration::MAX).await.expect("signed");
+    assert_eq!(until, kept.expires);
 }
 
 #[tokio::test]

@@ -105,10 +105,10 @@ impl Sessions {
         }
         runtime.destroy(id).await?;
         let row = id.clone();
-        self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
-        let (event, reason) = (SessionEvent::Ended, "removed by the operator");
+        let owner = self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
+        let (event, reason, owner) = (SessionEvent::Ended, "removed by hand", owner.unwrap_or_default());
         let backend = runtime.backend();
-        self.0.settings.journal.note(Happened { id, backend, owner: "", event, reason });
+        self.0.settings.journal.note(Happened { id, backend, owner: &owner, event, reason });
         Ok(())
     }
 

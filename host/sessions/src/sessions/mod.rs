@@ -354,11 +354,13 @@ impl Shared {
             tracing::warn!(target: "packhost::session", %id, %backend, %error, "a sandbox could not be ended");
             return;
         }
-        let event = SessionEvent::Ended;
-        self.settings.journal.note(Happened { id: &id, backend, owner: "", event, reason: "" });
         let row = id.clone();
-        if let Err(error) = self.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await {
+        let removed = self.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await;
+        let owner = removed.unwrap_or_else(|error: StateError| {
             tracing::warn!(target: "packhost::session", %id, %error, "an ended session is still written down");
-        }
+            None
+        });
+        let (owner, event) = (owner.unwrap_or_default(), SessionEvent::Ended);
+        self.settings.journal.note(Happened { id: &id, backend, owner: &owner, event, reason: "" });
     }
 }

@@ -110,8 +110,10 @@ pub(super) fn take(
     Ok(lost)
 }
 
-pub(super) fn remove(sql: &Transaction<'_>, id: &SandboxId) -> Result<bool, StateError> {
-    Ok(sql.execute("DELETE FROM sessions WHERE id = ?1", [id.as_str()])? > 0)
+/// Whose it was, where it was there.
+pub(super) fn remove(sql: &Transaction<'_>, id: &SandboxId) -> Result<Option<String>, StateError> {
+    let row = sql.query_row("DELETE FROM sessions WHERE id = ?1 RETURNING owner", [id.as_str()], |row| row.get(0));
+    Ok(row.optional()?)
 }
 
 pub(super) fn all(sql: &Transaction<'_>) -> Result<Vec<Stored>, StateError> {
