@@ -48,6 +48,16 @@ pub enum StateError {
         /// Its owner's user id.
         owner: u32,
     },
+    /// It is another user's.
+    #[error("{} is user {owner}'s, and this is user {own}: run it as that user, for example with `runuser -u`", path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// That of this process.
+        own: u32,
+    },
     /// A newer version of this host wrote it.
     #[error(
         "the {room} part of the state is of version {found}; this host knows {known}: use the newer host"
@@ -87,7 +97,11 @@ impl Database {
         let _turn = turn(dir).map_err(failed)?;
         let about = made(&path).map_err(failed)?;
         let (mode, owner) = (about.permissions().mode() & 0o777, about.uid());
-        if mode & 0o077 != 0 || owner != rustix::process::geteuid().as_raw() {
+        let own = rustix::process::geteuid().as_raw();
+        if owner != own {
+            return Err(StateError::Foreign { path, owner, own });
+        }
+        if mode & 0o077 != 0 {
             return Err(StateError::Exposed { path, mode, owner });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

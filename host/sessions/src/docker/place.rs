@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::id::SandboxId;
 
 /// The one directory of ours inside.
 pub(super) const OURS: &str = "/.packhost";
+/// Who may start the supervisor's program: the container's root, which may be another user than this one.
+const PROGRAM_MODE: u32 = 0o555;
 /// The supervisor's program, inside.
 pub(super) const PROGRAM: &str = "/.packhost/supervisor";
 /// Where the supervisor makes its socket, inside.
@@ -58,7 +60,10 @@ impl Places {
         let path = self
             .program
             .get_or_init(|| self.root.join(format!("supervisor-{}", packhost_core::Digest::of(bytes).hex())));
-        if path.metadata().is_ok_and(|found| found.len() == bytes.len() as u64) {
+        let whole = |found: fs::Metadata| {
+            found.len() == bytes.len() as u64 && found.permissions().mode() & 0o777 == PROGRAM_MODE
+        };
+        if path.metadata().is_ok_and(whole) {
             return Ok(path.clone());
         }
         let write = || -> io::Result<()> {
@@ -67,8 +72,10 @@ impl Places {
             let part = self.root.join(SandboxId::fresh().as_str());
             DirBuilder::new().mode(0o700).create(&part)?;
             let whole = part.join("supervisor");
-            let mut file = File::options().write(true).create_new(true).mode(0o555).open(&whole)?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&whole)?;
             file.write_all(bytes)?;
+            // Whatever the umask is.
+            file.set_permissions(fs::Permissions::from_mode(PROGRAM_MODE))?;
             file.sync_all()?;
             drop(file);
             fs::rename(&whole, path)?;
@@ -203,6 +210,21 @@ mod tests {
         places.remove(&id).expect("gone already");
         assert!(!place.exists());
         assert!(room.path().join("other/kept").exists());
+    }
+
+    #[test]
+    fn the_supervisors_program_can_be_started_whatever_the_umask_is() {
+        let room = tempfile::tempdir().expect("a directory");
+        // This process is this test's alone.
+        let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        let places = Places::new(room.path().join("run"), Supervisor::Bytes(b"a program"));
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let program = places.program().expect("written");
+        assert_eq!(mode(&program), 0o555);
+        // One of an earlier version that was closed is written again.
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o500)).expect("ours");
+        assert_eq!(mode(&places.program().expect("written")), 0o555);
+        rustix::process::umask(before);
     }
 
     #[test]
