@@ -188,6 +188,10 @@ pub(crate) struct Serve {
     /// Seconds that running calls get to finish after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) drain: u64,
+    /// Seconds from SIGTERM on in which everything goes on and only /readyz says that the host is about to stop, so that a
+    /// load balancer can look elsewhere
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) notice: u64,
     #[command(flatten)]
     pub(crate) bounds: Bounds,
     #[command(flatten)]

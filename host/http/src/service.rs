@@ -105,7 +105,8 @@ impl Service {
             .routes()
             .route("/metrics", get(move |identity| metrics::answer(metrics, identity)))
             .layer(from_fn_with_state(known, gate));
-        let ready = get(async move || match closing.is_cancelled() {
+        let leaving = settings.leaving.clone();
+        let ready = get(async move || match leaving.is_cancelled() || closing.is_cancelled() {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         });

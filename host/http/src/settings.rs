@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use packhost_callers::Callers;
+use tokio_util::sync::CancellationToken;
 
 use crate::{TlsError, TlsFiles};
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long a client may take for the body of a request.
     pub body_timeout: Duration,
+    /// Cancelled when the host is about to stop: from then on `/readyz` says so, and nothing else changes.
+    pub leaving: CancellationToken,
     /// The directory of the record, for callers who may read it.
     pub record: Option<PathBuf>,
     /// How long calls that run may still take when the listener is stopped.
@@ -93,6 +96,7 @@ impl Settings {
             session_idle: Duration::from_secs(3600),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            leaving: CancellationToken::new(),
             record: None,
             drain: Duration::from_secs(10),
         }

@@ -150,3 +150,23 @@ fn a_call_that_takes_too_long_is_cancelled_when_the_host_ends() {
     assert!(since.elapsed() < PATIENCE, "the call may take ten minutes");
     assert_eq!(code(&result(calls.answer().message())), "cancelled");
 }
+
+#[test]
+fn a_host_that_is_about_to_stop_says_so_while_it_still_answers() {
+    let setup = Setup::new().warmed();
+    let served = setup.serve(&["--notice", "3600"]);
+    let ready = || http::send(served.address, &[], "GET", "/readyz", b"").status;
+    assert_eq!(ready(), 200);
+    let pid = served.pid().to_string();
+    let signal = || assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there").success());
+    signal();
+    wait_until("it says that it is about to stop", &|| ready() == 503);
+    let answer = http::send(
+        served.address,
+        &[("content-type", "application/json")],
+        "POST",
+        "/v1/packs/text.stats/calls",
+        br#"{"input": {"text": "to be"}}"#,
+    );
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

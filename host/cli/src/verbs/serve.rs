@@ -52,7 +52,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
             eprintln!("listening on {BOLD}{url}{BOLD:#}");
         }
         reload.watch();
-        let served = serve(listener, settings, engine, Duration::from_secs(args.drain)).await;
+        let (drain, notice) = (Duration::from_secs(args.drain), Duration::from_secs(args.notice));
+        let served = serve(listener, settings, engine, drain, notice).await;
         served.map_err(|error| {
             // stdout has had its document.
             Output::to_stderr(output.is_json()).error("command_failed", &error.to_string());
@@ -75,11 +76,21 @@ fn refused(error: BindError) -> Error {
 
 async fn serve(
     listener: std::net::TcpListener,
-    settings: Settings,
+    mut settings: Settings,
     engine: Engine,
     drain: Duration,
+    notice: Duration,
 ) -> Result<(), BindError> {
-    let shutdown = shutdown();
+    let (leaving, shutdown) = (shutdown(), CancellationToken::new());
+    settings.leaving = leaving.clone();
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            leaving.cancelled().await;
+            tokio::time::sleep(notice).await;
+            shutdown.cancel();
+        }
+    });
     let draining = tokio::spawn({
         let (engine, shutdown) = (engine.clone(), shutdown.clone());
         async move {
