@@ -3,8 +3,10 @@
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use packhost_tests::host::{Setup, wait_until};
 use packhost_tests::http::{self, KeptOpen, Response};
 use packhost_tests::rpc::{code, result};
 use serde_json::{Value, json};
