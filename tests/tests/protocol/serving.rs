@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use packhost_tests::host::{Setup, wait_until};
@@ -160,7 +160,8 @@ fn a_host_that_is_about_to_stop_says_so_while_it_still_answers() {
     let ready = || http::send(served.address, &[], "GET", "/readyz", b"").status;
     assert_eq!(ready(), 200);
     let pid = served.pid().to_string();
-    let signal = || assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there").success());
+    let signal =
+        || assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there").success());
     signal();
     wait_until("it says that it is about to stop", &|| ready() == 503);
     let answer = http::send(

@@ -64,7 +64,16 @@ async fn a_link_leads_to_one_artifact_as_its_caller_until_it_is_over() {
     // What another host has signed, what was signed for something else, and what is no link.
     let elsewhere = Scene::new().open().await;
     told(elsewhere.linked(&link).await);
-    for wrong in ["", ".", "..", "a.b.c", &link[1..], &format!("{link}."), &format!("{link}.{link}"), &"x".repeat(1 << 20)] {
+    for wrong in [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        &link[1..],
+        &format!("{link}."),
+        &format!("{link}.{link}"),
+        &"x".repeat(1 << 20),
+    ] {
         told(artifacts.linked(wrong).await);
     }
     scene.pass(3599);

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use packhost_core::Caller;
 use packhost_state::StateError;
 use rusqlite::types::Type;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::id::{HostId, SandboxId};
 use crate::spec::Backend;
@@ -112,7 +112,8 @@ pub(super) fn take(
 
 /// Whose it was, where it was there.
 pub(super) fn remove(sql: &Transaction<'_>, id: &SandboxId) -> Result<Option<String>, StateError> {
-    let row = sql.query_row("DELETE FROM sessions WHERE id = ?1 RETURNING owner", [id.as_str()], |row| row.get(0));
+    let row =
+        sql.query_row("DELETE FROM sessions WHERE id = ?1 RETURNING owner", [id.as_str()], |row| row.get(0));
     Ok(row.optional()?)
 }
 
