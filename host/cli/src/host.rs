@@ -64,6 +64,8 @@ pub(crate) struct Prepared {
     settings: Settings,
     sources: Vec<PackSource>,
     makers: Option<Makers>,
+    /// Whether a call may make something that is kept.
+    keeps: bool,
     record: Option<Arc<Log>>,
 }
 
@@ -83,6 +85,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
     let wanted = wanted(&loaded.manifest, purpose);
+    let keeps = keeps(&loaded.manifest, purpose);
     let makers = sessions::prepare(global, &dirs, &wanted)?;
     let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
     let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, wanted, sockets)?;
@@ -93,7 +96,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
         Purpose::Stdio(_) | Purpose::Http { .. } | Purpose::Call(_) => Some(record::open(&dirs)?),
     };
     settings.recorder = record.clone().map(|log| log as Arc<dyn Recorder>);
-    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers, record })
+    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers, keeps, record })
 }
 
 /// What of sandboxes and workspaces this host is going to need.
@@ -104,6 +107,19 @@ fn wanted(manifest: &Manifest, purpose: Purpose<'_>) -> Wanted {
             Wanted::of(manifest.entries().filter(|entry| packs::is_meant(entry.pack.as_str(), pack)))
         }
         Purpose::Stdio(_) | Purpose::Http { .. } => sessions::wanted(manifest),
+    }
+}
+
+/// Whether a call may make something that is kept, as far as can be said before there is one.
+fn keeps(manifest: &Manifest, purpose: Purpose<'_>) -> bool {
+    match purpose {
+        Purpose::Look => false,
+        Purpose::Call(pack) => {
+            let mut meant = manifest.entries().filter(|entry| packs::is_meant(entry.pack.as_str(), pack));
+            meant.any(|entry| entry.artifacts || entry.session.is_some())
+        }
+        // An edit of the manifest may let one.
+        Purpose::Stdio(_) | Purpose::Http { .. } => true,
     }
 }
 
@@ -163,9 +179,8 @@ impl Prepared {
 
     /// Starts the engine, and hands out what keeps its manifest up to date.
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
-        let Self { dirs, global, loaded, kept, mut settings, sources, makers, .. } = self;
-        // A call without programs makes nothing.
-        if settings.warm_up || makers.is_some() {
+        let Self { dirs, global, loaded, kept, mut settings, sources, makers, keeps, .. } = self;
+        if keeps {
             let made = artifacts::open(&dirs).await?;
             tokio::spawn(artifacts::sweep(made.clone()));
             settings.artifacts = Some(made);

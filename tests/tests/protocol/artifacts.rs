@@ -51,6 +51,9 @@ fn what_a_component_keeps_is_linked_read_and_signed() {
     let one = kept(&setup).into_iter().find(|one| one["kind"] == "made").expect("it is kept");
     let lifetime = one["expires"].as_u64().zip(one["created"].as_u64()).expect("times");
     assert_eq!(lifetime.0 - lifetime.1, 2 * 24 * 3_600_000, "as long as the entry says");
+    let by_hand = setup.run(["call", "maker", r#"{ "name": "by hand", "size": 5 }"#]);
+    assert_eq!(by_hand.code, 0, "{by_hand:?}");
+    assert!(kept(&setup).iter().any(|one| one["name"] == "by hand"), "the command line keeps it as well");
     let digest = one["digest"].as_str().expect("a digest");
     assert_eq!(made["structuredContent"]["digest"], digest);
 }
