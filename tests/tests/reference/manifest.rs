@@ -45,6 +45,7 @@ fn absent(object: &str, key: &str) -> &'static str {
         ("entry", "session") => "no sandbox",
         ("entry", "record_input") => "its hash alone",
         ("entry", "workspace") => "no workspace",
+        ("entry", "artifacts") => "nothing is kept but what programs leave in `out/`",
         ("entry", "command") => "the pack is a component",
         ("session", "image") => "the machine's own files",
         ("session", "files" | "http" | "env") => "nothing",
