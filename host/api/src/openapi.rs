@@ -153,7 +153,7 @@ fn parameters() -> Value {
         "ofRun": text("run", "Of this call."),
         "ofPack": text("pack", "Of this pack."),
         "ofCaller": text("caller", "Of this caller: `local`, `token:NAME` or `oauth:…`."),
-        "kind": text("kind", "Of this kind: `call`, `credential`, `session` or `act`."),
+        "kind": text("kind", "Of this kind: `call`, `credential`, `session` or `act`; several with commas between."),
         "outcome": text("outcome", "With this outcome, such as `ok` or `egress_denied`."),
         "from": text("from", "At this time or later, such as 2026-03-01T09:30:00.000000Z."),
         "until": text("until", "Before this time."),

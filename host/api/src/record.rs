@@ -59,7 +59,7 @@ pub(crate) async fn query(
     let most = limit(wanted.limit, USUAL, MOST)?;
     let moment = |text: &str| text.parse::<Moment>().ok();
     let filter = Filter {
-        kinds: wanted.kind.into_iter().collect(),
+        kinds: wanted.kind.iter().flat_map(|kinds| kinds.split(',')).map(str::to_owned).collect(),
         pack: wanted.pack,
         caller: wanted.caller,
         outcome: wanted.outcome,

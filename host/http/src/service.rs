@@ -99,6 +99,7 @@ impl Service {
         let known = Arc::new(known);
         let api = Api::new(engine, self.unanswered.clone(), closing.clone())
             .record_at(settings.record.clone())
+            .with_desk(settings.desk.clone())
             .letting_in(Arc::clone(&known).still_lets_in());
         let open = api.open_routes().layer(from_fn_with_state(Arc::clone(&known), anybody));
         let gated = api
