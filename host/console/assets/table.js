@@ -1,0 +1,51 @@
+// Tables that become cards where there is no room, and that change row by row, so that focus and selection stay.
+
+import { h } from "./dom.js";
+
+/**
+ * A table in a box with `update(rows)`. A column has a `name` and a `cell(row)`; the first one names the row, and one with
+ * `number` is set to the right. `key(row)` says which row is which; `none` stands in place of the table while it has no rows.
+ * Roles are written out: what is shown as cards is a table all the same.
+ */
+export function table({ caption, columns, rows = [], key = (row) => JSON.stringify(row), none }) {
+  const body = h("tbody", { role: "rowgroup" });
+  const names = columns.map(({ name, number }) =>
+    h("th", { scope: "col", role: "columnheader", class: number && "number" }, name));
+  const whole = h("table", { role: "table" },
+    h("caption", {}, caption), h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, names)), body);
+  const box = h("div", { class: "table" }, whole, none);
+
+  box.update = (rows) => {
+    const before = new Map([...body.children].map((line) => [line.dataset.key, line]));
+    const after = rows.map((row) => {
+      const fresh = line(columns, row, String(key(row)));
+      const old = before.get(fresh.dataset.key);
+      return old ? renewed(old, fresh) : fresh;
+    });
+    for (const old of before.values()) if (!after.includes(old)) old.remove();
+    after.forEach((tr, at) => {
+      if (body.children[at] !== tr) body.insertBefore(tr, body.children[at] ?? null);
+    });
+    whole.hidden = rows.length === 0;
+    if (none) none.hidden = rows.length > 0;
+  };
+  box.update(rows);
+  return box;
+}
+
+function line(columns, row, key) {
+  const cells = columns.map(({ name, cell, number }, at) => {
+    const kind = at === 0 ? { scope: "row", role: "rowheader" } : { role: "cell" };
+    return h(at === 0 ? "th" : "td", { ...kind, "data-label": name, class: number && "number" }, cell(row));
+  });
+  return h("tr", { role: "row", "data-key": key }, cells);
+}
+
+/** The old row with the cells that have changed. One that has the focus is left as it is. */
+function renewed(old, fresh) {
+  [...fresh.children].forEach((cell, at) => {
+    const was = old.children[at];
+    if (!was.isEqualNode(cell) && !was.contains(document.activeElement)) was.replaceWith(cell);
+  });
+  return old;
+}
