@@ -28,10 +28,10 @@ async function list(run, signal) {
     caption: "Artifacts of all callers.",
     key: ({ id }) => id,
     columns: [
-      { name: "Name", cell: ({ id, name }) => link(name, "artifacts", id) },
+      { name: "Name", cell: ({ id, name }) => link(name, "artifacts", id), kind: "wide" },
       { name: "Preview", cell: (one) => thumbnail(one, signal) },
       { name: "What", cell: ({ kind, media_type }) => (kind === "manifest" ? "signed manifest" : media_type) },
-      { name: "Size", cell: (one) => size(one.size), number: true },
+      { name: "Size", cell: (one) => size(one.size), kind: "number" },
       { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
       { name: "Owner", cell: ({ owner }) => owner },
       { name: "Made", cell: ({ created }) => moment(created) },

@@ -15,7 +15,7 @@ export function show({ signal }) {
 
   async function look() {
     const [now, used, record] = await Promise.all([
-      get("live", {}, signal), get("sessions", { all: true }, signal), get("audit", { kind: "call", limit: 25 }, signal),
+      get("live", {}, signal), get("sessions", { all: true }, signal), get("audit", { kind: "call", limit: 15 }, signal),
     ]);
     if (signal.aborted) return;
     running.update(now.calls);
@@ -41,10 +41,10 @@ function calls() {
     columns: [
       { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
       { name: "State", cell: ({ place }) => outcome(place) },
-      { name: "For", cell: ({ since_ms }) => span(since_ms), number: true },
+      { name: "For", cell: ({ since_ms }) => span(since_ms), kind: "number" },
       { name: "Caller", cell: ({ caller }) => caller },
       { name: "Door", cell: ({ door }) => door },
-      { name: "Run", cell: ({ run }) => h("code", {}, run) },
+      { name: "Run", cell: ({ run }) => h("code", {}, run), kind: "id" },
     ],
     none: h("p", { class: "empty" }, "Nothing runs. Call something: ", command("packhost call text.stats '{\"text\": \"to be or not to be\"}'")),
   });
@@ -61,7 +61,7 @@ export function recentCalls(records) {
       { name: "Time", cell: ({ time }) => moment(time) },
       { name: "Pack", cell: ({ body }) => (body.pack ? link(body.pack, "packs", body.pack) : body.tool) },
       { name: "Outcome", cell: ({ body }) => outcome(body.outcome) },
-      { name: "Took", cell: ({ body }) => span(body.total_us / 1000), number: true },
+      { name: "Took", cell: ({ body }) => span(body.total_us / 1000), kind: "number" },
       { name: "Caller", cell: ({ body }) => body.caller },
       { name: "Door", cell: ({ body }) => body.door },
     ],

@@ -30,8 +30,8 @@ function ofPack({ pack, denied, left_out = [], file, diff, why }) {
       caption: "What it asked for, the latest first.",
       key: (one) => `${one.method} ${url(one)}`,
       columns: [
-        { name: "Request", cell: (one) => h("code", {}, `${one.method} ${url(one)}`) },
-        { name: "Times", cell: ({ count }) => count.toLocaleString("en"), number: true },
+        { name: "Request", cell: (one) => h("code", {}, `${one.method} ${url(one)}`), kind: "wide" },
+        { name: "Times", cell: ({ count }) => count.toLocaleString("en"), kind: "number" },
         { name: "Last", cell: ({ last }) => moment(last) },
         { name: "Was", cell: ({ reported }) => (reported ? badge("let through, reported", "note") : badge("denied", "bad")) },
       ],

@@ -18,7 +18,12 @@ function isNothing(value) {
 
 /** A link to a page of the console: `link("text", "packs", "http.fetch")`. */
 export function link(text, ...path) {
-  return h("a", { href: address(path) }, text);
+  return h("a", { href: address(path) }, soft(String(text)));
+}
+
+/** A name that may be broken behind its signs, where there is no room for it in one line. */
+export function soft(text) {
+  return text.split(/(?<=[._:/@-])/).flatMap((piece) => [h("wbr"), piece]).slice(1);
 }
 
 /** The address of a page, with the query where its last part is an object. */

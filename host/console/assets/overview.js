@@ -84,7 +84,7 @@ async function failures(signal) {
   return [...counts].map(([what, count]) => {
     const [pack, outcome] = what.split(" ");
     return { word: outcome.replaceAll("_", " "), tone: "bad",
-      text: [`${many(count, "call")} of ${pack} ended so in the last day. `, link(`See ${count === 1 ? "it" : "them"}`, "record", { kind: "call", pack, outcome })] };
+      text: [`${many(count, "call")} of ${pack} in the last day. `, link(`See ${count === 1 ? "it" : "them"}`, "record", { kind: "call", pack, outcome })] };
   });
 }
 

@@ -37,7 +37,7 @@ function about({ name, tool, version, title, description, effects, digest, time_
   return [
     h("p", { class: "lead" }, h("strong", {}, title), ". ", description),
     facts(
-      ["Effects", words(effects).map((word) => [word, " "])],
+      ["Effects", words(effects)],
       ["Version", version],
       ["Agents know it as", h("code", {}, tool)],
       ["Component", h("code", {}, digest)],

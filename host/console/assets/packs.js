@@ -30,7 +30,7 @@ function listed(packs, find, signal) {
     columns: [
       { name: "Pack", cell: ({ name, title }) => [link(name, "packs", name), h("small", {}, title)] },
       { name: "What it does", cell: ({ description }) => description.split(/(?<=\.) /)[0] },
-      { name: "Effects", cell: ({ effects }) => words(effects).map((word) => [word, " "]) },
+      { name: "Effects", cell: ({ effects }) => words(effects) },
       { name: "May", cell: ({ name }) => may.get(name) },
     ],
     none: h("p", { class: "empty" }, "No pack fits. This lists those that are served, and why others are not: ", command("packhost packs list")),
@@ -51,7 +51,7 @@ function listed(packs, find, signal) {
 /** What a call does to the world. */
 export function words({ read_only, destructive, open_world }) {
   const changes = read_only ? badge("only reads", "good") : destructive ? badge("may destroy", "bad") : badge("changes things", "note");
-  return [changes, badge(open_world ? "talks to others" : "stays on this host", "plain")];
+  return [changes, h("small", {}, open_world ? "talks to others" : "stays on this host")];
 }
 
 /** Fills in what each may, a few at a time. */

@@ -1,6 +1,7 @@
 // A JSON Schema as a table of the fields that a person looks for. What it leaves out, the schema itself has.
 
 import { h } from "./dom.js";
+import { quoted } from "./part.js";
 import { table } from "./table.js";
 
 export function fields(schema, caption) {
@@ -11,7 +12,7 @@ export function fields(schema, caption) {
       { name: "Field", cell: ({ name }) => h("code", {}, name) },
       { name: "Needed", cell: ({ name }) => (required.has(name) ? "yes" : "no") },
       { name: "Type", cell: ({ is }) => type(is) },
-      { name: "What it is", cell: ({ is }) => [is.description, h("small", {}, bounds(is))] },
+      { name: "What it is", cell: ({ is }) => [quoted(is.description ?? ""), h("small", {}, bounds(is))] },
     ],
     rows: Object.entries(schema.properties ?? {}).map(([name, is]) => ({ name, is })),
     none: h("p", { class: "empty" }, "It has no fields of its own; the schema below says all there is."),

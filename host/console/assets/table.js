@@ -1,16 +1,15 @@
 // Tables that become cards where there is no room, and that change row by row, so that focus and selection stay.
 
-import { h } from "./dom.js";
+import { h, soft } from "./dom.js";
 
 /**
- * A table in a box with `update(rows)`. A column has a `name` and a `cell(row)`; the first one names the row, and one with
- * `number` is set to the right. `key(row)` says which row is which; `none` stands in place of the table while it has no rows.
+ * A table in a box with `update(rows)`. A column has a `name`, a `cell(row)` and perhaps a `kind`: "number" (to the right),
+ * "id" (in one line) or "wide"; the first one names the row. `key(row)` says which row is which; `none` stands in place of the table while it has no rows.
  * Roles are written out: what is shown as cards is a table all the same.
  */
 export function table({ caption, columns, rows = [], key = (row) => JSON.stringify(row), none }) {
   const body = h("tbody", { role: "rowgroup" });
-  const names = columns.map(({ name, number }) =>
-    h("th", { scope: "col", role: "columnheader", class: number && "number" }, name));
+  const names = columns.map(({ name, kind }) => h("th", { scope: "col", role: "columnheader", class: kind }, name));
   const whole = h("table", { role: "table" },
     h("caption", {}, caption), h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, names)), body);
   const box = h("div", { class: "table" }, whole, none);
@@ -34,9 +33,10 @@ export function table({ caption, columns, rows = [], key = (row) => JSON.stringi
 }
 
 function line(columns, row, key) {
-  const cells = columns.map(({ name, cell, number }, at) => {
-    const kind = at === 0 ? { scope: "row", role: "rowheader" } : { role: "cell" };
-    return h(at === 0 ? "th" : "td", { ...kind, "data-label": name, class: number && "number" }, cell(row));
+  const cells = columns.map(({ name, cell, kind }, at) => {
+    const [tag, is] = at === 0 ? ["th", { scope: "row", role: "rowheader" }] : ["td", { role: "cell" }];
+    const shown = cell(row);
+    return h(tag, { ...is, "data-label": name, class: kind }, typeof shown === "string" ? soft(shown) : shown);
   });
   return h("tr", { role: "row", "data-key": key }, cells);
 }
