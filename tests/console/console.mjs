@@ -309,6 +309,20 @@ test("the record is searched by what is in the address, and opened whole", async
   assert.equal(entry.body.outcome, "egress_denied");
 });
 
+test("older records are put below, and read on from the first of them", async (t) => {
+  const page = await open(t, "denials");
+  const records = (from) => [from, from - 1].map((n) => ({ n, time: "2026-03-01T09:30:00.000250Z", kind: "act", body: { actor: "ada", verb: "vault.rm", subject: "A", outcome: "done" } }));
+  await page.route("**/v1/audit?*", (route) => {
+    const before = new URL(route.request().url()).searchParams.get("before");
+    return route.fulfill({ json: before ? { records: records(7), next: null } : { records: records(9), next: 8 } });
+  });
+  await go(page, "record");
+  await page.getByRole("button", { name: "Older records" }).click();
+  await page.waitForFunction(() => document.activeElement.textContent === "7");
+  assert.deepEqual(await page.locator("tbody th").allTextContents(), ["9", "8", "7", "6"]);
+  assert.equal(await page.getByRole("button", { name: "Older records" }).isVisible(), false);
+});
+
 test("a record that was tampered with is said to be, and where", async (t) => {
   const finding = { what: "changed", file: "00000001.log", line: 8, byte: 3421, n: 8, expected: "hash d6", found: "hash a8" };
   const report = { findings: [finding], more: 0, first: 1, last: { n: 59 }, records: 59, segments: 1, checkpoints: 2, removed: null,

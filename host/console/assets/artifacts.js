@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { show as showOne } from "./artifact.js";
-import { command, h, link } from "./dom.js";
+import { command, h, link, say } from "./dom.js";
 import { badge, moment, outcome, size } from "./format.js";
 import { part, problemBox, slowly } from "./part.js";
 import { thumbnail } from "./preview.js";
@@ -21,6 +21,7 @@ export function show({ arg, query, signal }) {
 
 async function list(run, signal) {
   let shown = [];
+  let before = 0;
   let next;
   const states = new Map();
   const state = (id) => states.get(id) ?? states.set(id, h("div", {}, "not checked")).get(id);
@@ -41,17 +42,27 @@ async function list(run, signal) {
       command("packhost call cmd.run '{\"command\": \"mkdir out; seq 3 > out/numbers.csv\"}'")),
   });
   const wrong = h("div");
-  const older = h("button", { type: "button", onclick: () => load().catch((problem) => wrong.replaceChildren(problemBox(problem))) }, "Older artifacts");
+  const older = h("button", { type: "button", onclick: further }, "Older artifacts");
   const check = h("button", { type: "button", onclick: checked }, "Check signatures");
 
   async function load() {
     const answer = await slowly(get("artifacts", { all: true, run, limit: PAGE, after: next }, signal), wrong);
     next = answer.next;
+    before = shown.length;
     shown = [...shown, ...answer.artifacts];
     rows.update(shown);
     wrong.replaceChildren();
     older.hidden = !next;
     check.hidden = shown.length === 0;
+  }
+
+  async function further() {
+    try {
+      await load();
+      rows.go(shown[before]);
+    } catch (problem) {
+      wrong.replaceChildren(problemBox(problem));
+    }
   }
 
   /** One after the other: for each the host reads all of its bytes. */
@@ -64,6 +75,7 @@ async function list(run, signal) {
       state(id).replaceChildren(...found);
     }
     check.disabled = false;
+    say("All signatures are checked.");
   }
 
   await load();

@@ -21,9 +21,9 @@ export function link(text, ...path) {
   return h("a", { href: address(path) }, soft(String(text)));
 }
 
-/** A name that may be broken behind its signs, where there is no room for it in one line. */
+/** A name may be broken behind its signs, where there is no room for it in one line. A sentence has spaces for that. */
 export function soft(text) {
-  return text.split(/(?<=[._:/@-])/).flatMap((piece) => [h("wbr"), piece]).slice(1);
+  return text.includes(" ") ? text : text.split(/(?<=[._:/@-])/).flatMap((piece) => [h("wbr"), piece]).slice(1);
 }
 
 /** The address of a page, with the query where its last part is an object. */

@@ -10,7 +10,7 @@ import { verification } from "./verification.js";
 export function show({ arg, signal }) {
   const body = part(signal, async () => {
     const n = Number(arg);
-    const { records } = await get("audit", { before: n + 1, limit: 1 }, signal);
+    const { records } = Number.isSafeInteger(n) && n > 0 ? await get("audit", { before: n + 1, limit: 1 }, signal) : { records: [] };
     const entry = records.find((one) => one.n === n);
     if (!entry) {
       return h("p", { class: "empty" }, `There is no record ${arg}: it was not written yet, or retention has removed it. `, link("The newest records", "record"));
@@ -18,7 +18,7 @@ export function show({ arg, signal }) {
     return [
       h("p", { class: "lead" }, what(entry)),
       facts(["Time", moment(entry.time)], ["Kind", entry.kind], ["Who", who(entry)], ["Outcome", outcome(entry.body.outcome)],
-        ["Proven", part(signal, () => proof(n, signal))]),
+        ["Proven", part(signal, () => proof(n))]),
       entry.kind === "call" ? call(entry, signal) : section("What it says", rest(entry.body)),
       more("The record as it stands in the log", lines(JSON.stringify(entry, null, 2))),
       h("p", { class: "bar" }, n > 1 && link(`Record ${n - 1}`, "record", n - 1), link(`Record ${n + 1}`, "record", n + 1), link("All records", "record")),
@@ -28,8 +28,8 @@ export function show({ arg, signal }) {
 }
 
 /** How far the signatures reach, and whether this one is among what is broken. */
-async function proof(n, signal) {
-  const { findings, proven } = await verification(signal);
+async function proof(n) {
+  const { findings, proven } = await verification();
   if (findings.some((one) => one.n === n)) return ["no: it is not as this host wrote it. ", link("See where the record broke", "record")];
   if (proven && n <= proven.n) return `by the signature at record ${proven.n}`;
   return findings.length > 0 ? "no: it stands after a place where the record broke" : "not yet: it fits the records before it, and the next checkpoint proves it";

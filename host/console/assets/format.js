@@ -51,7 +51,7 @@ export function badge(word, tone) {
 
 const TONES = {
   ok: "good", done: "good", allowed: "good", sound: "good", running: "good", ready: "good", started: "good",
-  asks: "note", begun: "note", pending: "note", waiting: "note", starting: "note", cancelled: "note", unsigned: "note", gone: "note",
+  asks: "note", begun: "note", pending: "note", waiting: "note", starting: "note", cancelled: "note", unsigned: "note", gone: "note", unknown: "note",
   ended: "plain", given: "plain", "used again": "plain",
 };
 

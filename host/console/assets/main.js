@@ -49,11 +49,17 @@ function start() {
     show(login(navigate), true);
   });
   events.addEventListener("login", ({ detail }) => {
+    // Several requests come back so at once; and the form asks itself.
+    if (nav.hidden) return;
     const again = hasToken();
     forgetToken();
     show(login(navigate, again ? detail : null), true);
   });
   addEventListener("hashchange", () => navigate());
+  addEventListener("click", ({ target }) => {
+    // A link to where we are asks for what is there now.
+    if (target.closest("a")?.getAttribute("href") === location.hash) navigate();
+  });
   navigate(false);
 }
 

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { recentCalls } from "./calls.js";
 import { h, link, section } from "./dom.js";
 import { badge, many, moment } from "./format.js";
-import { part } from "./part.js";
+import { part, quoted } from "./part.js";
 import { verification } from "./verification.js";
 
 export function show({ signal }) {
@@ -23,7 +23,8 @@ export function show({ signal }) {
 async function attention(signal) {
   const sources = [record, denials, credentials, failures];
   const found = await Promise.all(sources.map((look) => look(signal).catch(unseen)));
-  const items = found.flat();
+  const items = [...new Map(found.flat().map((item) => [`${item.word} ${item.text}`, item])).values()];
+  items.sort((a, b) => (b.tone === "bad") - (a.tone === "bad"));
   if (items.length === 0) {
     return h("p", { class: "empty" }, badge("all well", "good"),
       " The record is as it was written, nothing was refused lately, no call has broken, and every credential can be used.");
@@ -32,11 +33,11 @@ async function attention(signal) {
 }
 
 function unseen(problem) {
-  return [{ word: "not known", tone: "note", text: [problem.message, " ", problem.fix] }];
+  return [{ word: "not known", tone: "note", text: [problem.message, " ", quoted(problem.fix ?? "")] }];
 }
 
-async function record(signal) {
-  const { intact, findings, more, proven, records } = await verification(signal);
+async function record() {
+  const { intact, findings, more, proven, records } = await verification();
   if (!intact) {
     const count = many(findings.length + more, "thing");
     return [{ word: "changed", tone: "bad", text: [`The record is not as this host wrote it: ${count}. `, link("See where", "record")] }];
@@ -76,16 +77,20 @@ async function credentials(signal) {
 const BROKEN = ["internal", "invalid_output", "schema_mismatch", "session_unavailable", "resource_exhausted", "timeout", "artifact_failed"];
 
 async function failures(signal) {
-  const { records } = await get("audit", { kind: "call", limit: 200, since: "24h" }, signal);
-  const counts = new Map();
-  for (const { body: { pack, outcome } } of records) {
-    if (pack && BROKEN.includes(outcome)) counts.set(`${pack} ${outcome}`, (counts.get(`${pack} ${outcome}`) ?? 0) + 1);
+  const { records } = await get("audit", { kind: "call,act", limit: 200, since: "24h" }, signal);
+  const groups = new Map();
+  for (const { kind, body: { pack, verb, outcome } } of records) {
+    const broke = kind === "act" ? outcome.startsWith("failed") : pack && BROKEN.includes(outcome);
+    if (!broke) continue;
+    const [what, search] = kind === "act" ? [verb, { kind, outcome }] : [pack, { kind, pack, outcome }];
+    const group = groups.get(what + outcome) ?? { what, search, count: 0 };
+    groups.set(what + outcome, { ...group, count: group.count + 1 });
   }
-  return [...counts].map(([what, count]) => {
-    const [pack, outcome] = what.split(" ");
-    return { word: outcome.replaceAll("_", " "), tone: "bad",
-      text: [`${many(count, "call")} of ${pack} in the last day. `, link(`See ${count === 1 ? "it" : "them"}`, "record", { kind: "call", pack, outcome })] };
-  });
+  return [...groups.values()].map(({ what, search, count }) => ({
+    word: search.outcome.replaceAll("_", " "),
+    tone: "bad",
+    text: [`${what}, ${count === 1 ? "once" : `${count} times`} of late. `, link(`See ${count === 1 ? "it" : "them"}`, "record", search)],
+  }));
 }
 
 async function now(signal) {
@@ -94,8 +99,8 @@ async function now(signal) {
     ["calls", "Calls waiting", () => get("live", {}, signal).then(({ calls }) => calls.filter((call) => call.place === "waiting").length)],
     ["sessions", "Sandboxes", () => get("sessions", { all: true }, signal).then(({ sessions }) => sessions.length)],
     ["packs", "Packs served", () => get("packs", {}, signal).then(({ packs }) => packs.length)],
-    ["record", "Records", () => verification(signal).then(({ last }) => last?.n ?? 0)],
-    ["record", "Proven up to", () => verification(signal).then(({ proven }) => proven?.n ?? "nothing")],
+    ["record", "Records", () => verification().then(({ last }) => last?.n ?? 0)],
+    ["record", "Proven up to", () => verification().then(({ proven }) => proven?.n ?? "nothing")],
   ];
   const shown = await Promise.all(numbers.map(async ([page, name, count]) => {
     const value = await count().catch(() => "?");

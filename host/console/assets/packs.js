@@ -28,7 +28,7 @@ function listed(packs, find, signal) {
     caption: "Every pack that is served. What it may do stands in the manifest; what is not there is denied.",
     key: ({ name }) => name,
     columns: [
-      { name: "Pack", cell: ({ name, title }) => [link(name, "packs", name), h("small", {}, title)] },
+      { name: "Pack", cell: ({ name, title }) => [link(name, "packs", name), h("small", {}, title)], kind: "wide" },
       { name: "What it does", cell: ({ description }) => description.split(/(?<=\.) /)[0] },
       { name: "Effects", cell: ({ effects }) => words(effects) },
       { name: "May", cell: ({ name }) => may.get(name) },

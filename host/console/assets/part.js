@@ -7,11 +7,15 @@ const PATIENCE = 1000;
 
 /** An element that is filled with what `load` comes back with, unless the page was left meanwhile. */
 export function part(signal, load) {
-  const box = h("div", { class: "part" });
+  const box = h("div", { class: "part", tabindex: "-1" });
   const fill = async () => {
     try {
       const loaded = await slowly(load(), box);
-      if (!signal.aborted) box.replaceChildren(...[loaded].flat(Infinity).filter(Boolean));
+      if (signal.aborted) return;
+      const held = box.contains(document.activeElement);
+      box.replaceChildren(...[loaded].flat(Infinity).filter(Boolean));
+      // Where "Try again" was, there is nothing to hold the focus any more.
+      if (held) box.focus();
     } catch (problem) {
       if (!signal.aborted) box.replaceChildren(problemBox(problem, fill));
     }

@@ -1,9 +1,9 @@
 // The record: whether it is whole, what is on it, and which of it.
 
 import { get } from "./api.js";
-import { address, command, h, link, section } from "./dom.js";
+import { address, command, h, link, say, section } from "./dom.js";
 import { show as showOne, what, who } from "./entry.js";
-import { moment, outcome } from "./format.js";
+import { many, moment, outcome } from "./format.js";
 import { part, problemBox, slowly } from "./part.js";
 import { table } from "./table.js";
 import { verified } from "./verification.js";
@@ -49,14 +49,16 @@ function form(wanted) {
     choice("outcome", "Outcome", [["", "any"], ...outcomes]),
     text("pack", "Pack", "web.scrape"),
     text("caller", "Caller", "token:laptop"),
-    text("since", "Since", "12h, 7d, 2026-03-01"),
+    text("since", "Since", "12h, 2026-03-01"),
     text("until", "Before", "2026-04-01"),
     wanted.run && text("run", "Run", ""),
   ].filter(Boolean);
   const submitted = (event) => {
     event.preventDefault();
     const given = [...new FormData(event.target)].map(([name, value]) => [name, value.trim()]);
-    location.hash = address(["record", Object.fromEntries(given.filter(([name, value]) => value || name === "kind"))]);
+    const hash = address(["record", Object.fromEntries(given.filter(([name, value]) => value || name === "kind"))]);
+    if (hash === location.hash) dispatchEvent(new HashChangeEvent("hashchange"));
+    else location.hash = hash;
   };
   return h("form", { class: "filter", role: "search", "aria-label": "Records", onsubmit: submitted },
     fields.map((field) => h("div", {}, field)),
@@ -78,7 +80,7 @@ async function records(wanted, signal) {
     ],
     none: h("p", { class: "empty" }, "No record fits. Ask for more, or see the newest as they come: ", command("packhost audit tail --follow")),
   });
-  const older = h("button", { type: "button", onclick: load }, "Older records");
+  const older = h("button", { type: "button", onclick: () => load().then(told) }, "Older records");
   const wrong = h("div");
 
   async function load() {
@@ -89,14 +91,23 @@ async function records(wanted, signal) {
       shown = [...shown, ...answer.records];
       list.update(shown);
       wrong.replaceChildren();
+      return answer.records.length;
     } catch (problem) {
       // The first page has no list to stand below.
       if (shown.length === 0) throw problem;
       wrong.replaceChildren(problemBox(problem));
+      return 0;
     } finally {
       older.disabled = false;
       older.hidden = next === null || next === undefined;
     }
+  }
+
+  /** Whoever asked for more goes on at the first of them. */
+  function told(count) {
+    if (!count) return;
+    say(`${many(count, "older record")}.`);
+    list.go(shown.at(-count));
   }
 
   await load();

@@ -3,7 +3,7 @@
 import { h, soft } from "./dom.js";
 
 /**
- * A table in a box with `update(rows)`. A column has a `name`, a `cell(row)` and perhaps a `kind`: "number" (to the right),
+ * A table in a box with `update(rows)` and `go(row)`. A column has a `name`, a `cell(row)` and perhaps a `kind`: "number" (to the right),
  * "id" (in one line) or "wide"; the first one names the row. `key(row)` says which row is which; `none` stands in place of the table while it has no rows.
  * Roles are written out: what is shown as cards is a table all the same.
  */
@@ -28,6 +28,8 @@ export function table({ caption, columns, rows = [], key = (row) => JSON.stringi
     whole.hidden = rows.length === 0;
     if (none) none.hidden = rows.length > 0;
   };
+  /** Puts the focus on the first link of a row. */
+  box.go = (row) => [...body.children].find((line) => line.dataset.key === String(key(row)))?.querySelector("a")?.focus();
   box.update(rows);
   return box;
 }

@@ -1,7 +1,7 @@
 // Whether the record is what this host wrote, and how far that is proven.
 
 import { get } from "./api.js";
-import { command, facts, h, link } from "./dom.js";
+import { command, facts, h, link, say } from "./dom.js";
 import { badge, many, moment } from "./format.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -11,7 +11,7 @@ const FRESH = 30_000;
 let known = { at: -Infinity };
 
 /** The host's report, or the one that it gave a moment ago. */
-export function verification(signal, again = false) {
+export function verification(again = false) {
   if (again || performance.now() - known.at > FRESH) {
     const report = get("audit/verification");
     known = { at: performance.now(), report };
@@ -22,13 +22,14 @@ export function verification(signal, again = false) {
 
 /** The report on a page, with a button that asks for another one. */
 export function verified(signal) {
-  const box = h("div", { class: "verified" });
+  const box = h("div");
   const look = (again) => box.replaceChildren(part(signal, async () => {
-    const report = await verification(signal, again);
-    return [words(report), h("button", { type: "button", onclick: () => look(true) }, "Verify again")];
+    const report = await verification(again);
+    if (again) say(report.intact ? "The record is intact." : "The record was changed.");
+    return words(report);
   }));
   look(false);
-  return box;
+  return h("div", { class: "verified" }, box, h("button", { type: "button", onclick: () => look(true) }, "Verify again"));
 }
 
 function words(report) {
