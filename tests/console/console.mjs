@@ -195,7 +195,7 @@ test("a token that expires while somebody looks leads to the login, and back to 
   await page.evaluate(() => { location.hash = "#/denials"; });
   await page.getByText("This token has expired.").waitFor();
   await page.unrouteAll();
-  await page.getByLabel("Token").fill(token ?? "any");
+  await page.getByLabel("Token").fill(token || "any");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "Denials" }).waitFor();
 });

@@ -33,7 +33,7 @@ async function list(run, signal) {
       { name: "Preview", cell: (one) => thumbnail(one, signal) },
       { name: "What", cell: ({ kind, media_type }) => (kind === "manifest" ? "signed manifest" : media_type) },
       { name: "Size", cell: (one) => size(one.size), kind: "number" },
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
+      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
       { name: "Owner", cell: ({ owner }) => owner },
       { name: "Made", cell: ({ created }) => moment(created) },
       { name: "Signature", cell: ({ id }) => state(id) },

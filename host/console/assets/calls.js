@@ -39,7 +39,7 @@ function calls() {
     caption: "What runs, or waits for a place, in this process.",
     key: ({ run }) => run,
     columns: [
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
+      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
       { name: "State", cell: ({ place }) => outcome(place) },
       { name: "For", cell: ({ since_ms }) => span(since_ms), kind: "number" },
       { name: "Caller", cell: ({ caller }) => caller },
@@ -59,7 +59,7 @@ export function recentCalls(records) {
     columns: [
       { name: "Record", cell: ({ n }) => link(n, "record", n) },
       { name: "Time", cell: ({ time }) => moment(time) },
-      { name: "Pack", cell: ({ body }) => (body.pack ? link(body.pack, "packs", body.pack) : body.tool) },
+      { name: "Pack", cell: ({ body }) => (body.pack ? link(body.pack, "packs", body.pack) : body.tool), kind: "id" },
       { name: "Outcome", cell: ({ body }) => outcome(body.outcome) },
       { name: "Took", cell: ({ body }) => span(body.total_us / 1000), kind: "number" },
       { name: "Caller", cell: ({ body }) => body.caller },

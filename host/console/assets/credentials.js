@@ -37,7 +37,7 @@ function one({ name, version, bindings, created, changed, master_key, uses }) {
       caption: `Packs of this host that ${name} is bound to, and whether the manifest lets them use it.`,
       key: ({ pack, uses: how }) => `${pack} ${how}`,
       columns: [
-        { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
+        { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
         { name: "May use it for", cell: ({ uses: how }) => how },
         { name: "Granted at", cell: ({ manifest }) => place(manifest) ?? badge("no rule grants it", "note") },
       ],
@@ -80,7 +80,7 @@ async function latest(wanted, signal) {
       { name: "Credential", cell: ({ body }) => body.credential },
       { name: "Went to", cell: ({ body }) => h("code", {}, `${body.method} ${body.host}:${body.port}`) },
       { name: "Where", cell: ({ body }) => [body.place, body.signs && `, signed (${body.signs})`] },
-      { name: "Pack", cell: ({ body }) => link(body.pack, "packs", body.pack) },
+      { name: "Pack", cell: ({ body }) => link(body.pack, "packs", body.pack), kind: "id" },
       { name: "Caller", cell: ({ body }) => body.caller },
     ],
     rows: records.filter(({ body }) => !wanted || body.credential === wanted),

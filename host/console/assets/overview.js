@@ -93,18 +93,19 @@ async function failures(signal) {
   }));
 }
 
+/** What this token may not see has no number. */
 async function now(signal) {
+  const asked = [get("live", {}, signal), get("sessions", { all: true }, signal), get("packs", {}, signal), verification()];
+  const [live, boxes, packs, report] = await Promise.all(asked.map((one) => one.catch(() => null)));
+  const calls = (place) => live?.calls.filter((call) => call.place === place).length;
   const numbers = [
-    ["calls", "Calls running", () => get("live", {}, signal).then(({ calls }) => calls.filter((call) => call.place === "running").length)],
-    ["calls", "Calls waiting", () => get("live", {}, signal).then(({ calls }) => calls.filter((call) => call.place === "waiting").length)],
-    ["sessions", "Sandboxes", () => get("sessions", { all: true }, signal).then(({ sessions }) => sessions.length)],
-    ["packs", "Packs served", () => get("packs", {}, signal).then(({ packs }) => packs.length)],
-    ["record", "Records", () => verification().then(({ last }) => last?.n ?? 0)],
-    ["record", "Proven up to", () => verification().then(({ proven }) => proven?.n ?? "nothing")],
+    ["Calls running", "calls", calls("running")],
+    ["Calls waiting", "calls", calls("waiting")],
+    ["Sandboxes", "sessions", boxes?.sessions.length],
+    ["Packs served", "packs", packs?.packs.length],
+    ["Records", "record", report && (report.last?.n ?? 0)],
+    ["Proven up to", "record", report && (report.proven?.n ?? "nothing")],
   ];
-  const shown = await Promise.all(numbers.map(async ([page, name, count]) => {
-    const value = await count().catch(() => "?");
-    return h("div", {}, h("dt", {}, link(name, page)), h("dd", {}, typeof value === "number" ? value.toLocaleString("en") : value));
-  }));
-  return h("dl", { class: "numbers" }, shown);
+  return h("dl", { class: "numbers" }, numbers.map(([name, page, value]) =>
+    h("div", {}, h("dt", {}, link(name, page)), h("dd", {}, (value ?? "?").toLocaleString("en")))));
 }

@@ -10,24 +10,10 @@ import { table } from "./table.js";
 
 export function show({ arg, signal }) {
   const path = `packs/${encodeURIComponent(arg)}`;
-  // Asked once, shown in two places.
-  const pack = get(path, {}, signal);
-  const granted = get(`${path}/grants`, {}, signal);
-  for (const asked of [pack, granted]) asked.catch(() => {});
-  const again = (first, way) => {
-    let asked = first;
-    return async (show) => {
-      const answer = asked ?? get(way, {}, signal);
-      asked = null;
-      return show(await answer);
-    };
-  };
-  const onPack = again(pack, path);
-  const onGrants = again(granted, `${path}/grants`);
   const body = [
-    part(signal, () => onPack(about)),
-    part(signal, () => onGrants(grants)),
-    part(signal, () => denied(arg, signal)),
+    part(signal, async () => about(await get(path, {}, signal))),
+    part(signal, async () => grants(await get(`${path}/grants`, {}, signal))),
+    section("What it was denied", part(signal, () => denied(arg, signal))),
     part(signal, async () => called(await get(path, {}, signal))),
   ];
   return { title: arg, body };
@@ -99,9 +85,8 @@ function uses({ name, kept, uses: words }, pack) {
 async function denied(pack, signal) {
   const { packs } = await get("denials", {}, signal);
   const here = packs.find((one) => one.pack === pack);
-  return section("What it was denied", here
-    ? h("p", {}, `${many(here.denied.length, "different request")}. `, link("See them, and the edit that would allow them", "denials", { pack }))
-    : h("p", { class: "empty" }, "Nothing."));
+  if (!here) return h("p", { class: "empty" }, "Nothing.");
+  return h("p", {}, `${many(here.denied.length, "different request")}. `, link("See them, and the edit that would allow them", "denials", { pack }));
 }
 
 function called({ name, input_schema, output_schema }) {

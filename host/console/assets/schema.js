@@ -9,7 +9,7 @@ export function fields(schema, caption) {
   return table({
     caption,
     columns: [
-      { name: "Field", cell: ({ name }) => h("code", {}, name) },
+      { name: "Field", cell: ({ name }) => h("code", {}, name), kind: "id" },
       { name: "Needed", cell: ({ name }) => (required.has(name) ? "yes" : "no") },
       { name: "Type", cell: ({ is }) => type(is) },
       { name: "What it is", cell: ({ is }) => [quoted(is.description ?? ""), h("small", {}, bounds(is))] },

@@ -31,7 +31,7 @@ export function sandboxes(rows = []) {
     columns: [
       { name: "Sandbox", cell: ({ id }) => h("code", {}, id), kind: "id" },
       { name: "State", cell: ({ state, owner }) => outcome(word(state, owner)) },
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack) },
+      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
       { name: "Owner", cell: ({ owner }) => owner ?? "nobody yet" },
       { name: "Backend", cell: ({ backend, image }) => [backend, h("small", {}, image)] },
       { name: "Workspace", cell: ({ workspace }) => workspace && h("code", {}, workspace), kind: "id" },
