@@ -76,6 +76,13 @@ async function addresses(page) {
   return found;
 }
 
+/** What axe finds wrong with the page as it stands, which is nothing. */
+async function accessible(page, where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" ")}`), [], where);
+}
+
 async function picture(page, name) {
   if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name.replaceAll(/\W+/g, "-") || "overview"}.png`, fullPage: true });
 }
@@ -85,10 +92,7 @@ for (const colorScheme of ["light", "dark"]) {
     const page = await open(t, "", { colorScheme });
     for (const path of await addresses(page)) {
       await go(page, path);
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-      const said = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" ")}`);
-      assert.deepEqual(said, [], path);
+      await accessible(page, path);
       const html = await page.content();
       for (const secret of [token, ...secrets.split(",")].filter(Boolean)) assert(!html.includes(secret), `${path} shows a secret`);
       await picture(page, `${path || "overview"}-${colorScheme}-1280`);
@@ -152,6 +156,7 @@ test("on a phone the menu opens and closes by keyboard", async (t) => {
   await menu.focus();
   await page.keyboard.press("Enter");
   assert.equal(await menu.getAttribute("aria-expanded"), "true");
+  await accessible(page, "the menu");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Overview");
   await page.keyboard.press("Escape");
@@ -167,8 +172,7 @@ test("where a token is needed it is asked for, kept for the tab, and forgotten",
   const page = await open(t, "packs", { login: false });
   assert.equal(await page.locator("h1").textContent(), "Log in");
   assert.equal(await page.locator("#nav").isVisible(), false);
-  await page.evaluate(axe);
-  assert.deepEqual((await page.evaluate(() => window.axe.run())).violations, []);
+  await accessible(page, "login");
   await picture(page, "login");
   await page.getByLabel("Token").fill("ph_of nobody");
   await page.keyboard.press("Enter");
@@ -176,6 +180,7 @@ test("where a token is needed it is asked for, kept for the tab, and forgotten",
   await page.getByLabel("Token").fill("ph_ofnobody");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").filter({ hasNotText: "no token" }).waitFor();
+  await accessible(page, "a refused login");
   await page.getByLabel("Token").fill(token);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "Packs" }).waitFor();
@@ -206,6 +211,7 @@ test("a missing scope is named, and the rest of the page is there", async (t) =>
   const alert = page.getByRole("alert");
   assert.match(await alert.textContent(), /may not see that.*scope admin.*Ask for admin/);
   assert.equal(await alert.locator("code").textContent(), "admin");
+  await accessible(page, "a problem");
   assert(await page.getByRole("heading", { name: "Input" }).isVisible());
 });
 
@@ -333,6 +339,7 @@ test("a record that was tampered with is said to be, and where", async (t) => {
   await page.getByText("One thing is not as this host wrote it.").waitFor();
   await page.getByText("00000001.log:8, byte 3421").waitFor();
   assert.match(await page.locator(".verified .facts").textContent(), /up to record 6/);
+  await accessible(page, "a broken record");
 });
 
 test("an artifact is shown, checked, and downloaded as it is", async (t) => {
@@ -374,6 +381,7 @@ test("the pages of a host on which nothing has happened say what to do next", as
     await go(page, path);
     const said = page.locator(".empty:visible, .table > p:visible").first();
     assert.match(await said.locator("code").last().textContent(), /^packhost |vault:NAME/, path);
+    await accessible(page, `${path} while it is empty`);
   }
   assert.deepEqual(page.complaints, []);
 });

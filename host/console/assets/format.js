@@ -1,6 +1,6 @@
 // How times, sizes, digests and outcomes are written, the same on every page.
 
-import { h } from "./dom.js";
+import { h, soft } from "./dom.js";
 
 /** A moment, in milliseconds since 1970 or as RFC 3339: `2026-03-01 09:30:00`, in UTC. */
 export function moment(at) {
@@ -41,7 +41,7 @@ export function many(count, one, several = `${one}s`) {
 /** A place in a manifest, `FILE:LINE`, whichever way it was sent. */
 export function place(where) {
   if (!where) return null;
-  return h("code", { class: "place" }, typeof where === "string" ? where : `${where.file}:${where.line}`);
+  return h("code", { class: "place" }, soft(typeof where === "string" ? where : `${where.file}:${where.line}`));
 }
 
 /** A word that says how something is. `tone` is good, note or bad; the word has to say it as well. */

@@ -27,7 +27,9 @@ export function part(signal, load) {
 /** Waits for work, and shows in `box` that it goes on once it takes long. */
 export async function slowly(work, box) {
   box.setAttribute("aria-busy", "true");
+  let told = false;
   const timer = setTimeout(() => {
+    told = true;
     box.replaceChildren(h("p", { class: "loading" }, h("progress", { "aria-label": "Loading" }), " Loading…"));
     say("Loading…");
   }, PATIENCE);
@@ -35,6 +37,7 @@ export async function slowly(work, box) {
     return await work;
   } finally {
     clearTimeout(timer);
+    if (told) say("");
     box.removeAttribute("aria-busy");
   }
 }

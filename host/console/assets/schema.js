@@ -1,6 +1,6 @@
 // A JSON Schema as a table of the fields that a person looks for. What it leaves out, the schema itself has.
 
-import { h } from "./dom.js";
+import { h, soft } from "./dom.js";
 import { quoted } from "./part.js";
 import { table } from "./table.js";
 
@@ -9,7 +9,7 @@ export function fields(schema, caption) {
   return table({
     caption,
     columns: [
-      { name: "Field", cell: ({ name }) => h("code", {}, name), kind: "id" },
+      { name: "Field", cell: ({ name }) => h("code", {}, soft(name)), kind: "id" },
       { name: "Needed", cell: ({ name }) => (required.has(name) ? "yes" : "no") },
       { name: "Type", cell: ({ is }) => type(is) },
       { name: "What it is", cell: ({ is }) => [quoted(is.description ?? ""), h("small", {}, bounds(is))] },

@@ -29,14 +29,13 @@ export function sandboxes(rows = []) {
     key: ({ id }) => id,
     rows,
     columns: [
-      { name: "Sandbox", cell: ({ id }) => h("code", {}, id), kind: "id" },
+      { name: "Sandbox", cell: ({ id }) => h("code", {}, id), kind: "wide" },
       { name: "State", cell: ({ state, owner }) => outcome(word(state, owner)) },
       { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
       { name: "Owner", cell: ({ owner }) => owner ?? "nobody yet" },
       { name: "Backend", cell: ({ backend, image }) => [backend, h("small", {}, image)] },
       { name: "Workspace", cell: ({ workspace }) => workspace && h("code", {}, workspace), kind: "id" },
-      { name: "Since", cell: ({ created }) => ago(created), kind: "number" },
-      { name: "Ends in", cell: ({ ends }) => span(ends - Date.now()), kind: "number" },
+      { name: "Made", cell: ({ created, ends }) => [ago(created), h("small", {}, `ends in ${span(ends - Date.now())}`)], kind: "number" },
     ],
     none: h("p", { class: "empty" }, "There is no sandbox. A call of a pack that runs programs starts one: ", command("packhost call python.run '{\"code\": \"6 * 7\"}'")),
   });
