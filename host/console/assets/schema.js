@@ -1,0 +1,44 @@
+// A JSON Schema as a table of the fields that a person looks for. What it leaves out, the schema itself has.
+
+import { h, soft } from "./dom.js";
+import { quoted } from "./part.js";
+import { table } from "./table.js";
+
+export function fields(schema, caption) {
+  const required = new Set(schema.required);
+  return table({
+    caption,
+    columns: [
+      { name: "Field", cell: ({ name }) => h("code", {}, soft(name)), kind: "id" },
+      { name: "Needed", cell: ({ name }) => (required.has(name) ? "yes" : "no") },
+      { name: "Type", cell: ({ is }) => type(is) },
+      { name: "What it is", cell: ({ is }) => [quoted(is.description ?? ""), h("small", {}, bounds(is))] },
+    ],
+    rows: Object.entries(schema.properties ?? {}).map(([name, is]) => ({ name, is })),
+    none: h("p", { class: "empty" }, "It has no fields of its own; the schema below says all there is."),
+  });
+}
+
+function type(is) {
+  if (is === true || is === false) return "any";
+  if (is.enum) return "one of a list";
+  const name = [is.type ?? (is.anyOf || is.oneOf ? "one of several" : is.$ref ? is.$ref.split("/").at(-1) : "any")].flat().join(" or ");
+  return name === "array" && is.items?.type ? `array of ${[is.items.type].flat().join(" or ")}` : name;
+}
+
+/** The bounds that schemas of packs have, in words. */
+const BOUNDS = [
+  ["enum", (value) => value.map((one) => JSON.stringify(one)).join(", ")],
+  ["default", (value) => `by default ${JSON.stringify(value)}`],
+  ["minimum", (value) => `at least ${value}`],
+  ["maximum", (value) => `at most ${value}`],
+  ["minLength", (value) => `${value} or more characters`],
+  ["maxLength", (value) => `${value} characters at most`],
+  ["minItems", (value) => `${value} or more items`],
+  ["maxItems", (value) => `${value} items at most`],
+  ["pattern", (value) => `matches ${value}`],
+];
+
+function bounds(is) {
+  return BOUNDS.filter(([key]) => is[key] !== undefined).map(([key, words]) => words(is[key])).join("; ");
+}
