@@ -21,7 +21,7 @@ export function show({ arg, signal }) {
         ["Made", moment(one.created)],
         ["There until", moment(one.expires)],
         ["What", one.kind === "manifest" ? "the signed manifest of its run" : `${one.media_type}, as the pack calls it`],
-        ["Size", `${size(one.size)} (${one.size.toLocaleString("en")} bytes)`],
+        ["Size", [size(one.size), one.size >= 1024 && ` (${one.size.toLocaleString("en")} bytes)`]],
         ["Digest", code(one.digest)],
         ["Run", code(one.run)],
         ["See as well", [

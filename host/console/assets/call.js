@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { bullets, code, facts, h, lines, link, p, section } from "./dom.js";
 import { request } from "./denials.js";
 import { moment, outcome, place, size, span } from "./format.js";
-import { part } from "./part.js";
+import { part, quoted } from "./part.js";
 import { table } from "./table.js";
 
 export function call({ n, body }, signal) {
@@ -54,7 +54,7 @@ function sandbox({ id, backend, reused, warm, why }) {
     ["Sandbox", code(id)],
     ["Backend", backend],
     ["It was", reused ? "left by an earlier call of the same caller" : fresh],
-    ["Why not another", why],
+    ["Why not another", why && quoted(why)],
   );
 }
 

@@ -51,7 +51,11 @@ export function badge(word, tone) {
 
 const TONES = {
   good: ["ok", "done", "allowed", "sound", "running", "ready", "started"],
-  note: ["asks", "begun", "pending", "waiting", "starting", "cancelled", "unsigned", "gone", "unknown"],
+  note: [
+    "asks", "begun", "pending", "waiting", "starting", "cancelled", "unsigned", "gone", "unknown",
+    // The caller's own slips, of which the caller was told.
+    "invalid_input", "not_found",
+  ],
   plain: ["ended", "given", "used again"],
 };
 
