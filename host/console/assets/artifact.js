@@ -2,7 +2,7 @@
 
 import { bytes, get } from "./api.js";
 import { verdict } from "./artifacts.js";
-import { command, facts, h, link, section } from "./dom.js";
+import { bar, code, command, facts, h, link, section } from "./dom.js";
 import { moment, size } from "./format.js";
 import { part, problemBox, slowly } from "./part.js";
 import { preview } from "./preview.js";
@@ -21,9 +21,13 @@ export function show({ arg, signal }) {
         ["Made", moment(one.created)],
         ["There until", moment(one.expires)],
         ["What", one.kind === "manifest" ? "the signed manifest of its run" : `${one.media_type}, as the pack calls it`],
-        ["Size", `${size(one.size)} (${one.size.toLocaleString("en")} bytes)`],
-        ["Digest", h("code", {}, one.digest)],
-        ["Run", [h("code", {}, one.run), " ", link("its record", "record", { kind: "call", run: one.run }), ", ", link("all that it made", "artifacts", { run: one.run })]],
+        ["Size", [size(one.size), one.size >= 1024 && ` (${one.size.toLocaleString("en")} bytes)`]],
+        ["Digest", code(one.digest)],
+        ["Run", code(one.run)],
+        ["See as well", [
+          link("the record of the call", "record", { kind: "call", run: one.run }), ", ",
+          link("all that it made", "artifacts", { run: one.run }),
+        ]],
         ["Signature", part(signal, async () => signature(await get(`${path}/verification`, {}, signal), arg))],
       ),
       download(one, path, signal),
@@ -47,7 +51,7 @@ function signature(report, id) {
   const finding = run?.artifacts.find((one) => one.id === id)?.finding.is;
   const by = run?.manifest;
   return h("div", {}, verdict(report, id), " ", WORDS[finding],
-    by?.is === "by" && [" Signed with the key ", h("code", {}, by.key_id), " at ", moment(by.time * 1000), "."],
+    by?.is === "by" && [" Signed with the key ", code(by.key_id), " at ", moment(by.time * 1000), "."],
     by?.is === "missing" && " Nobody has signed for this run: it has not ended, or its host was stopped before.",
     by?.why && ` ${by.why}`);
 }
@@ -71,5 +75,6 @@ function download({ id, name, size: all }, path, signal) {
     button.disabled = false;
   }
 
-  return h("div", {}, h("p", { class: "bar" }, button, all > MOST ? "It is too large for a browser: " : "or ", command(`packhost artifacts get ${id} FILE`)), wrong);
+  const or = all > MOST ? "It is too large for a browser: " : "or ";
+  return h("div", {}, bar(button, or, command(`packhost artifacts get ${id} FILE`)), wrong);
 }

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { show as showOne } from "./artifact.js";
-import { command, h, link, say } from "./dom.js";
+import { bar, code, command, empty, h, link, p, say, toPack } from "./dom.js";
 import { badge, moment, outcome, size } from "./format.js";
 import { part, problemBox, slowly } from "./part.js";
 import { thumbnail } from "./preview.js";
@@ -14,7 +14,7 @@ const PAGE = 50;
 export function show({ arg, query, signal }) {
   if (arg) return showOne({ arg, signal });
   const run = query.get("run") ?? "";
-  const intro = h("p", {}, run ? ["Those of the call ", h("code", {}, run), ". ", link("All of them", "artifacts")]
+  const intro = p(run ? ["Those of the call ", code(run), ". ", link("All of them", "artifacts")]
     : "Files that calls left, the latest first. Each run has a manifest that the host has signed.");
   return { title: "Artifacts", body: [intro, part(signal, () => list(run, signal))] };
 }
@@ -33,12 +33,12 @@ async function list(run, signal) {
       { name: "Preview", cell: (one) => thumbnail(one, signal) },
       { name: "What", cell: ({ kind, media_type }) => (kind === "manifest" ? "signed manifest" : media_type) },
       { name: "Size", cell: (one) => size(one.size), kind: "number" },
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
+      { name: "Pack", cell: ({ pack }) => toPack(pack), kind: "id" },
       { name: "Owner", cell: ({ owner }) => owner },
       { name: "Made", cell: ({ created }) => moment(created) },
       { name: "Signature", cell: ({ id }) => state(id) },
     ],
-    none: h("p", { class: "empty" }, "There is no artifact. What a call leaves in ", h("code", {}, "out/"), " of its workspace becomes one: ",
+    none: empty("There is no artifact. What a call leaves in ", code("out/"), " of its workspace becomes one: ",
       command("packhost call cmd.run '{\"command\": \"mkdir out; seq 3 > out/numbers.csv\"}'")),
   });
   const wrong = h("div");
@@ -71,21 +71,22 @@ async function list(run, signal) {
     for (const { id } of shown) {
       if (signal.aborted) return;
       state(id).replaceChildren("being read…");
-      const found = await get(`artifacts/${encodeURIComponent(id)}/verification`, {}, signal).then((report) => verdict(report, id), (problem) => [problem.message]);
-      state(id).replaceChildren(...found);
+      const asked = get(`artifacts/${encodeURIComponent(id)}/verification`, {}, signal);
+      const found = await asked.then((report) => verdict(report, id), (problem) => problem.message);
+      state(id).replaceChildren(...[found].flat());
     }
     check.disabled = false;
     say("All signatures are checked.");
   }
 
   await load();
-  return [h("p", { class: "bar" }, check), rows, wrong, older];
+  return [bar(check), rows, wrong, older];
 }
 
 /** What a verification says of one, in badges. */
 export function verdict({ runs }, id) {
   const run = runs[0];
   const found = run?.artifacts.find((one) => one.id === id)?.finding.is ?? "not found";
-  const signed = { by: badge("signed", "good"), missing: badge("not signed", "note") }[run?.manifest.is] ?? badge("no valid signature", "bad");
-  return [outcome(found), " ", signed];
+  const signed = { by: ["signed", "good"], missing: ["not signed", "note"] }[run?.manifest.is];
+  return [outcome(found), " ", badge(...(signed ?? ["no valid signature", "bad"]))];
 }

@@ -1,7 +1,7 @@
 // What runs now, in which sandboxes, and what was called last.
 
 import { get } from "./api.js";
-import { command, h, link, say, section } from "./dom.js";
+import { code, command, empty, link, p, say, section, toPack } from "./dom.js";
 import { many, moment, outcome, span } from "./format.js";
 import { live } from "./live.js";
 import { sandboxes } from "./sessions.js";
@@ -29,7 +29,7 @@ export function show({ signal }) {
     live(signal, look),
     section("Live calls", running),
     section("Sandboxes", boxes),
-    section("Latest calls", recent, h("p", {}, link("More on the record", "record", { kind: "call" }))),
+    section("Latest calls", recent, p(link("More on the record", "record", { kind: "call" }))),
   ];
   return { title: "Calls", body };
 }
@@ -39,14 +39,15 @@ function calls() {
     caption: "What runs, or waits for a place, in this process.",
     key: ({ run }) => run,
     columns: [
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
+      { name: "Pack", cell: ({ pack }) => toPack(pack), kind: "id" },
       { name: "State", cell: ({ place }) => outcome(place) },
       { name: "For", cell: ({ since_ms }) => span(since_ms), kind: "number" },
       { name: "Caller", cell: ({ caller }) => caller },
       { name: "Door", cell: ({ door }) => door },
-      { name: "Run", cell: ({ run }) => h("code", {}, run), kind: "id" },
+      { name: "Run", cell: ({ run }) => code(run), kind: "id" },
     ],
-    none: h("p", { class: "empty" }, "Nothing runs. Call something: ", command("packhost call text.stats '{\"text\": \"to be or not to be\"}'")),
+    none: empty("Nothing runs. Call something: ",
+      command("packhost call text.stats '{\"text\": \"to be or not to be\"}'")),
   });
 }
 
@@ -59,12 +60,12 @@ export function recentCalls(records) {
     columns: [
       { name: "Record", cell: ({ n }) => link(n, "record", n) },
       { name: "Time", cell: ({ time }) => moment(time) },
-      { name: "Pack", cell: ({ body }) => (body.pack ? link(body.pack, "packs", body.pack) : body.tool), kind: "id" },
+      { name: "Pack", cell: ({ body }) => (body.pack ? toPack(body.pack) : body.tool), kind: "id" },
       { name: "Outcome", cell: ({ body }) => outcome(body.outcome) },
       { name: "Took", cell: ({ body }) => span(body.total_us / 1000), kind: "number" },
       { name: "Caller", cell: ({ body }) => body.caller },
       { name: "Door", cell: ({ body }) => body.door },
     ],
-    none: h("p", { class: "empty" }, "No call is on record. Connect an agent: ", command("packhost connect claude-code")),
+    none: empty("No call is on record. Connect an agent: ", command("packhost connect claude-code")),
   });
 }

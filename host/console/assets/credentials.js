@@ -1,7 +1,7 @@
 // Credentials by name: where each may be used, which packs may, and where it went. Values are nowhere.
 
 import { get } from "./api.js";
-import { command, facts, h, link, section } from "./dom.js";
+import { code, command, empty, facts, h, link, p, section, toPack } from "./dom.js";
 import { badge, moment, place } from "./format.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -14,7 +14,8 @@ export function show({ query, signal }) {
     return shown.length === 0 ? none(wanted) : shown.map(one);
   });
   const body = [
-    h("p", {}, "Names and bindings. The host puts a value into a request as it leaves; no page, verb or pack ever shows one. ", wanted && link("All credentials", "credentials")),
+    p("Names and bindings. The host puts a value into a request as it leaves; no page, verb or pack ever shows one. ",
+      wanted && link("All credentials", "credentials")),
     kept,
     section("Latest uses", part(signal, () => latest(wanted, signal))),
   ];
@@ -22,27 +23,32 @@ export function show({ query, signal }) {
 }
 
 function none(name) {
-  return h("p", { class: "empty" }, name ? `There is no credential ${name}. ` : "There is no credential. ", "Keep one, with the value from a file: ",
-    command(`packhost vault set ${name ?? "GITHUB_TOKEN"} --host api.github.com --header authorization:Bearer --pack 'github.*' < token.txt`));
+  const set = `packhost vault set ${name ?? "GITHUB_TOKEN"} --host api.github.com --header authorization:Bearer`;
+  return empty(name ? `There is no credential ${name}. ` : "There is no credential. ",
+    "Keep one, with the value from a file: ", command(`${set} --pack 'github.*' < token.txt`));
 }
 
 function one({ name, version, bindings, created, changed, master_key, uses }) {
   return section(name,
     facts(
-      ["May be used", bindings.length > 0 ? bindings.map((binding) => h("div", {}, words(binding))) : badge("nowhere: it is bound to nothing", "bad")],
-      ["Version", [version, ", set first on ", moment(created * 1000), version > 1 && [", last on ", moment(changed * 1000)]]],
-      ["Sealed with", ["the master key ", h("code", {}, master_key)]],
+      ["May be used", bindings.length === 0
+        ? badge("nowhere: it is bound to nothing", "bad")
+        : bindings.map((binding) => h("div", {}, words(binding)))],
+      ["Version", version],
+      ["First set", moment(created * 1000)],
+      ["Last changed", moment(changed * 1000)],
+      ["Sealed with", ["the master key ", code(master_key)]],
     ),
     table({
       caption: `Packs of this host that ${name} is bound to, and whether the manifest lets them use it.`,
       key: ({ pack, uses: how }) => `${pack} ${how}`,
       columns: [
-        { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
+        { name: "Pack", cell: ({ pack }) => toPack(pack), kind: "id" },
         { name: "May use it for", cell: ({ uses: how }) => how },
         { name: "Granted at", cell: ({ manifest }) => place(manifest) ?? badge("no rule grants it", "note") },
       ],
       rows: uses,
-      none: h("p", { class: "empty" }, "No pack that is here may use it. Bind it to one: ", command(`packhost vault bind ${name} --help`)),
+      none: empty("No pack that is here may use it. Bind it to one: ", command(`packhost vault bind ${name} --help`)),
     }));
 }
 
@@ -78,12 +84,12 @@ async function latest(wanted, signal) {
       { name: "Record", cell: ({ n }) => link(n, "record", n) },
       { name: "Time", cell: ({ time }) => moment(time) },
       { name: "Credential", cell: ({ body }) => body.credential },
-      { name: "Went to", cell: ({ body }) => h("code", {}, `${body.method} ${body.host}:${body.port}`) },
+      { name: "Went to", cell: ({ body }) => code(`${body.method} ${body.host}:${body.port}`) },
       { name: "Where", cell: ({ body }) => [body.place, body.signs && `, signed (${body.signs})`] },
-      { name: "Pack", cell: ({ body }) => link(body.pack, "packs", body.pack), kind: "id" },
+      { name: "Pack", cell: ({ body }) => toPack(body.pack), kind: "id" },
       { name: "Caller", cell: ({ body }) => body.caller },
     ],
     rows: records.filter(({ body }) => !wanted || body.credential === wanted),
-    none: h("p", { class: "empty" }, "None has left. A pack writes ", h("code", {}, "${vault:NAME}"), " where the value belongs."),
+    none: empty("None has left. A pack writes ", code("${vault:NAME}"), " where the value belongs."),
   });
 }

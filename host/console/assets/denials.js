@@ -1,7 +1,7 @@
 // What was refused to each pack, and the edit of the manifest that would allow it.
 
 import { get } from "./api.js";
-import { command, h, lines, link, section } from "./dom.js";
+import { bullets, code, command, empty, h, lines, link, p, section, toPack } from "./dom.js";
 import { badge, moment, place } from "./format.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -14,26 +14,26 @@ export function show({ query, signal }) {
     if (shown.length === 0) return nothing(wanted);
     return shown.map(ofPack);
   });
-  const intro = h("p", {}, "Requests that no rule of the manifest allows. An edit here is a proposal: only the operator makes it, with the command below it or by hand. ",
-    wanted && link("All packs", "denials"));
+  const intro = p("Requests that no rule of the manifest allows. An edit here is a proposal: only the operator makes it, ",
+    "with the command below it or by hand. ", wanted && link("All packs", "denials"));
   return { title: wanted ? `Denials of ${wanted}` : "Denials", body: [intro, body] };
 }
 
 function nothing(pack) {
-  return h("p", { class: "empty" }, pack ? `Nothing was denied to ${pack}. ` : "Nothing was denied. ",
+  return empty(pack ? `Nothing was denied to ${pack}. ` : "Nothing was denied. ",
     "See what a pack may do before it asks: ", command(`packhost policy explain ${pack ?? "http.fetch"}`));
 }
 
 function ofPack({ pack, denied, left_out = [], file, diff, why }) {
-  return section(link(pack, "packs", pack),
+  return section(toPack(pack),
     table({
       caption: "What it asked for, the latest first.",
-      key: (one) => `${one.method} ${url(one)}`,
+      key: request,
       columns: [
-        { name: "Request", cell: (one) => h("code", {}, `${one.method} ${url(one)}`), kind: "wide" },
+        { name: "Request", cell: (one) => code(request(one)), kind: "wide" },
         { name: "Times", cell: ({ count }) => count.toLocaleString("en"), kind: "number" },
         { name: "Last", cell: ({ last }) => moment(last) },
-        { name: "Was", cell: ({ reported }) => (reported ? badge("let through, reported", "note") : badge("denied", "bad")) },
+        { name: "Was", cell: ({ reported }) => badge(...(reported ? ["let through, reported", "note"] : ["denied", "bad"])) },
       ],
       rows: denied,
     }),
@@ -41,20 +41,20 @@ function ofPack({ pack, denied, left_out = [], file, diff, why }) {
     edit(pack, file, diff, why),
     left_out.length > 0 && [
       h("h3", {}, "Left out of it"),
-      h("ul", {}, left_out.map(({ request, why: reason }) => h("li", {}, h("code", {}, `${request.method} ${url(request)}`), `: ${reason}`))),
+      bullets(left_out.map((left) => [code(request(left.request)), `: ${left.why}`])),
     ]);
 }
 
 function edit(pack, file, diff, why) {
   if (diff) {
     return [
-      h("p", {}, "In ", place(file), ". Lines with + are put in, lines with − are taken out."),
+      p("In ", place(file), ". Lines with + are put in, lines with − are taken out."),
       coloured(diff),
-      h("p", {}, "To make it: ", command(`packhost policy suggest ${pack} --write`)),
+      p("To make it: ", command(`packhost policy suggest ${pack} --write`)),
     ];
   }
-  if (why) return [h("p", {}, "It cannot be made by a program:"), lines(why)];
-  return h("p", { class: "empty" }, "None: the manifest allows all of it by now, or no rule should.");
+  if (why) return [p("It cannot be made by a program:"), lines(why)];
+  return empty("None: the manifest allows all of it by now, or no rule should.");
 }
 
 /** A unified diff. The signs stay, so that nobody needs the colours. */
@@ -64,12 +64,12 @@ function coloured(diff) {
     if (/^(---|\+\+\+|@@)/.test(line)) return h("span", { class: "head" }, `${line}\n`);
     return h(tags[line[0]] ?? "span", {}, `${line}\n`);
   };
-  return h("pre", { class: "diff" }, h("code", {}, diff.trimEnd().split("\n").map(of)));
+  return h("pre", { class: "diff" }, code(diff.trimEnd().split("\n").map(of)));
 }
 
-/** Without a port that the scheme has anyway. What was cut off a path is not known any more. */
-export function url({ scheme, host, port, path, cut }) {
+/** A request in a line, without a port that the scheme has anyway. What was cut off a path is not known any more. */
+export function request({ method, scheme, host, port, path, cut }) {
   const usual = { http: 80, https: 443 }[scheme];
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  return `${scheme}://${name}${port === usual ? "" : `:${port}`}${path}${cut ? "…" : ""}`;
+  return `${method} ${scheme}://${name}${port === usual ? "" : `:${port}`}${path}${cut ? "…" : ""}`;
 }

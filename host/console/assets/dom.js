@@ -26,6 +26,11 @@ export function soft(text) {
   return text.includes(" ") ? text : text.split(/(?<=[._:/@-])/).flatMap((piece) => [h("wbr"), piece]).slice(1);
 }
 
+/** A link to the page of a pack. */
+export function toPack(name) {
+  return link(name, "packs", name);
+}
+
 /** The address of a page, with the query where its last part is an object. */
 export function address(path) {
   const query = typeof path.at(-1) === "object" ? path.at(-1) : {};
@@ -50,14 +55,34 @@ export function command(text) {
   return h("code", { class: "command" }, text);
 }
 
+/** A list of short things. */
+export function bullets(items) {
+  return h("ul", {}, items.map((item) => h("li", {}, item)));
+}
+
+/** Buttons, and what stands beside them. */
+export function bar(...children) {
+  return h("p", { class: "bar" }, children);
+}
+
 /** Several lines as they stand: JSON, YAML, a part of a file. */
 export function lines(text) {
-  return h("pre", {}, h("code", {}, text));
+  return h("pre", {}, code(text));
+}
+
+/** A paragraph. */
+export function p(...children) {
+  return h("p", {}, children);
+}
+
+/** Names, ids, digests and whatever else a program reads. */
+export function code(text) {
+  return h("code", {}, text);
 }
 
 /** What stands where there is nothing to show: what that means, and what to do next. */
 export function empty(...children) {
-  return h("div", { class: "empty" }, h("p", {}, children));
+  return h("p", { class: "empty" }, children);
 }
 
 /** What can be opened to see more. */

@@ -50,12 +50,18 @@ export function badge(word, tone) {
 }
 
 const TONES = {
-  ok: "good", done: "good", allowed: "good", sound: "good", running: "good", ready: "good", started: "good",
-  asks: "note", begun: "note", pending: "note", waiting: "note", starting: "note", cancelled: "note", unsigned: "note", gone: "note", unknown: "note",
-  ended: "plain", given: "plain", "used again": "plain",
+  good: ["ok", "done", "allowed", "sound", "running", "ready", "started"],
+  note: [
+    "asks", "begun", "pending", "waiting", "starting", "cancelled", "unsigned", "gone", "unknown",
+    // The caller's own slips, of which the caller was told.
+    "invalid_input", "not_found",
+  ],
+  plain: ["ended", "given", "used again"],
 };
 
 /** An outcome, a decision or a state, in the host's own word. Words that are not known here are bad news. */
 export function outcome(word) {
-  return word ? badge(word.replaceAll("_", " "), TONES[word] ?? "bad") : null;
+  if (!word) return null;
+  const tone = Object.keys(TONES).find((tone) => TONES[tone].includes(word));
+  return badge(word.replaceAll("_", " "), tone ?? "bad");
 }

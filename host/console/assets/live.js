@@ -1,6 +1,6 @@
 // Asks again every two seconds while somebody looks, and can be told to stop.
 
-import { h, say } from "./dom.js";
+import { bar, h, say } from "./dom.js";
 import { span } from "./format.js";
 import { problemBox } from "./part.js";
 
@@ -12,18 +12,18 @@ export function live(signal, look) {
   const state = h("span", {}, "Loading…");
   const button = h("button", { type: "button", "aria-pressed": "false", onclick: toggle }, "Pause");
   const wrong = h("div");
-  let paused = false;
+  let [paused, looking] = [false, false];
   let timer;
 
   async function turn() {
     clearTimeout(timer);
-    if (signal.aborted || paused || document.hidden) return;
-    const began = performance.now();
+    if (signal.aborted || paused || document.hidden || looking) return;
+    looking = true;
     const slow = setTimeout(() => { state.textContent = "Waiting for the host…"; }, 1000);
     try {
       await look();
       wrong.replaceChildren();
-      state.textContent = `Up to date, asked every ${span(PAUSE)}. The last answer took ${span(performance.now() - began)}.`;
+      if (!paused) state.textContent = `Up to date. The host is asked every ${span(PAUSE)}.`;
     } catch (problem) {
       if (signal.aborted) return;
       // The same news every two seconds is none.
@@ -33,9 +33,8 @@ export function live(signal, look) {
       if (problem.status === 401 || problem.status === 403) return pause();
     } finally {
       clearTimeout(slow);
+      looking = false;
     }
-    // Two looks may have met here, one of them after a pause.
-    clearTimeout(timer);
     timer = setTimeout(turn, PAUSE);
   }
 
@@ -60,5 +59,5 @@ export function live(signal, look) {
   document.addEventListener("visibilitychange", turn, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));
   turn();
-  return h("div", {}, h("p", { class: "bar" }, button, state), wrong);
+  return h("div", {}, bar(button, state), wrong);
 }

@@ -1,7 +1,7 @@
 // Starts the console: which pages there are, which one is shown, and whether somebody has to log in first.
 
 import { events, forgetToken, get, hasToken } from "./api.js";
-import { address, h, link, say } from "./dom.js";
+import { address, bullets, code, h, link, p, say } from "./dom.js";
 import { badge } from "./format.js";
 import * as artifacts from "./artifacts.js";
 import * as calls from "./calls.js";
@@ -32,7 +32,7 @@ const [main, nav, menu, logout] = ["main", "nav", "menu", "logout"].map((id) => 
 let leaving = new AbortController();
 
 function start() {
-  nav.append(h("ul", {}, PAGES.map(([path, name]) => h("li", {}, h("a", { href: address([path].filter(Boolean)) }, name)))));
+  nav.append(bullets(PAGES.map(([path, name]) => link(name, path))));
   menu.addEventListener("click", () => open(menu.getAttribute("aria-expanded") !== "true"));
   nav.addEventListener("keydown", ({ key }) => {
     if (key !== "Escape" || menu.getAttribute("aria-expanded") !== "true") return;
@@ -87,7 +87,7 @@ function navigate(moved = true) {
   const { name, arg, query } = here();
   const page = PAGES.find(([path]) => path === name);
   for (const a of nav.querySelectorAll("a")) {
-    const is = page && a.getAttribute("href") === address([page[0]].filter(Boolean));
+    const is = page && a.getAttribute("href") === address([page[0]]);
     if (is) a.setAttribute("aria-current", arg ? "true" : "page");
     else a.removeAttribute("aria-current");
   }
@@ -118,7 +118,7 @@ function show({ title, body, alone }, moved) {
 }
 
 function nowhere(name) {
-  const body = [h("p", {}, `There is no page "${name}". `, link("The overview", ""), " says what there is.")];
+  const body = [p(`There is no page "${name}". `, link("The overview", ""), " says what there is.")];
   return { title: "No such page", body };
 }
 
@@ -127,7 +127,7 @@ async function status(signal) {
   const line = document.getElementById("host");
   try {
     const { status, version, revision } = await get("health", {}, signal);
-    line.replaceChildren(badge(status, status === "ok" ? "good" : "bad"), ` version ${version}, manifest `, h("code", {}, revision));
+    line.replaceChildren(badge(status, status === "ok" ? "good" : "bad"), ` version ${version}, manifest `, code(revision));
   } catch (problem) {
     if (!signal.aborted) line.replaceChildren(badge(problem.status ? "not known" : "does not answer", "bad"));
   }

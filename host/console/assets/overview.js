@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { recentCalls } from "./calls.js";
-import { h, link, section } from "./dom.js";
+import { empty, h, link, p, section } from "./dom.js";
 import { badge, many, moment } from "./format.js";
 import { part, quoted } from "./part.js";
 import { verification } from "./verification.js";
@@ -13,7 +13,7 @@ export function show({ signal }) {
     section("Now", part(signal, () => now(signal))),
     section("Latest calls", part(signal, async () => {
       const { records } = await get("audit", { kind: "call", limit: 8 }, signal);
-      return [recentCalls(records), h("p", {}, link("All calls", "calls"))];
+      return [recentCalls(records), p(link("All calls", "calls"))];
     })),
   ];
   return { title: "Overview", body };
@@ -23,58 +23,62 @@ export function show({ signal }) {
 async function attention(signal) {
   const sources = [record, denials, credentials, failures];
   const found = await Promise.all(sources.map((look) => look(signal).catch(unseen)));
-  const items = [...new Map(found.flat().map((item) => [`${item.word} ${item.text}`, item])).values()];
+  // The same problem may have come from several of them.
+  const items = [...new Map(found.flat().map((one) => [`${one.word} ${one.text}`, one])).values()];
   items.sort((a, b) => (b.tone === "bad") - (a.tone === "bad"));
-  if (items.length === 0) {
-    return h("p", { class: "empty" }, badge("all well", "good"),
-      " The record is as it was written, nothing was refused lately, no call has broken, and every credential can be used.");
-  }
-  return h("ul", { class: "attention" }, items.map(({ word, tone, text }) => h("li", {}, badge(word, tone), h("span", {}, text))));
+  if (items.length > 0) return h("ul", { class: "attention" }, items.map(shown));
+  return empty(badge("all well", "good"), " The record is as it was written, nothing was refused lately, ",
+    "no call has broken, and every credential can be used.");
+}
+
+function shown({ word, tone, text }) {
+  return h("li", {}, badge(word, tone), h("span", {}, text));
+}
+
+/** Something that somebody should look at: a word and its tone, and a text. */
+function item(word, tone, ...text) {
+  return { word, tone, text };
 }
 
 function unseen(problem) {
-  return [{ word: "not known", tone: "note", text: [problem.message, " ", quoted(problem.fix ?? "")] }];
+  return [item("not known", "note", problem.message, " ", quoted(problem.fix ?? ""))];
 }
 
 async function record() {
   const { intact, findings, more, proven, records } = await verification();
   if (!intact) {
     const count = many(findings.length + more, "thing");
-    return [{ word: "changed", tone: "bad", text: [`The record is not as this host wrote it: ${count}. `, link("See where", "record")] }];
+    return [item("changed", "bad", `The record is not as this host wrote it: ${count}. `, link("See where", "record"))];
   }
-  if (records > 0 && !proven) {
-    return [{ word: "unproven", tone: "note", text: ["No signature of this host is on the record yet. ", link("See the record", "record")] }];
-  }
-  return [];
+  if (records === 0 || proven) return [];
+  return [item("unproven", "note", "No signature of this host is on the record yet. ", link("See the record", "record"))];
 }
 
 async function denials(signal) {
   const { packs } = await get("denials", {}, signal);
   return packs.map(({ pack, denied }) => {
-    const let_through = denied.every((one) => one.reported);
-    const last = Math.max(...denied.map((one) => one.last));
+    const [word, did] = denied.every((one) => one.reported) ? ["reported", "made"] : ["denied", "was refused"];
     const what = many(denied.length, "different request");
-    return {
-      word: let_through ? "reported" : "denied",
-      tone: "note",
-      text: [`${pack} ${let_through ? "made" : "was refused"} ${what} that no rule allows, the last at `, moment(last), ". ",
-        link(`See the edit for ${pack}`, "denials", { pack })],
-    };
+    const last = Math.max(...denied.map((one) => one.last));
+    return item(word, "note", `${pack} ${did} ${what} that no rule allows, the last at `, moment(last), ". ",
+      link(`See the edit for ${pack}`, "denials", { pack }));
   });
 }
 
 async function credentials(signal) {
   const { credentials } = await get("credentials", {}, signal);
-  return credentials.filter(({ uses }) => !uses.some((use) => use.manifest)).map(({ name, uses }) => ({
-    word: "unused",
-    tone: "note",
-    text: [uses.length === 0 ? `No pack that is here may use ${name}. ` : `${name} is bound to ${uses[0].pack}, and no rule of the manifest lets it be used. `,
-      link(`See ${name}`, "credentials", { name })],
-  }));
+  const unused = credentials.filter(({ uses }) => !uses.some((use) => use.manifest));
+  return unused.map(({ name, uses }) => item("unused", "note",
+    uses.length === 0
+      ? `No pack that is here may use ${name}. `
+      : `${name} is bound to ${uses[0].pack}, and no rule of the manifest lets it be used. `,
+    link(`See ${name}`, "credentials", { name })));
 }
 
 /** Of the host or a pack, and not of who called: what a caller did wrong, the caller was told. */
-const BROKEN = ["internal", "invalid_output", "schema_mismatch", "session_unavailable", "resource_exhausted", "timeout", "artifact_failed"];
+const BROKEN = [
+  "internal", "invalid_output", "schema_mismatch", "session_unavailable", "resource_exhausted", "timeout", "artifact_failed",
+];
 
 async function failures(signal) {
   const { records } = await get("audit", { kind: "call,act", limit: 200, since: "24h" }, signal);
@@ -86,16 +90,18 @@ async function failures(signal) {
     const group = groups.get(what + outcome) ?? { what, search, count: 0 };
     groups.set(what + outcome, { ...group, count: group.count + 1 });
   }
-  return [...groups.values()].map(({ what, search, count }) => ({
-    word: search.outcome.replaceAll("_", " "),
-    tone: "bad",
-    text: [`${what}, ${count === 1 ? "once" : `${count} times`} of late. `, link(`See ${count === 1 ? "it" : "them"}`, "record", search)],
-  }));
+  return [...groups.values()].map(({ what, search, count }) => {
+    const [often, them] = count === 1 ? ["once", "it"] : [`${count} times`, "them"];
+    return item(search.outcome.replaceAll("_", " "), "bad", `${what}, ${often} of late. `,
+      link(`See ${them}`, "record", search));
+  });
 }
 
 /** What this token may not see has no number. */
 async function now(signal) {
-  const asked = [get("live", {}, signal), get("sessions", { all: true }, signal), get("packs", {}, signal), verification()];
+  const asked = [
+    get("live", {}, signal), get("sessions", { all: true }, signal), get("packs", {}, signal), verification(),
+  ];
   const [live, boxes, packs, report] = await Promise.all(asked.map((one) => one.catch(() => null)));
   const calls = (place) => live?.calls.filter((call) => call.place === place).length;
   const numbers = [

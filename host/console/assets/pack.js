@@ -1,7 +1,7 @@
 // One pack: what it may do and where that is written, what it asks for, and how it is called.
 
 import { get } from "./api.js";
-import { command, facts, h, lines, link, more, section } from "./dom.js";
+import { code, command, empty, facts, h, lines, link, more, p, section } from "./dom.js";
 import { many, place, span } from "./format.js";
 import { words } from "./packs.js";
 import { part } from "./part.js";
@@ -25,8 +25,8 @@ function about({ name, tool, version, title, description, effects, digest, time_
     facts(
       ["Effects", words(effects)],
       ["Version", version],
-      ["Agents know it as", h("code", {}, tool)],
-      ["Component", h("code", {}, digest)],
+      ["Agents know it as", code(tool)],
+      ["Component", code(digest)],
       ["A call may take", span(time_ms)],
       ["This token", callable ? null : "may see it and not call it"],
       ["On the record", link(`calls of ${name}`, "record", { kind: "call", pack: name })],
@@ -43,7 +43,7 @@ function grants({ name, may, may_not, ceiling, asks_for, credentials, origin, ma
         { name: "Granted at", cell: (one) => place(one.place) },
       ],
       rows: may,
-      none: h("p", { class: "empty" }, "It may compute, and nothing else."),
+      none: empty("It may compute, and nothing else."),
     }),
     facts(
       ["It may not", sentences(may_not)],
@@ -54,10 +54,10 @@ function grants({ name, may, may_not, ceiling, asks_for, credentials, origin, ma
       columns: [
         { name: "It asks for", cell: ({ what }) => what },
         { name: "Why, in its own words", cell: ({ why }) => why ?? "it does not say" },
-        { name: "Imports", cell: ({ imports }) => imports.map((one) => [h("code", {}, one), " "]) },
+        { name: "Imports", cell: ({ imports }) => imports.map((one) => [code(one), " "]) },
       ],
       rows: asks_for,
-      none: h("p", { class: "empty" }, `It asks for nothing (${origin}).`),
+      none: empty(`It asks for nothing (${origin}).`),
     })),
     credentials.length > 0 && section("Credentials", table({
       caption: "Which the manifest names for it, and how the vault binds them to it. No value is shown, here or anywhere.",
@@ -75,18 +75,19 @@ function sentences(all) {
   return all.map(({ text, place: where }) => h("div", {}, text, where && [" ", place(where)]));
 }
 
-function uses({ name, kept, uses: words }, pack) {
-  if (words.length > 0) return words.map((use) => h("div", {}, use));
-  return kept
-    ? ["nothing: it is not bound to this pack. ", command(`packhost vault bind ${name} --pack ${pack} --host HOST --header authorization:Bearer`)]
-    : ["nothing: it is not in the vault. ", command(`packhost vault set ${name} --pack ${pack} --host HOST --header authorization:Bearer`)];
+function uses({ name, kept, uses: ways }, pack) {
+  if (ways.length > 0) return ways.map((use) => h("div", {}, use));
+  const [why, verb] = kept ? ["it is not bound to this pack", "bind"] : ["it is not in the vault", "set"];
+  const binding = `--pack ${pack} --host HOST --header authorization:Bearer`;
+  return [`nothing: ${why}. `, command(`packhost vault ${verb} ${name} ${binding}`)];
 }
 
 async function denied(pack, signal) {
   const { packs } = await get("denials", {}, signal);
   const here = packs.find((one) => one.pack === pack);
-  if (!here) return h("p", { class: "empty" }, "Nothing.");
-  return h("p", {}, `${many(here.denied.length, "different request")}. `, link("See them, and the edit that would allow them", "denials", { pack }));
+  if (!here) return empty("Nothing.");
+  return p(`${many(here.denied.length, "different request")}. `,
+    link("See them, and the edit that would allow them", "denials", { pack }));
 }
 
 function called({ name, input_schema, output_schema }) {
@@ -95,9 +96,13 @@ function called({ name, input_schema, output_schema }) {
     section("Input", fields(input_schema, "What a call has to say, and what it may."),
       examples.length > 0 && [h("h3", {}, examples.length === 1 ? "Example" : "Examples"),
         examples.map((example) => lines(`packhost call ${name} '${JSON.stringify(example).replaceAll("'", "'\\''")}'`))],
-      more("JSON Schema of the input", lines(JSON.stringify(input_schema, null, 2)))),
+      whole("JSON Schema of the input", input_schema)),
     section("Output", output_schema
-      ? [fields(output_schema, "What an answer has."), more("JSON Schema of the output", lines(JSON.stringify(output_schema, null, 2)))]
-      : h("p", { class: "empty" }, "It does not say what its answers have.")),
+      ? [fields(output_schema, "What an answer has."), whole("JSON Schema of the output", output_schema)]
+      : empty("It does not say what its answers have.")),
   ];
+}
+
+function whole(title, schema) {
+  return more(title, lines(JSON.stringify(schema, null, 2)));
 }

@@ -1,7 +1,7 @@
 // The packs that are served, and what each may do in a few words.
 
 import { get } from "./api.js";
-import { command, h, link } from "./dom.js";
+import { bar, command, empty, h, link, toPack } from "./dom.js";
 import { badge, many } from "./format.js";
 import { show as showOne } from "./pack.js";
 import { part } from "./part.js";
@@ -28,30 +28,31 @@ function listed(packs, find, signal) {
     caption: "Every pack that is served. What it may do stands in the manifest; what is not there is denied.",
     key: ({ name }) => name,
     columns: [
-      { name: "Pack", cell: ({ name, title }) => [link(name, "packs", name), h("small", {}, title)], kind: "wide" },
+      { name: "Pack", cell: ({ name, title }) => [toPack(name), h("small", {}, title)], kind: "wide" },
       { name: "What it does", cell: ({ description }) => description.split(/(?<=\.) /)[0] },
       { name: "Effects", cell: ({ effects }) => words(effects) },
       { name: "May", cell: ({ name }) => may.get(name) },
     ],
-    none: h("p", { class: "empty" }, "No pack fits. This lists those that are served, and why others are not: ", command("packhost packs list")),
+    none: empty("No pack fits. This lists those that are served, and why others are not: ", command("packhost packs list")),
   });
   const field = h("input", { id: "find", type: "search", value: find, autocomplete: "off" });
   const filter = () => {
     const wanted = field.value.trim().toLowerCase();
-    const fit = packs.filter(({ name, title, description }) => `${name} ${title} ${description}`.toLowerCase().includes(wanted));
+    const fit = packs.filter((pack) => `${pack.name} ${pack.title} ${pack.description}`.toLowerCase().includes(wanted));
     list.update(fit);
     found.textContent = wanted ? `${fit.length} of ${many(packs.length, "pack")}` : many(packs.length, "pack");
   };
   field.addEventListener("input", filter);
   filter();
   tell(packs, may, signal);
-  return [h("p", { class: "bar" }, h("label", { for: "find" }, "Find a pack"), field), found, list];
+  return [bar(h("label", { for: "find" }, "Find a pack"), field), found, list];
 }
 
 /** What a call does to the world. */
 export function words({ read_only, destructive, open_world }) {
-  const changes = read_only ? badge("only reads", "good") : destructive ? badge("may destroy", "bad") : badge("changes things", "note");
-  return [changes, h("small", {}, open_world ? "talks to others" : "stays on this host")];
+  const changes = destructive ? ["may destroy", "bad"] : ["changes things", "note"];
+  const where = open_world ? "talks to others" : "stays on this host";
+  return [badge(...(read_only ? ["only reads", "good"] : changes)), h("small", {}, where)];
 }
 
 /** Fills in what each may, a few at a time. */
@@ -60,7 +61,8 @@ async function tell(packs, may, signal) {
   const worker = async () => {
     for (let name = left.shift(); name && !signal.aborted; name = left.shift()) {
       const cell = may.get(name);
-      const said = await get(`packs/${encodeURIComponent(name)}/grants`, {}, signal).then(brief, (problem) => problem.message);
+      const asked = get(`packs/${encodeURIComponent(name)}/grants`, {}, signal);
+      const said = await asked.then(brief, (problem) => problem.message);
       cell.replaceChildren(...[said].flat());
       cell.removeAttribute("aria-busy");
     }

@@ -1,6 +1,6 @@
 // A part of a page that has to be loaded: says so when that takes over a second, and in words what went wrong.
 
-import { h, say } from "./dom.js";
+import { code, h, p, say } from "./dom.js";
 
 /** Milliseconds after which somebody who waits is told that it goes on. */
 const PATIENCE = 1000;
@@ -47,12 +47,12 @@ export function problemBox(problem, again) {
   const known = problem.status !== undefined;
   const title = problem.status === 403 ? "This token may not see that." : known ? problem.title : "This page is broken.";
   return h("div", { class: "problem", role: "alert" },
-    h("p", {}, h("strong", {}, title ?? "That did not work."), " ", problem.message),
-    problem.fix && h("p", {}, quoted(problem.fix)),
+    p(h("strong", {}, title ?? "That did not work."), " ", problem.message),
+    problem.fix && p(quoted(problem.fix)),
     again && h("button", { type: "button", onclick: again }, "Try again"));
 }
 
 /** A sentence with its `commands` set as such. */
 export function quoted(text) {
-  return text.split("`").map((piece, index) => (index % 2 ? h("code", {}, piece) : piece));
+  return text.split("`").map((piece, index) => (index % 2 ? code(piece) : piece));
 }

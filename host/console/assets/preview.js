@@ -1,7 +1,7 @@
 // Pictures and texts of artifacts. Only what a browser shows without running anything: no SVG, no HTML, no PDF.
 
 import { bytes } from "./api.js";
-import { h, lines } from "./dom.js";
+import { empty, h, lines } from "./dom.js";
 import { size } from "./format.js";
 import { part } from "./part.js";
 
@@ -29,14 +29,14 @@ export function thumbnail(artifact, signal) {
 export function preview(artifact, signal) {
   const type = artifact.media_type;
   if (PICTURES.includes(type)) {
-    if (artifact.size > LARGE) return h("p", { class: "empty" }, "The picture is too large to be shown here: download it.");
+    if (artifact.size > LARGE) return empty("The picture is too large to be shown here: download it.");
     return part(signal, () => picture(artifact, signal, artifact.name));
   }
-  if (!TEXTS.test(type)) return h("p", { class: "empty" }, `There is no preview of ${type}: download it.`);
+  if (!TEXTS.test(type)) return empty(`There is no preview of ${type}: download it.`);
   return part(signal, async () => {
     const text = new TextDecoder().decode(await bytes(content(artifact), signal, TEXT));
     return [artifact.size > TEXT && h("p", { class: "quiet" }, `The first ${size(TEXT)} of ${size(artifact.size)}.`),
-      artifact.size > 0 ? lines(text) : h("p", { class: "empty" }, "It is empty.")];
+      artifact.size > 0 ? lines(text) : empty("It is empty.")];
   });
 }
 

@@ -1,7 +1,7 @@
 // The record: whether it is whole, what is on it, and which of it.
 
 import { get } from "./api.js";
-import { address, command, h, link, say, section } from "./dom.js";
+import { address, command, empty, h, link, say, section } from "./dom.js";
 import { show as showOne, what, who } from "./entry.js";
 import { many, moment, outcome } from "./format.js";
 import { part, problemBox, slowly } from "./part.js";
@@ -38,12 +38,14 @@ function form(wanted) {
     h("label", { for: name }, label),
     h("input", { id: name, name, value: wanted[name], autocomplete: "off", placeholder: hint, spellcheck: "false" }),
   ];
+  const option = (name) => ([value, words]) => h("option", { value, selected: value === wanted[name] }, words);
   const choice = (name, label, options) => [
     h("label", { for: name }, label),
-    h("select", { id: name, name }, options.map(([value, words]) => h("option", { value, selected: value === wanted[name] }, words))),
+    h("select", { id: name, name }, options.map(option(name))),
   ];
   const kinds = KINDS.some(([kind]) => kind === wanted.kind) ? KINDS : [...KINDS, [wanted.kind, wanted.kind]];
-  const outcomes = [...new Set([...OUTCOMES, wanted.outcome].filter(Boolean))].map((word) => [word, word.replaceAll("_", " ")]);
+  const words = [...new Set([...OUTCOMES, wanted.outcome])].filter(Boolean);
+  const outcomes = words.map((word) => [word, word.replaceAll("_", " ")]);
   const fields = [
     choice("kind", "Kind", kinds),
     choice("outcome", "Outcome", [["", "any"], ...outcomes]),
@@ -62,7 +64,8 @@ function form(wanted) {
   };
   return h("form", { class: "filter", role: "search", "aria-label": "Records", onsubmit: submitted },
     fields.map((field) => h("div", {}, field)),
-    h("div", { class: "buttons" }, h("button", { type: "submit", class: "main" }, "Show"), link("All of them", "record")));
+    h("div", { class: "buttons" },
+      h("button", { type: "submit", class: "main" }, "Show"), link("All of them", "record")));
 }
 
 async function records(wanted, signal) {
@@ -78,7 +81,7 @@ async function records(wanted, signal) {
       { name: "Who", cell: who },
       { name: "Outcome", cell: ({ body }) => outcome(body.outcome) },
     ],
-    none: h("p", { class: "empty" }, "No record fits. Ask for more, or see the newest as they come: ", command("packhost audit tail --follow")),
+    none: empty("No record fits. Ask for more, or see the newest as they come: ", command("packhost audit tail --follow")),
   });
   const older = h("button", { type: "button", onclick: () => load().then(told) }, "Older records");
   const wrong = h("div");

@@ -1,6 +1,6 @@
 // A JSON Schema as a table of the fields that a person looks for. What it leaves out, the schema itself has.
 
-import { h, soft } from "./dom.js";
+import { code, empty, h, soft } from "./dom.js";
 import { quoted } from "./part.js";
 import { table } from "./table.js";
 
@@ -9,21 +9,23 @@ export function fields(schema, caption) {
   return table({
     caption,
     columns: [
-      { name: "Field", cell: ({ name }) => h("code", {}, soft(name)), kind: "id" },
+      { name: "Field", cell: ({ name }) => code(soft(name)), kind: "id" },
       { name: "Needed", cell: ({ name }) => (required.has(name) ? "yes" : "no") },
       { name: "Type", cell: ({ is }) => type(is) },
       { name: "What it is", cell: ({ is }) => [quoted(is.description ?? ""), h("small", {}, bounds(is))] },
     ],
     rows: Object.entries(schema.properties ?? {}).map(([name, is]) => ({ name, is })),
-    none: h("p", { class: "empty" }, "It has no fields of its own; the schema below says all there is."),
+    none: empty("It has no fields of its own; the schema below says all there is."),
   });
 }
 
 function type(is) {
   if (is === true || is === false) return "any";
   if (is.enum) return "one of a list";
-  const name = [is.type ?? (is.anyOf || is.oneOf ? "one of several" : is.$ref ? is.$ref.split("/").at(-1) : "any")].flat().join(" or ");
-  return name === "array" && is.items?.type ? `array of ${[is.items.type].flat().join(" or ")}` : name;
+  if (is.type === "array" && is.items?.type) return `array of ${[is.items.type].flat().join(" or ")}`;
+  if (is.type) return [is.type].flat().join(" or ");
+  if (is.anyOf || is.oneOf) return "one of several";
+  return is.$ref?.split("/").at(-1) ?? "any";
 }
 
 /** The bounds that schemas of packs have, in words. */

@@ -1,7 +1,7 @@
 // Sandboxes and the workspaces that calls share.
 
 import { get } from "./api.js";
-import { command, h, link, section } from "./dom.js";
+import { code, command, empty, h, section, toPack } from "./dom.js";
 import { ago, outcome, size, span } from "./format.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -10,13 +10,15 @@ export function show({ signal }) {
   const body = [
     section("Sandboxes", part(signal, async () => {
       const { sessions } = await get("sessions", { all: true }, signal);
-      return [sandboxes(sessions), sessions.length > 0 && h("p", { class: "quiet" },
-        "Look into one, or end it: ", command(`packhost sessions show ${sessions[0].id}`), " ", command(`packhost sessions rm ${sessions[0].id}`))];
+      const [first] = sessions;
+      return [sandboxes(sessions), first && h("p", { class: "quiet" }, "Look into one, or end it: ",
+        command(`packhost sessions show ${first.id}`), " ", command(`packhost sessions rm ${first.id}`))];
     })),
     section("Workspaces", part(signal, async () => {
       const { workspaces } = await get("workspaces", { all: true }, signal);
-      return [directories(workspaces), workspaces.length > 0 && h("p", { class: "quiet" },
-        "A workspace that nobody uses for a day is removed. At once: ", command(`packhost workspaces rm ${workspaces[0].name}`))];
+      const [first] = workspaces;
+      return [directories(workspaces), first && h("p", { class: "quiet" },
+        "A workspace that nobody uses for a day is removed. At once: ", command(`packhost workspaces rm ${first.name}`))];
     })),
   ];
   return { title: "Sessions and workspaces", body };
@@ -29,16 +31,21 @@ export function sandboxes(rows = []) {
     key: ({ id }) => id,
     rows,
     columns: [
-      { name: "Sandbox", cell: ({ id }) => h("code", {}, id), kind: "wide" },
+      { name: "Sandbox", cell: ({ id }) => code(id), kind: "wide" },
       { name: "State", cell: ({ state, owner }) => outcome(word(state, owner)) },
-      { name: "Pack", cell: ({ pack }) => link(pack, "packs", pack), kind: "id" },
+      { name: "Pack", cell: ({ pack }) => toPack(pack), kind: "id" },
       { name: "Owner", cell: ({ owner }) => owner ?? "nobody yet" },
       { name: "Backend", cell: ({ backend, image }) => [backend, h("small", {}, image)] },
-      { name: "Workspace", cell: ({ workspace }) => workspace && h("code", {}, workspace), kind: "id" },
-      { name: "Made", cell: ({ created, ends }) => [ago(created), h("small", {}, `ends in ${span(ends - Date.now())}`)], kind: "number" },
+      { name: "Workspace", cell: ({ workspace }) => workspace && code(workspace), kind: "id" },
+      { name: "Made", cell: age, kind: "number" },
     ],
-    none: h("p", { class: "empty" }, "There is no sandbox. A call of a pack that runs programs starts one: ", command("packhost call python.run '{\"code\": \"6 * 7\"}'")),
+    none: empty("There is no sandbox. A call of a pack that runs programs starts one: ",
+      command("packhost call python.run '{\"code\": \"6 * 7\"}'")),
   });
+}
+
+function age({ created, ends }) {
+  return [ago(created), h("small", {}, `ends in ${span(ends - Date.now())}`)];
 }
 
 function word(state, owner) {
@@ -53,12 +60,12 @@ function directories(rows) {
     key: ({ name }) => name,
     rows,
     columns: [
-      { name: "Workspace", cell: ({ name }) => h("code", {}, name) },
+      { name: "Workspace", cell: ({ name }) => code(name) },
       { name: "Owner", cell: ({ owner }) => owner ?? "nobody yet" },
       { name: "Size", cell: ({ bytes }) => size(bytes), kind: "number" },
       { name: "Used", cell: ({ used }) => ago(used), kind: "number" },
     ],
-    none: h("p", { class: "empty" }, "There is no workspace. A call of a pack with ", h("code", {}, "workspace: true"), " makes one: ",
+    none: empty("There is no workspace. A call of a pack with ", code("workspace: true"), " makes one: ",
       command("packhost call cmd.run '{\"command\": \"ls\"}'")),
   });
 }

@@ -3,9 +3,9 @@
 import { h, soft } from "./dom.js";
 
 /**
- * A table in a box with `update(rows)` and `go(row)`. A column has a `name`, a `cell(row)` and perhaps a `kind`: "number" (to the right),
- * "id" (in one line) or "wide"; the first one names the row. `key(row)` says which row is which; `none` stands in place of the table while it has no rows.
- * Roles are written out: what is shown as cards is a table all the same.
+ * A table in a box with `update(rows)` and `go(row)`. A column has a `name`, a `cell(row)` and perhaps a `kind`: "number" (to
+ * the right), "id" (in one line) or "wide"; the first one names the row. `key(row)` says which row is which; `none` stands in
+ * place of the table while it has no rows. Roles are written out: what is shown as cards is a table all the same.
  */
 export function table({ caption, columns, rows = [], key = (row) => JSON.stringify(row), none }) {
   const body = h("tbody", { role: "rowgroup" });
@@ -15,9 +15,9 @@ export function table({ caption, columns, rows = [], key = (row) => JSON.stringi
   const box = h("div", { class: "table" }, whole, none);
 
   box.update = (rows) => {
-    const before = new Map([...body.children].map((line) => [line.dataset.key, line]));
+    const before = new Map([...body.children].map((tr) => [tr.dataset.key, tr]));
     const after = rows.map((row) => {
-      const fresh = line(columns, row, String(key(row)));
+      const fresh = rowOf(columns, row, String(key(row)));
       const old = before.get(fresh.dataset.key);
       return old ? renewed(old, fresh) : fresh;
     });
@@ -29,12 +29,12 @@ export function table({ caption, columns, rows = [], key = (row) => JSON.stringi
     if (none) none.hidden = rows.length > 0;
   };
   /** Puts the focus on the first link of a row. */
-  box.go = (row) => [...body.children].find((line) => line.dataset.key === String(key(row)))?.querySelector("a")?.focus();
+  box.go = (row) => [...body.children].find((tr) => tr.dataset.key === String(key(row)))?.querySelector("a")?.focus();
   box.update(rows);
   return box;
 }
 
-function line(columns, row, key) {
+function rowOf(columns, row, key) {
   const cells = columns.map(({ name, cell, kind }, at) => {
     const [tag, is] = at === 0 ? ["th", { scope: "row", role: "rowheader" }] : ["td", { role: "cell" }];
     const shown = cell(row);

@@ -1,7 +1,7 @@
 // Whether the record is what this host wrote, and how far that is proven.
 
 import { get } from "./api.js";
-import { command, facts, h, link, say } from "./dom.js";
+import { code, command, facts, h, link, p, say } from "./dom.js";
 import { badge, many, moment } from "./format.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -34,33 +34,42 @@ export function verified(signal) {
 
 function words(report) {
   const { intact, findings, more, first, last, records, segments, checkpoints, removed, torn } = report;
-  const read = [many(records, "record"), last && ` (${first} to ${last.n})`, ` in ${many(segments, "file")}, ${many(checkpoints, "good signature")}`];
+  const range = last ? ` (${first} to ${last.n})` : "";
   return [
-    h("p", { class: "verdict" }, intact
+    p(intact
       ? [badge("intact", "good"), " Nothing is changed, missing or out of order."]
-      : [badge("changed", "bad"), ` ${findings.length + more === 1 ? "One thing is" : `${findings.length + more} things are`} not as this host wrote ${findings.length + more === 1 ? "it" : "them"}.`]),
+      : [badge("changed", "bad"), ` ${are(findings.length + more)} not as this host wrote it.`]),
     facts(
-      ["Read", read],
+      ["Read", `${many(records, "record")}${range} in ${many(segments, "file")}, ${many(checkpoints, "good signature")}`],
       ["Proven", proof(report)],
       ["After that", rest(report)],
       ["Removed", removed && `by retention, up to record ${removed.n}: signed for, not to be read any more`],
-      ["Torn", torn !== null && torn !== undefined && `the last file ends with a part of a record, at byte ${torn}: one is being written, or its process died`],
+      ["Torn", Number.isInteger(torn) &&
+        `the last file ends with a part of a record, at byte ${torn}: one is being written, or its process died`],
     ),
-    !intact && [broken(findings, more), h("p", {}, "Keep the directory ", h("code", {}, "audit"), " of the state as evidence, and compare with a checkpoint that was kept elsewhere: ",
-      command("packhost audit verify --checkpoint FILE"))],
+    !intact && [
+      broken(findings, more),
+      p("Keep the directory ", code("audit"), " of the state as evidence, and compare with a checkpoint ",
+        "that was kept elsewhere: ", command("packhost audit verify --checkpoint FILE")),
+    ],
   ];
 }
 
+function are(count) {
+  return count === 1 ? "One thing is" : `${count.toLocaleString("en")} things are`;
+}
+
 function proof({ proven }) {
-  if (!proven) return ["nothing: no signature of this host's keys is in it. This signs one: ", command("packhost audit checkpoint")];
-  return [`up to record ${proven.n.toLocaleString("en")}, `, moment(proven.time), ", by a signature of ", h("code", {}, proven.key_id)];
+  if (!proven) return ["nothing: it has no signature of this host. This makes one: ", command("packhost audit checkpoint")];
+  return [`up to record ${proven.n.toLocaleString("en")}, `, moment(proven.time), ", by a signature of ", code(proven.key_id)];
 }
 
 function rest({ intact, proven, last }) {
   const count = (last?.n ?? 0) - (proven?.n ?? 0);
   if (!proven || count <= 0) return null;
   if (!intact) return `${many(count, "record")} that no signature of the same chain covers`;
-  return count === 1 ? "1 record that fits; the next checkpoint proves it" : `${count.toLocaleString("en")} records that fit; the next checkpoint proves them`;
+  if (count === 1) return "1 record that fits; the next checkpoint proves it";
+  return `${many(count, "record")} that fit; the next checkpoint proves them`;
 }
 
 function broken(findings, more) {
@@ -68,11 +77,11 @@ function broken(findings, more) {
     caption: "Where the record broke: what should be there, and what is.",
     columns: [
       { name: "What", cell: ({ what }) => badge(what, "bad") },
-      { name: "Where", cell: ({ file, line, byte }) => h("code", {}, line > 0 ? `${file}:${line}, byte ${byte}` : file) },
+      { name: "Where", cell: ({ file, line, byte }) => code(line > 0 ? `${file}:${line}, byte ${byte}` : file) },
       { name: "Record", cell: ({ n }) => n && link(n, "record", n) },
-      { name: "Expected", cell: ({ expected }) => h("code", {}, expected) },
-      { name: "Found", cell: ({ found }) => h("code", {}, found) },
+      { name: "Expected", cell: ({ expected }) => code(expected) },
+      { name: "Found", cell: ({ found }) => code(found) },
     ],
     rows: findings,
-  }), more > 0 && h("p", {}, `There are ${more} more; `, command("packhost audit verify"), " has them.")];
+  }), more > 0 && p(`There are ${more} more; `, command("packhost audit verify"), " has them.")];
 }
