@@ -72,17 +72,17 @@ impl Api {
             .route("/v1", any(nothing))
             .route("/v1/", any(nothing))
             .route("/v1/{*path}", any(nothing))
-            .method_not_allowed_fallback(async || {
-                Problem::new(ErrorCode::InvalidInput, "This path does not have this method.")
-                    .status(StatusCode::METHOD_NOT_ALLOWED)
-            })
+            .method_not_allowed_fallback(no_method)
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())
     }
 
     /// The routes that need no token: what they are asked for says who asks. Whoever mounts them looks at the names in a request.
     pub fn open_routes(&self) -> Router {
-        Router::new().route(operations::FOLLOW.path, (operations::FOLLOW.handler)()).with_state(self.clone())
+        Router::new()
+            .route(operations::FOLLOW.path, (operations::FOLLOW.handler)())
+            .method_not_allowed_fallback(no_method)
+            .with_state(self.clone())
     }
 
     /// With a way to ask whether a caller, of whom it was proved earlier who it is, may still come in. Without one nobody may.
@@ -146,4 +146,9 @@ impl Api {
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.closing.is_cancelled()
     }
+}
+
+async fn no_method() -> Problem {
+    Problem::new(ErrorCode::InvalidInput, "This path does not have this method.")
+        .status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -96,7 +96,18 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
         Purpose::Stdio(_) | Purpose::Http { .. } | Purpose::Call(_) => Some(record::open(&dirs)?),
     };
     settings.recorder = record.clone().map(|log| log as Arc<dyn Recorder>);
-    Ok(Prepared { dirs, in_force, global: global.clone(), loaded, kept, settings, sources, makers, keeps, record })
+    Ok(Prepared {
+        dirs,
+        in_force,
+        global: global.clone(),
+        loaded,
+        kept,
+        settings,
+        sources,
+        makers,
+        keeps,
+        record,
+    })
 }
 
 /// What of sandboxes and workspaces this host is going to need.

@@ -95,7 +95,7 @@ fn a_person_reads_a_line_for_each_record() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{ran:?}");
-    for words in ["act", "done tokens.create ci by ", "scopes packs:*"] {
+    for words in ["act", "done tokens.create ci by ", "scopes artifacts:read artifacts:write packs:*"] {
         assert!(lines[0].contains(words), "{words}: {}", lines[0]);
     }
     let none = setup.run(["audit", "query", "--kind", "call"]);

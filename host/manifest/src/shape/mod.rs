@@ -290,6 +290,7 @@ const LIMITS: Object = Object {
         limit("cpu_millis"),
         limit("open_files"),
         limit("workspace"),
+        limit("keep"),
         limit("execs"),
         limit("sessions"),
     ],

@@ -189,7 +189,7 @@ fn a_session_that_cannot_be_is_refused_where_it_stands() {
         ("session: {on: [docker], image: 'python:3'}", (4, 36), "has no tag", ""),
         ("session: {on: [docker], image: i, idle: 2h}", (4, 45), "idle is between 0ms and 1h", ""),
         ("session: {on: [docker], image: i, idle: 60}", (4, 45), "is not a time", ""),
-        ("session: {on: [docker], image: i, lifetime: 25h}", (4, 49), "lifetime is between 1s and 24h", ""),
+        ("session: {on: [docker], image: i, lifetime: 25h}", (4, 49), "lifetime is between 1s and 1d", ""),
         ("session: {on: [docker], image: i, warm: 17}", (4, 45), "warm is between 0 and 16, not 17", ""),
         ("session: {on: [docker], image: i, warm: -1}", (4, 45), "warm is between 0 and 16, not -1", ""),
         ("session: {on: [docker], image: i, warm: yes}", (4, 45), "\"warm\" must be a whole number", ""),
