@@ -155,8 +155,8 @@ fn parameters() -> Value {
         "ofCaller": text("caller", "Of this caller: `local`, `token:NAME` or `oauth:…`."),
         "kind": text("kind", "Of this kind: `call`, `credential`, `session` or `act`; several with commas between."),
         "outcome": text("outcome", "With this outcome, such as `ok` or `egress_denied`."),
-        "from": text("from", "At this time or later, such as 2026-03-01T09:30:00.000000Z."),
-        "until": text("until", "Before this time."),
+        "since": text("since", "At this time or later: 2026-03-01T09:30:00Z, 2026-03-01, or a time ago such as 12h."),
+        "until": text("until", "Before this time, written alike."),
         "Range": {
             "name": "Range", "in": "header", "description": "One range of bytes (RFC 9110 section 14.2); others are passed over.",
             "schema": { "type": "string" }, "example": "bytes=0-1023",

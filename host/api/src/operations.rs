@@ -322,7 +322,7 @@ pub(crate) const ALL: &[Operation] = &[
         handler: || routing::get(record::query),
         id: "queryRecord",
         summary: "The record of what everybody did.",
-        parameters: &["kind", "ofPack", "ofCaller", "outcome", "ofRun", "from", "until", "before", "limit"],
+        parameters: &["kind", "ofPack", "ofCaller", "outcome", "ofRun", "since", "until", "before", "limit"],
         body: None,
         answers: &[Answer {
             status: 200,

@@ -1,11 +1,12 @@
 //! `GET /v1/audit`: the record of everybody's calls, for who may read it.
 
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use packhost_audit::{Filter, Moment};
+use packhost_audit::{Filter, When};
 use packhost_core::{ErrorCode, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub(crate) struct Wanted {
     caller: Option<String>,
     outcome: Option<String>,
     run: Option<String>,
-    from: Option<String>,
+    since: Option<String>,
     until: Option<String>,
     before: Option<u64>,
     limit: Option<u32>,
@@ -57,14 +58,15 @@ pub(crate) async fn query(
     allowed(&identity, &Scope::ReadAudit)?;
     let dir = api.record().ok_or_else(|| Problem::new(ErrorCode::NotFound, "This host keeps no record."))?;
     let most = limit(wanted.limit, USUAL, MOST)?;
-    let moment = |text: &str| text.parse::<Moment>().ok();
+    let now = SystemTime::now();
+    let moment = |text: &str| text.parse::<When>().ok().map(|when| when.moment(now));
     let filter = Filter {
         kinds: wanted.kind.iter().flat_map(|kinds| kinds.split(',')).map(str::to_owned).collect(),
         pack: wanted.pack,
         caller: wanted.caller,
         outcome: wanted.outcome,
         run: wanted.run,
-        from: parsed(wanted.from, "from", moment)?,
+        from: parsed(wanted.since, "since", moment)?,
         until: parsed(wanted.until, "until", moment)?,
         before: wanted.before,
         limit: Some(most as usize),

@@ -28,5 +28,5 @@ pub use log::{
     Written,
 };
 pub use moment::{Moment, MomentError};
-pub use query::{Entry, Filter, Follow, Queried, query};
+pub use query::{Entry, Filter, Follow, Queried, When, WhenError, query};
 pub use verify::{Finding, Proven, Report, What, verify};

@@ -160,12 +160,14 @@ fn an_operator_sees_what_everybody_has_and_only_who_may_read_the_record_does() {
     let calls = reader.list("/v1/audit?kind=call&caller=token:ada");
     let record = &calls["records"][0];
     assert_eq!(record["body"]["run"], answer["run"], "{calls}");
+    let both = reader.list("/v1/audit?kind=act,call&since=1h");
+    assert!(both["records"].as_array().expect("a list").len() >= 4, "{both}");
     let page = reader.list("/v1/audit?limit=1");
     let newest = page["records"][0]["n"].as_u64().expect("a number");
     assert_eq!(page["next"], newest);
     let older = reader.list(&format!("/v1/audit?limit=1&before={newest}"));
     assert_eq!(older["records"][0]["n"], newest - 1, "{older}");
-    for wrong in ["limit=0", "limit=1001", "from=yesterday", "colour=red", "before=-1"] {
+    for wrong in ["limit=0", "limit=1001", "since=yesterday", "colour=red", "before=-1"] {
         let refused = reader.get(&format!("/v1/audit?{wrong}"));
         assert_eq!((refused.status, &refused.message()["code"]), (400, &json!("invalid_input")), "{wrong}");
     }

@@ -4,6 +4,7 @@
 mod entry;
 mod filter;
 mod follow;
+mod when;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::path::Path;
 pub use entry::Entry;
 pub use filter::Filter;
 pub use follow::Follow;
+pub use when::{When, WhenError};
 
 use crate::error::{AuditError, failed};
 use crate::log::{Directory, Found, Line, Lines, Position};

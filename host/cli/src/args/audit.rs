@@ -1,16 +1,11 @@
 //! The command line of the record.
 
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args as ClapArgs, Subcommand};
-use packhost_audit::{Filter, Moment};
+use packhost_audit::{Filter, When};
 use packhost_keyring::PublicKey;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use super::callers::{after, day};
 
 const VERIFY: &str = "Reads all of the record, also while hosts write to it, and ends with 1 where something is not as this host \
 wrote it. Without --keys it takes the keys in the state directory, which whoever could write there could have exchanged as well; \
@@ -158,56 +153,4 @@ impl Wanted {
 /// A number of records.
 fn most() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(..=Filter::MOST as u64)
-}
-
-/// A moment, or so long before now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    At(Moment),
-    Ago(Duration),
-}
-
-impl When {
-    fn moment(self, now: SystemTime) -> Moment {
-        match self {
-            Self::At(moment) => moment,
-            Self::Ago(time) => now.checked_sub(time).map(Moment::of).unwrap_or_default(),
-        }
-    }
-}
-
-impl FromStr for When {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let at = |time: OffsetDateTime| Self::At(Moment::of(time.into()));
-        let written = || OffsetDateTime::parse(text, &Rfc3339).ok().map(at);
-        let of_day = || day(text).map(|day| at(day.midnight().assume_utc()));
-        after(text).map(Self::Ago).or_else(written).or_else(of_day).ok_or_else(|| {
-            "a moment, such as 2026-03-01T09:30:00Z; a day, such as 2026-03-01; or how long ago, such as 90m, 12h or 7d".to_owned()
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_written_as_such_or_as_how_long_ago() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
-        let moment = |text: &str| text.parse::<When>().expect(text).moment(now).to_string();
-        for (text, moment_of_it) in [
-            ("2026-03-01T09:30:00Z", "2026-03-01T09:30:00.000000Z"),
-            ("2026-03-01T09:30:00.25+02:00", "2026-03-01T07:30:00.250000Z"),
-            ("2026-03-01", "2026-03-01T00:00:00.000000Z"),
-            ("90m", "1970-01-01T01:16:40.000000Z"),
-            ("7d", "1970-01-01T00:00:00.000000Z"),
-        ] {
-            assert_eq!(moment(text), moment_of_it, "{text}");
-        }
-        for text in ["", "yesterday", "0s", "2026-02-30", "2026-03-01 09:30", "1y"] {
-            assert!(text.parse::<When>().is_err(), "{text}");
-        }
-    }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 use ipnet::IpNet;
+use packhost_audit::When;
 use packhost_callers::TokenName;
 use packhost_core::{Group, Scope};
-use time::{Date, Month};
+use time::Date;
 use url::Url;
 
 const CREATE: &str = "The token is made by this host, printed once on stdout, and cannot be shown again: what is kept is its \
@@ -72,36 +73,10 @@ impl FromStr for Expiry {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        after(text).map(Self::After).or_else(|| day(text).map(Self::On)).ok_or_else(|| {
+        When::time(text).map(Self::After).or_else(|| When::day(text).map(Self::On)).ok_or_else(|| {
             "a number and s, m, h, d or w, such as 90d; or a day, such as 2027-01-31".to_owned()
         })
     }
-}
-
-/// A time of at most a hundred years.
-pub(super) fn after(text: &str) -> Option<Duration> {
-    let unit = match text.chars().next_back()? {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        'w' => 7 * 86_400,
-        _ => return None,
-    };
-    let digits = text.get(..text.len() - 1).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let seconds = digits.parse::<u64>().ok()?.checked_mul(unit)?;
-    (1..=100 * 366 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
-}
-
-pub(super) fn day(text: &str) -> Option<Date> {
-    let mut parts = text.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    let written = [year, month, day].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    if !written || (year.len(), month.len(), day.len()) != (4, 2, 2) || parts.next().is_some() {
-        return None;
-    }
-    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
-    Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()
 }
 
 /// Who may call a host that serves, besides the holders of tokens that it has made.
