@@ -15,6 +15,8 @@ const OTLP: &str = "1.45.2";
 const CONFORMANCE: &str = "0.2.0-alpha.12";
 const PROVIDER: &str = "9.13.3";
 const SCHEMATHESIS: &str = "4.32.5";
+const PLAYWRIGHT: &str = "1.65.1";
+const AXE: &str = "4.14.1";
 
 pub(crate) fn all() -> Done {
     wasm_target()?;
@@ -27,11 +29,13 @@ pub(crate) fn all() -> Done {
     // What the bench holds sandboxes of processes against.
     debian("bwrap", &["--version"], &["bubblewrap"])?;
     debian("mmdebstrap", &["--version"], &["mmdebstrap"])?;
+    debian("chromium", &["--version"], &["chromium"])?;
     nextest()?;
     deny()?;
     python()?;
     conformance()?;
-    provider()
+    provider()?;
+    browser()
 }
 
 /// Where tools are kept that belong to this checkout.
@@ -156,6 +160,16 @@ fn provider() -> Done {
         return Ok(());
     }
     npm("an OpenID provider", &format!("oidc-provider@{PROVIDER}"))
+}
+
+/// What drives a browser through the console, and what looks whether everybody can use it.
+fn browser() -> Done {
+    for (name, version) in [("playwright-core", PLAYWRIGHT), ("axe-core", AXE)] {
+        if !folder().join("node_modules").join(name).is_dir() {
+            npm(name, &format!("{name}@{version}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn npm(what: &str, package: &str) -> Done {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::desk::Desk;
 use crate::kept::{Bounds, Kept};
 use crate::problem::Problem;
 use crate::{openapi, operations};
@@ -37,6 +38,7 @@ struct Shared {
     record: Option<PathBuf>,
     reading: Semaphore,
     still: Option<Arc<StillLetsIn>>,
+    desk: Option<Arc<dyn Desk>>,
 }
 
 /// Whether a caller may still come in; why not.
@@ -47,7 +49,7 @@ impl Api {
     /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
         let (kept, reading) = (Kept::new(Bounds::DEFAULT), Semaphore::new(READING));
-        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading, still: None }))
+        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading, still: None, desk: None }))
     }
 
     /// With the directory of the record, for those who may read it.
@@ -90,6 +92,19 @@ impl Api {
             shared.still = Some(still);
         }
         self
+    }
+
+    /// With what an operator looks at.
+    #[must_use]
+    pub fn with_desk(mut self, desk: Option<Arc<dyn Desk>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.desk = desk;
+        }
+        self
+    }
+
+    pub(crate) fn desk(&self) -> Option<&Arc<dyn Desk>> {
+        self.0.desk.as_ref()
     }
 
     pub(crate) fn still_lets_in(&self, caller: &Caller) -> Result<(), Problem> {

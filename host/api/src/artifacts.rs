@@ -97,7 +97,7 @@ pub(crate) struct Wanted {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
     #[serde(default)]
-    all: bool,
+    pub(crate) all: bool,
 }
 
 pub(crate) async fn list(

@@ -12,6 +12,7 @@ mod artifacts;
 mod asked;
 mod call;
 mod calls;
+mod desk;
 mod extract;
 mod health;
 mod job;
@@ -28,4 +29,5 @@ mod sessions;
 mod stream;
 
 pub use api::{Api, DOCUMENT, StillLetsIn};
+pub use desk::Desk;
 pub use problem::Problem;

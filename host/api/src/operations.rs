@@ -11,6 +11,7 @@ use crate::asked::CallRequest;
 use crate::call;
 use crate::calls::{self, CallList, CallState};
 use crate::health::{self, Health};
+use crate::desk::{self, LiveList};
 use crate::links::{self, ArtifactLink};
 use crate::packs::{self, PackDetail, PackList};
 use crate::record::{self, RecordList};
@@ -329,6 +330,72 @@ pub(crate) const ALL: &[Operation] = &[
             body: Some(of::<RecordList>),
             headers: &[],
         }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/live",
+        handler: || routing::get(desk::live),
+        id: "listLive",
+        summary: "The calls that run or wait for a place, whoever made them.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<LiveList>), headers: &[] }],
+        problems: &[],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/packs/{name}/grants",
+        handler: || routing::get(desk::grants),
+        id: "describeGrants",
+        summary: "What a pack asks for and what it may, as `packhost policy explain` has it.",
+        parameters: &["name"],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/denials",
+        handler: || routing::get(desk::denials),
+        id: "listDenials",
+        summary: "What was denied, with the edits that would allow it, as `packhost policy suggest` has it.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/credentials",
+        handler: || routing::get(desk::credentials),
+        id: "listCredentials",
+        summary: "The credentials without their values, and which pack may use them where.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/audit/verification",
+        handler: || routing::get(desk::verification),
+        id: "verifyRecord",
+        summary: "Whether the record is what this host wrote, as `packhost audit verify` has it.",
+        parameters: &[],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        problems: &[404],
+    },
+    Operation {
+        method: "get",
+        path: "/v1/artifacts/{id}/verification",
+        handler: || routing::get(desk::artifact),
+        id: "verifyArtifact",
+        summary: "Whether an artifact is what was written, and who has signed for it.",
+        parameters: &["id", "all"],
+        body: None,
+        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
         problems: &[404],
     },
 ];

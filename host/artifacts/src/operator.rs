@@ -7,7 +7,7 @@ use packhost_core::{Caller, RunId};
 use packhost_keyring::PublicKeys;
 
 use crate::artifact::{Artifact, Filter, Listing, Page};
-use crate::artifacts::{Artifacts, Inner};
+use crate::artifacts::{Artifacts, Inner, blocking};
 use crate::error::ArtifactError;
 use crate::id::ArtifactId;
 use crate::range::ByteRange;
@@ -26,6 +26,15 @@ impl Operator {
     /// The operator of these artifacts.
     pub fn of(artifacts: &Artifacts) -> Self {
         Self { inner: Arc::clone(&artifacts.inner) }
+    }
+
+    /// The public keys of this host.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn keys(&self) -> Result<PublicKeys, ArtifactError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || Ok(inner.keyring.public()?)).await
     }
 
     /// As [`Artifacts::get`], whoever owns it.

@@ -9,6 +9,7 @@ mod binary;
 mod callers;
 mod credentials;
 mod denials;
+mod desk;
 mod dirs;
 mod exit;
 mod host;

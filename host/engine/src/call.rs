@@ -80,6 +80,18 @@ pub enum Door {
     Cli,
 }
 
+impl Door {
+    /// Its word on the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::Http => "http",
+            Self::Api => "api",
+            Self::Cli => "cli",
+        }
+    }
+}
+
 /// The one who asked, while the call runs. Every method may be called from a guest thread and must not block.
 #[async_trait]
 pub trait Client: Send + Sync {

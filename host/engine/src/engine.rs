@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 use crate::call::{Call, Outcome, Usage};
 use crate::capabilities::make_missing;
 use crate::catalog::{self, Catalog, Pack, PackSource, Refused};
-use crate::dispatch::{self, Admission, LiveCalls};
+use crate::dispatch::{self, Admission, LiveCall, LiveCalls};
 use crate::observer::{Observed, Observer};
 use crate::runtime::{Cache, Demand, Flavour, GuestThreads, Runtimes, Stop, StopReason, Ticker};
 use crate::settings::Settings;
@@ -202,6 +202,11 @@ impl Engine {
     /// The directories that calls share, where there are any.
     pub fn workspaces(&self) -> Option<&Arc<Workspaces>> {
         self.0.inner.settings.workspaces.as_ref()
+    }
+
+    /// The calls that have not ended, the oldest first.
+    pub fn live(&self) -> Vec<LiveCall> {
+        self.0.inner.live.list()
     }
 
     /// Changes with every new catalog.

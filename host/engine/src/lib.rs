@@ -26,6 +26,7 @@ pub use call::{
 pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
 pub use credentials::CredentialStore;
 pub use denials::DenialLog;
+pub use dispatch::LiveCall;
 pub use engine::{Engine, StartError};
 pub use observer::Observer;
 pub use packhost_package::Wants;

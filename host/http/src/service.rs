@@ -99,6 +99,7 @@ impl Service {
         let known = Arc::new(known);
         let api = Api::new(engine, self.unanswered.clone(), closing.clone())
             .record_at(settings.record.clone())
+            .with_desk(settings.desk.clone())
             .letting_in(Arc::clone(&known).still_lets_in());
         let open = api.open_routes().layer(from_fn_with_state(Arc::clone(&known), anybody));
         let gated = api
@@ -110,7 +111,7 @@ impl Service {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         });
-        self.routes = self.routes.merge(gated).merge(open).merge(Api::document()).route("/readyz", ready);
+        self.routes = self.routes.merge(gated).merge(open).merge(Api::document()).merge(packhost_console::routes()).route("/readyz", ready);
         Ok(self)
     }
 }

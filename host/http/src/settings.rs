@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
+use packhost_api::Desk;
 use packhost_callers::Callers;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// Cancelled when the host is about to stop: from then on `/readyz` says so, and nothing else changes.
     pub leaving: CancellationToken,
+    /// What an operator looks at over the API.
+    pub desk: Option<Arc<dyn Desk>>,
     /// The directory of the record, for callers who may read it.
     pub record: Option<PathBuf>,
     /// How long calls that run may still take when the listener is stopped.
@@ -97,6 +101,7 @@ impl Settings {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             leaving: CancellationToken::new(),
+            desk: None,
             record: None,
             drain: Duration::from_secs(10),
         }

@@ -4,6 +4,7 @@
 mod api;
 mod artifacts;
 mod commands;
+mod console;
 mod docker;
 mod life;
 mod programs;

@@ -1,6 +1,6 @@
 //! `packhost packs`: what is served.
 
-mod credentials;
+pub(crate) mod credentials;
 
 use anstream::println;
 use packhost_core::{ErrorCode, Failure};
@@ -132,7 +132,7 @@ struct Shown<'a> {
 fn show(global: &Global, engine: &Engine, name: &str, output: Output) -> Result<(), Error> {
     let catalog = engine.catalog();
     let tool = catalog.find(name).ok_or_else(|| not_served(engine, name))?;
-    let credentials = credentials::of(tool, global)?;
+    let credentials = credentials::of(&tool.entry, global)?;
     let shown = Shown {
         row: row(tool),
         description: &tool.description,

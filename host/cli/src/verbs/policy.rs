@@ -1,7 +1,7 @@
 //! `packhost policy`: what packs may do, without running one.
 
-mod explain;
-mod suggest;
+pub(crate) mod explain;
+pub(crate) mod suggest;
 
 use std::path::{Path, PathBuf};
 

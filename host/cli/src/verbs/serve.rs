@@ -1,5 +1,6 @@
 //! `packhost serve`: MCP over HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::eprintln;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Serve as Args};
 use crate::callers;
+use crate::desk::OfThisHost;
 use crate::dirs::Dirs;
 use crate::exit::{Error, INTERRUPTED};
 use crate::host::{Clients, Files, Prepared, Purpose, prepare};
@@ -130,6 +132,7 @@ fn settings(global: &Global, args: &Args) -> Result<Settings, Error> {
     settings.callers = callers::of(global, &dirs, &args.who)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     settings.record = Some(record::log_dir(&dirs));
+    settings.desk = Some(Arc::new(OfThisHost { global: global.clone(), dirs: dirs.clone() }));
     settings.tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());

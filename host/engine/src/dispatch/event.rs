@@ -9,7 +9,7 @@ use packhost_manifest::DeniedRequest;
 use serde_json::Value;
 
 use super::record::Record;
-use crate::call::{Answer, Door, Ended};
+use crate::call::{Answer, Ended};
 use crate::catalog::Tool;
 use crate::session::SessionUse;
 
@@ -36,7 +36,7 @@ pub(super) fn call(record: &Record, result: &Result<Answer, Ended>) -> Call {
         run: record.run.to_string(),
         trace: record.peer.trace.clone(),
         caller: record.caller.to_string(),
-        door: door(record.door).to_owned(),
+        door: record.door.as_str().to_owned(),
         client: client(record),
         protocol: record.peer.protocol.clone(),
         pack: tool.map(|tool| tool.name.to_string()),
@@ -73,15 +73,6 @@ fn input(record: &Record) -> Option<Value> {
         redactor.json(&mut input);
     }
     Some(input)
-}
-
-fn door(door: Door) -> &'static str {
-    match door {
-        Door::Stdio => "stdio",
-        Door::Http => "http",
-        Door::Api => "api",
-        Door::Cli => "cli",
-    }
 }
 
 fn client(record: &Record) -> Option<Client> {

@@ -20,6 +20,7 @@ use packhost_schema::Mend;
 
 pub(crate) use admit::Admission;
 use live::Live;
+pub use live::LiveCall;
 pub(crate) use live::LiveCalls;
 use record::Record;
 
@@ -87,8 +88,9 @@ async fn steps(
     stop: &Arc<Stop>,
     so_far: &mut Progressed,
 ) -> Result<Answer, Ended> {
-    let (tool, _live) = identify(engine, call, stop, so_far)?; // 1
+    let (tool, live) = identify(engine, call, stop, so_far)?; // 1
     let _place = admit::admit(engine, call, &tool, stop, so_far).await?; // 2
+    live.runs();
     let mut input = accept::accept(engine, call, &tool, so_far)?; // 3
     let grants = accept::grants(engine, &tool, &input); // 4
     let (workspace, _taken) = workspace::of(engine, call, &tool, &grants, &mut input).await?;

@@ -6,7 +6,7 @@ mod line;
 mod lines;
 mod read;
 mod sign;
-mod verify;
+pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 

@@ -8,13 +8,14 @@ use anstream::println;
 use packhost_audit::{Checkpoint, Finding, Report, verify};
 use packhost_core::{ErrorCode, Failure};
 use packhost_keyring::PublicKeys;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::line::{tame, verdict};
 use super::{place, sign};
 use crate::args::Verify;
 use crate::dirs::Dirs;
 use crate::exit::Error;
+use crate::record;
 use crate::output::{BAD, BOLD, DIM, NOTE, Output};
 
 /// The largest file of checkpoints, in bytes.
@@ -28,10 +29,19 @@ pub(super) fn run(dirs: &Dirs, args: &Verify, output: Output) -> Result<(), Erro
         kept.append(&mut checkpoints(file)?);
     }
     let report = verify(&dir, &keys, &kept)?;
+    output.answer(&document(&report), || text(&dir, &report));
+    if report.is_intact() { Ok(()) } else { Err(Error::Said) }
+}
+
+fn document(report: &Report) -> Value {
     let mut document = json!(report);
     document["intact"] = report.is_intact().into();
-    output.answer(&document, || text(&dir, &report));
-    if report.is_intact() { Ok(()) } else { Err(Error::Said) }
+    document
+}
+
+/// Whether the record in its usual place is what this host wrote.
+pub(crate) fn of_this_host(dirs: &Dirs) -> Result<Value, Error> {
+    Ok(document(&verify(&record::log_dir(dirs), &sign::public(dirs)?, &[])?))
 }
 
 fn keys(dirs: &Dirs, args: &Verify) -> Result<PublicKeys, Error> {

@@ -1,8 +1,8 @@
 //! Which credentials a pack may use, and where: what the manifest names, and how the vault binds it.
 
 use anstream::println;
-use packhost_core::CredentialName;
-use packhost_engine::Tool;
+use packhost_core::{CredentialName, PackName};
+use packhost_manifest::Entry;
 use packhost_state::Database;
 use packhost_vault::About;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::state::{open_state, open_vault};
 
 /// A credential that a rule of the manifest names for the pack.
 #[derive(Serialize)]
-pub(super) struct Credential {
+pub(crate) struct Credential {
     name: CredentialName,
     /// The first line that names it.
     manifest: String,
@@ -26,9 +26,9 @@ pub(super) struct Credential {
 }
 
 /// Sorted by name. The vault is looked into where there is something to look for, and is not made.
-pub(super) fn of(tool: &Tool, global: &Global) -> Result<Vec<Credential>, Error> {
+pub(crate) fn of(entry: &Entry, global: &Global) -> Result<Vec<Credential>, Error> {
     let mut named: Vec<(&CredentialName, String)> = Vec::new();
-    for rule in &tool.entry.http {
+    for rule in &entry.http {
         for name in &rule.credentials {
             if named.iter().all(|(known, _)| *known != name) {
                 named.push((name, rule.place.to_string()));
@@ -44,13 +44,13 @@ pub(super) fn of(tool: &Tool, global: &Global) -> Result<Vec<Credential>, Error>
         true => open_vault(global, &dirs, open_state(&dirs)?)?.list()?,
         false => Vec::new(),
     };
-    Ok(named.into_iter().map(|(name, manifest)| credential(name, manifest, &kept, tool)).collect())
+    Ok(named.into_iter().map(|(name, manifest)| credential(name, manifest, &kept, &entry.pack)).collect())
 }
 
-fn credential(name: &CredentialName, manifest: String, kept: &[About], tool: &Tool) -> Credential {
+fn credential(name: &CredentialName, manifest: String, kept: &[About], pack: &PackName) -> Credential {
     let about = kept.iter().find(|about| about.name == *name);
     let bindings = about.into_iter().flat_map(|about| &about.bindings);
-    let uses = bindings.filter(|binding| binding.is_for(&tool.name)).map(|binding| binding.uses()).collect();
+    let uses = bindings.filter(|binding| binding.is_for(pack)).map(|binding| binding.uses()).collect();
     Credential { name: name.clone(), manifest, kept: about.is_some(), uses }
 }
 

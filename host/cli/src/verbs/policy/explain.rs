@@ -2,9 +2,10 @@
 
 use anstream::println;
 use packhost_core::{ErrorCode, Failure, PackName};
-use packhost_engine::Settings;
-use packhost_manifest::{Explanation, Sentence, explain};
+use packhost_engine::{Pack, Settings, Wants};
+use packhost_manifest::{Explanation, Manifest, Sentence, explain};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::exit::Error;
@@ -35,10 +36,22 @@ pub(crate) fn run(global: &Global, pack: &str, output: Output) -> Result<(), Err
         version: known.as_ref().and_then(|known| known.version.as_deref()),
         origin: known.as_ref().map(|known| known.origin.as_str()),
         digest: known.as_ref().map(|known| known.digest.to_string()),
-        asks_for: known.as_ref().map(asks).unwrap_or_default(),
+        asks_for: known.as_ref().map(|known| asks(&known.imports, &known.wants)).unwrap_or_default(),
     };
     output.answer(&explained, || text(&explained, known.as_ref()));
     Ok(())
+}
+
+/// The same document about a pack that this host serves or could serve, from what it has read at its start.
+pub(crate) fn document(manifest: &Manifest, pack: &Pack, name: &PackName) -> Value {
+    let wants = pack.description.as_ref().map(|description| description.wants.clone()).unwrap_or_default();
+    json!(Explained {
+        explanation: &explain(manifest, name),
+        version: pack.version.as_deref(),
+        origin: Some(pack.origin.as_str()),
+        digest: Some(pack.digest.to_string()),
+        asks_for: asks(&pack.outline.imports, &wants),
+    })
 }
 
 #[derive(Serialize)]
@@ -83,10 +96,9 @@ const LEADS_NOWHERE: [&str; 7] = [
     "packhost:pack/progress",
 ];
 
-fn asks(known: &Known) -> Vec<Ask> {
-    let wants = &known.wants;
+fn asks(imports: &[String], wants: &Wants) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
-    let leading = known.imports.iter().filter(|import| !starts_with(import, &LEADS_NOWHERE));
+    let leading = imports.iter().filter(|import| !starts_with(import, &LEADS_NOWHERE));
     for import in leading {
         let found = LEADS_OUT.iter().find(|(prefix, _)| import.starts_with(prefix)).copied();
         let (prefix, what) = found.unwrap_or(("", "something that this version does not know"));

@@ -11,6 +11,7 @@ use packhost_manifest::{
     EditError, Entry, Manifest, Origin, Source, SuggestedRule, Suggestion, adopt, edit, shipped, suggest,
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 use similar::TextDiff;
 use time::OffsetDateTime;
 
@@ -52,6 +53,37 @@ pub(super) fn run(global: &Global, pack: &str, write: bool, output: Output) -> R
     };
     output.answer(&answer, || answer.text());
     Ok(())
+}
+
+/// The same document for every pack that was denied something. Where the edit cannot be made by a program, it says why.
+pub(crate) fn documents(global: &Global, dirs: &Dirs) -> Result<Value, Error> {
+    let denials = Denials::open(open_state(dirs)?)?;
+    let own = Own::read(global, dirs)?;
+    let mut packs = Vec::new();
+    for pack in denials.packs()? {
+        let denied = denials.of(&pack)?;
+        let requests: Vec<_> = denied.iter().map(|one| one.request.clone()).collect();
+        let suggestion = suggest(own.manifest.entry(&pack), &requests);
+        let edited = match suggestion.rules.is_empty() {
+            true => Ok(None),
+            false => own.edited(&pack, &suggestion.rules).map(Some),
+        };
+        let (edited, why) = match edited {
+            Ok(edited) => (edited, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let mut document = json!(Answer {
+            pack: &pack,
+            denied: &denied,
+            suggestion: &suggestion,
+            file: edited.as_ref().map(|edited| edited.path.display().to_string()),
+            diff: edited.as_ref().map(Edited::diff),
+            written: false,
+        });
+        document["why"] = json!(why);
+        packs.push(document);
+    }
+    Ok(json!({ "packs": packs }))
 }
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ mod lock;
 mod terminal;
 mod transfer;
 mod typed;
-mod uses;
+pub(crate) mod uses;
 
 use std::io::{IsTerminal, Write};
 

@@ -6,6 +6,7 @@ use packhost_engine::Settings;
 use packhost_manifest::Manifest;
 use packhost_vault::{About, Vault};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::exit::Error;
@@ -51,6 +52,16 @@ pub(super) fn run(
     let uses = Uses { credentials: credentials.iter().map(|about| used(about, &packs, &manifest)).collect() };
     output.answer(&uses, || uses.credentials.iter().for_each(text));
     Ok(())
+}
+
+/// Every credential with what is known of it, and the packs of this host that could use it.
+pub(crate) fn documents(vault: &Vault, packs: &[PackName], manifest: &Manifest) -> Result<Value, Error> {
+    let of = |about: &About| {
+        let mut document = json!(about);
+        document["uses"] = json!(used(about, packs, manifest).packs);
+        document
+    };
+    Ok(json!({ "credentials": vault.list()?.iter().map(of).collect::<Vec<_>>() }))
 }
 
 fn used(about: &About, packs: &[PackName], manifest: &Manifest) -> Used {
