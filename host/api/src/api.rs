@@ -49,7 +49,16 @@ impl Api {
     /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
         let (kept, reading) = (Kept::new(Bounds::DEFAULT), Semaphore::new(READING));
-        Self(Arc::new(Shared { engine, kept, tasks, closing, record: None, reading, still: None, desk: None }))
+        Self(Arc::new(Shared {
+            engine,
+            kept,
+            tasks,
+            closing,
+            record: None,
+            reading,
+            still: None,
+            desk: None,
+        }))
     }
 
     /// With the directory of the record, for those who may read it.

@@ -158,5 +158,6 @@ async fn ask<T: Send + 'static>(
     let none = || Problem::new(ErrorCode::NotFound, "This host has nothing for an operator to look at.");
     let desk = api.desk().map(Arc::clone).ok_or_else(none)?;
     let done = spawn_blocking(move || work(&*desk)).await;
-    done.map_err(|_| Problem::new(ErrorCode::Internal, "This could not be looked at."))?.map_err(Problem::from)
+    done.map_err(|_| Problem::new(ErrorCode::Internal, "This could not be looked at."))?
+        .map_err(Problem::from)
 }

@@ -10,8 +10,8 @@ use crate::artifacts::{self, ArtifactAbout, ArtifactList};
 use crate::asked::CallRequest;
 use crate::call;
 use crate::calls::{self, CallList, CallState};
-use crate::health::{self, Health};
 use crate::desk::{self, LiveList};
+use crate::health::{self, Health};
 use crate::links::{self, ArtifactLink};
 use crate::packs::{self, PackDetail, PackList};
 use crate::record::{self, RecordList};
@@ -340,7 +340,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "The calls that run or wait for a place, whoever made them.",
         parameters: &[],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<LiveList>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<LiveList>),
+            headers: &[],
+        }],
         problems: &[],
     },
     Operation {
@@ -351,7 +356,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "What a pack asks for and what it may, as `packhost policy explain` has it.",
         parameters: &["name"],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<serde_json::Value>),
+            headers: &[],
+        }],
         problems: &[404],
     },
     Operation {
@@ -362,7 +372,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "What was denied, with the edits that would allow it, as `packhost policy suggest` has it.",
         parameters: &[],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<serde_json::Value>),
+            headers: &[],
+        }],
         problems: &[404],
     },
     Operation {
@@ -373,7 +388,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "The credentials without their values, and which pack may use them where.",
         parameters: &[],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<serde_json::Value>),
+            headers: &[],
+        }],
         problems: &[404],
     },
     Operation {
@@ -384,7 +404,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "Whether the record is what this host wrote, as `packhost audit verify` has it.",
         parameters: &[],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<serde_json::Value>),
+            headers: &[],
+        }],
         problems: &[404],
     },
     Operation {
@@ -395,7 +420,12 @@ pub(crate) const ALL: &[Operation] = &[
         summary: "Whether an artifact is what was written, and who has signed for it.",
         parameters: &["id", "all"],
         body: None,
-        answers: &[Answer { status: 200, description: "What there is to be seen.", body: Some(of::<serde_json::Value>), headers: &[] }],
+        answers: &[Answer {
+            status: 200,
+            description: "What there is to be seen.",
+            body: Some(of::<serde_json::Value>),
+            headers: &[],
+        }],
         problems: &[404],
     },
 ];

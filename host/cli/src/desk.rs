@@ -28,7 +28,11 @@ impl OfThisHost {
         let catalog = engine.catalog();
         let own = match catalog.find(name) {
             Some(tool) => Some((tool.name.clone(), tool.pack.clone())),
-            None => engine.packs().iter().find(|pack| meant(&pack.name)).map(|pack| (pack.name.clone(), pack.clone())),
+            None => engine
+                .packs()
+                .iter()
+                .find(|pack| meant(&pack.name))
+                .map(|pack| (pack.name.clone(), pack.clone())),
         };
         let Some((name, pack)) = own else { return Ok(None) };
         let mut document = policy::explain::document(&manifest, &pack, &name);

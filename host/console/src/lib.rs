@@ -68,9 +68,8 @@ const ASSETS: &[Asset] = &[
 /// The routes of the console, for anybody: what it shows needs a token, where this host has any.
 pub fn routes() -> Router {
     let index = get(async || answer(&INDEX));
-    let routes = Router::new()
-        .route("/console", get(async || Redirect::permanent(PLACE)))
-        .route(PLACE, index);
+    let routes =
+        Router::new().route("/console", get(async || Redirect::permanent(PLACE))).route(PLACE, index);
     ASSETS.iter().fold(routes, |routes, asset| {
         routes.route(&format!("{PLACE}{}", asset.name), get(async move || answer(asset)))
     })
@@ -101,12 +100,17 @@ mod tests {
             .expect("the directory")
             .map(|file| file.expect("readable").file_name().to_string_lossy().into_owned())
             .collect();
-        let served: BTreeSet<String> = ASSETS.iter().chain([&INDEX]).map(|asset| asset.name.to_owned()).collect();
+        let served: BTreeSet<String> =
+            ASSETS.iter().chain([&INDEX]).map(|asset| asset.name.to_owned()).collect();
         assert_eq!(files, served);
         for asset in ASSETS {
             let text = std::str::from_utf8(asset.bytes).expect("text");
             for line in text.lines().filter(|line| line.contains("from \"./")) {
-                let module = line.split("from \"./").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+                let module = line
+                    .split("from \"./")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next())
+                    .unwrap_or_default();
                 assert!(served.contains(module), "{}: {module}", asset.name);
             }
         }
@@ -116,8 +120,17 @@ mod tests {
     fn nothing_is_fetched_from_elsewhere_and_no_text_becomes_a_page() {
         for asset in ASSETS.iter().chain([&INDEX]) {
             let text = std::str::from_utf8(asset.bytes).expect("text");
-            for wrong in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
-                let found = text.lines().find(|line| line.contains(wrong) && !line.contains("www.w3.org/2000/svg"));
+            for wrong in [
+                "http://",
+                "https://",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+            ] {
+                let found =
+                    text.lines().find(|line| line.contains(wrong) && !line.contains("www.w3.org/2000/svg"));
                 assert_eq!(found, None, "{}: {wrong}", asset.name);
             }
         }

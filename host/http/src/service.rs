@@ -111,7 +111,13 @@ impl Service {
             true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             false => (StatusCode::OK, "ready\n"),
         });
-        self.routes = self.routes.merge(gated).merge(open).merge(Api::document()).merge(packhost_console::routes()).route("/readyz", ready);
+        self.routes = self
+            .routes
+            .merge(gated)
+            .merge(open)
+            .merge(Api::document())
+            .merge(packhost_console::routes())
+            .route("/readyz", ready);
         Ok(self)
     }
 }

@@ -1,8 +1,8 @@
 //! The calls that run now, so that an edit of the manifest or a shutdown can stop them.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use packhost_core::{Caller, PackName, RunId};
 use tokio::sync::Notify;

@@ -15,8 +15,8 @@ use super::{place, sign};
 use crate::args::Verify;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::record;
 use crate::output::{BAD, BOLD, DIM, NOTE, Output};
+use crate::record;
 
 /// The largest file of checkpoints, in bytes.
 const CHECKPOINTS: u64 = 4 << 20;

@@ -216,7 +216,7 @@ mod tests {
             imports: imports.map(String::from).into(),
             wants: Wants { http: Some("to fetch a page".into()), ..Wants::default() },
         };
-        let asks = asks(&known);
+        let asks = asks(&known.imports, &known.wants);
         let shown: Vec<_> =
             asks.iter().map(|ask| (ask.what, ask.why.as_deref(), packages(&ask.imports))).collect();
         assert_eq!(
