@@ -206,3 +206,30 @@ fn a_link_is_good_without_a_token_for_its_artifact_its_time_and_its_caller() {
     assert_eq!(setup.run(["tokens", "revoke", "ada"]).code, 0);
     assert_eq!(follow(&link).status, 404, "whose token is taken back has no links");
 }
+
+#[test]
+fn what_an_operator_looks_at_is_for_operators() {
+    let (_setup, served, tokens) =
+        with([("ada", &[]), ("root", &["admin"]), ("reader", &["audit:read"])]);
+    let [ada, root, reader] = tokens.map(|token| Caller { served: &served, token });
+    let answer = ada.run("mkdir out; echo x > out/x");
+    let artifact = text(&answer["artifacts"][0], "id");
+    for path in ["/v1/live", "/v1/denials", "/v1/credentials", "/v1/packs/cmd.run/grants"] {
+        assert_eq!(root.get(path).status, 200, "{path}");
+        for other in [&ada, &reader] {
+            let refused = other.get(path);
+            assert!(refused.status == 403 && refused.text().contains("admin"), "{path}: {}", refused.text());
+        }
+    }
+    assert_eq!(root.get("/v1/packs/no.such/grants").status, 404);
+    assert_eq!(ada.get("/v1/audit/verification").status, 403);
+    assert_eq!(reader.list("/v1/audit/verification")["intact"], true);
+    let grants = root.list("/v1/packs/cmd.run/grants");
+    assert_eq!(grants["name"], "cmd.run", "{grants}");
+    assert!(grants["may"].as_array().is_some_and(|may| !may.is_empty()), "{grants}");
+    let place = format!("/v1/artifacts/{artifact}/verification");
+    let report = ada.list(&place);
+    assert_eq!((&report["good"], &report["runs"][0]["artifacts"][0]["finding"]["is"]), (&json!(true), &json!("sound")));
+    assert_eq!(root.get(&place).status, 404);
+    assert_eq!(root.list(&format!("{place}?all=true"))["good"], true);
+}
