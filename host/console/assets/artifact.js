@@ -13,7 +13,7 @@ const MOST = 256 * 2 ** 20;
 export function show({ arg, signal }) {
   const path = `artifacts/${encodeURIComponent(arg)}`;
   const body = part(signal, async () => {
-    const one = await get(path, {}, signal);
+    const one = await get(path, { all: true }, signal);
     return [
       h("p", { class: "lead" }, one.name),
       facts(
@@ -28,7 +28,7 @@ export function show({ arg, signal }) {
           link("the record of the call", "record", { kind: "call", run: one.run }), ", ",
           link("all that it made", "artifacts", { run: one.run }),
         ]],
-        ["Signature", part(signal, async () => signature(await get(`${path}/verification`, {}, signal), arg))],
+        ["Signature", part(signal, async () => signature(await get(`${path}/verification`, { all: true }, signal), arg))],
       ),
       download(one, path, signal),
       section("Preview", preview(one, signal)),
@@ -64,7 +64,7 @@ function download({ id, name, size: all }, path, signal) {
   async function save() {
     button.disabled = true;
     try {
-      const found = await slowly(bytes(`${path}/content`, signal), wrong);
+      const found = await slowly(bytes(`${path}/content?all=true`, signal), wrong);
       const url = URL.createObjectURL(new Blob([found], { type: "application/octet-stream" }));
       h("a", { href: url, download: name.split("/").at(-1) || id }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);

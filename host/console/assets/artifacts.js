@@ -71,7 +71,7 @@ async function list(run, signal) {
     for (const { id } of shown) {
       if (signal.aborted) return;
       state(id).replaceChildren("being read…");
-      const asked = get(`artifacts/${encodeURIComponent(id)}/verification`, {}, signal);
+      const asked = get(`artifacts/${encodeURIComponent(id)}/verification`, { all: true }, signal);
       const found = await asked.then((report) => verdict(report, id), (problem) => problem.message);
       state(id).replaceChildren(...[found].flat());
     }

@@ -48,5 +48,5 @@ async function picture(artifact, signal, alt) {
 }
 
 function content({ id }) {
-  return `artifacts/${encodeURIComponent(id)}/content`;
+  return `artifacts/${encodeURIComponent(id)}/content?all=true`;
 }

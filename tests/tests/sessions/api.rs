@@ -209,8 +209,7 @@ fn a_link_is_good_without_a_token_for_its_artifact_its_time_and_its_caller() {
 
 #[test]
 fn what_an_operator_looks_at_is_for_operators() {
-    let (_setup, served, tokens) =
-        with([("ada", &[]), ("root", &["admin"]), ("reader", &["audit:read"])]);
+    let (_setup, served, tokens) = with([("ada", &[]), ("root", &["admin"]), ("reader", &["audit:read"])]);
     let [ada, root, reader] = tokens.map(|token| Caller { served: &served, token });
     let answer = ada.run("mkdir out; echo x > out/x");
     let artifact = text(&answer["artifacts"][0], "id");
@@ -229,7 +228,10 @@ fn what_an_operator_looks_at_is_for_operators() {
     assert!(grants["may"].as_array().is_some_and(|may| !may.is_empty()), "{grants}");
     let place = format!("/v1/artifacts/{artifact}/verification");
     let report = ada.list(&place);
-    assert_eq!((&report["good"], &report["runs"][0]["artifacts"][0]["finding"]["is"]), (&json!(true), &json!("sound")));
+    assert_eq!(
+        (&report["good"], &report["runs"][0]["artifacts"][0]["finding"]["is"]),
+        (&json!(true), &json!("sound"))
+    );
     assert_eq!(root.get(&place).status, 404);
     assert_eq!(root.list(&format!("{place}?all=true"))["good"], true);
 }

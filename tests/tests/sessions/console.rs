@@ -15,6 +15,7 @@ packs:
   http.fetch:
     http:
       - { host: api.example, credentials: [TOKEN] }
+    limits: { time: 20s }
 ";
 
 /// A picture of one point, from Python.
