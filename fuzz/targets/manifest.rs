@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use packhost_core::Caller;
+use packhost_core::Identity;
 use packhost_manifest::{
     Cases, Decision, Diagnostics, Entry, HostPattern, HostVars, HttpRule, Manifest, Origin, Part,
     PathPattern, Segment, Source, Target, diff, explain, schema, shipped,
@@ -113,8 +113,8 @@ fn holds(manifest: &Manifest, entry: &Entry) {
         let grants = entry.narrow(&input, &vars);
         if entry.denied {
             assert!(grants.http.is_empty() && grants.fs.is_empty() && grants.env.is_empty());
-            assert!(grants.session.is_none() && !grants.workspace);
-            assert!(!entry.admits(&Caller::local()));
+            assert!(grants.session.is_none() && !grants.workspace && !grants.artifacts);
+            assert!(!entry.admits(&Identity::local()));
             continue;
         }
         let rules = requests(entry).count() + entry.fs.len();

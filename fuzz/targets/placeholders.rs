@@ -50,7 +50,7 @@ impl Credentials for Seen {
         let value = VALUES.iter().find(|(name, _)| *name == of.name.as_str());
         let (name, value) = value.ok_or(CredentialError::NotFound)?;
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).push((*name).to_owned());
-        Ok(Opened { value: Zeroizing::new(value.as_bytes().to_vec()), form: Form::Text })
+        Ok(Opened { value: Zeroizing::new(value.as_bytes().to_vec()), form: Form::Text, version: 1 })
     }
 }
 
