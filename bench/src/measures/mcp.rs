@@ -51,7 +51,8 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Outcome<()> {
 
 /// The same call of somebody who has to show who that is, against one of the local user.
 fn with_a_token(bench: &Bench, report: &mut Report) -> Outcome<()> {
-    let serve = ["--json", "serve", "--listen", "127.0.0.1:0"];
+    // The local user has no limit; neither has this one.
+    let serve = ["--json", "serve", "--listen", "127.0.0.1:0", "--requests-per-minute", "0"];
     let mut open = Http::open(bench.packhost(bench.state()?).args(serve))?;
     // A state with a token answers nobody without.
     let closed = fresh_state()?;
