@@ -96,6 +96,11 @@ impl Connection {
         self.end.token.is_cancelled() || self.mux.is_over()
     }
 
+    /// Whether it is over, or is so soon: its exchanges end a moment before it does.
+    pub(super) async fn is_ending(&self) -> bool {
+        timeout(ENDS_WITHIN, self.over()).await.is_ok()
+    }
+
     /// Waits until it is over, and says why.
     pub(super) async fn over(&self) -> String {
         tokio::select! {
@@ -105,6 +110,9 @@ impl Connection {
         }
     }
 }
+
+/// How long after its exchanges a connection may end, longer than one that closes waits for what was written.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The first exchange of a connection.
 async fn greet(mux: &Mux, setup: &Setup) -> Result<Welcome, Trouble> {

@@ -216,7 +216,7 @@ impl Link {
         loop {
             let connection = self.line.connection().await?;
             match what(Arc::clone(&connection)).await {
-                Err(Trouble::Broke(_)) if attempt < ATTEMPTS && connection.is_over() => attempt += 1,
+                Err(Trouble::Broke(_)) if attempt < ATTEMPTS && connection.is_ending().await => attempt += 1,
                 outcome => return outcome.map_err(Trouble::last),
             }
         }

@@ -144,6 +144,24 @@ async fn a_link_that_nobody_uses_is_opened_again_too() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_question_whose_connection_breaks_meanwhile_is_asked_again() {
+    for _ in 0..200 {
+        let runtime = FakeRuntime::new(Arc::new(Fake::default()), []);
+        let link = runtime.link().await.expect("a link");
+        let asking: Vec<_> = std::iter::repeat_with(|| {
+            let link = link.clone();
+            tokio::spawn(async move { link.ping().await })
+        })
+        .take(8)
+        .collect();
+        runtime.cut();
+        for answer in asking {
+            assert_eq!(answer.await.expect("no panic"), Ok(()));
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_every_time_is_given_up() {
     let useless = std::iter::repeat_n(Wire { up: 400, down: 100, chunk: 64 }, 100_000);
