@@ -168,6 +168,7 @@ pub(crate) fn need(on: Backend) -> Outcome<Need> {
         idle: LONG,
         lifetime: LONG,
         most: 8,
+        run: None,
     })
 }
 

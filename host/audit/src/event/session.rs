@@ -14,6 +14,9 @@ pub struct Session {
     pub owner: String,
     /// Its backend.
     pub backend: String,
+    /// The run that it happened for, where it was for one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// What happened.
     pub event: SessionEvent,
     /// Why, where there is more to say.
@@ -43,7 +46,7 @@ impl Session {
     pub const KIND: &'static str = "session";
 
     pub(super) fn shorten(&mut self) {
-        texts([&mut self.id, &mut self.owner, &mut self.backend, &mut self.reason]);
+        texts([&mut self.id, &mut self.owner, &mut self.backend, &mut self.run, &mut self.reason]);
         if let SessionEvent::Other(word) = &mut self.event {
             text(word);
         }

@@ -15,8 +15,11 @@ pub(crate) fn call(text: &str, entries: usize) -> Call {
     Call {
         run: text(),
         trace: Some(text()),
+        parent: Some(text()),
+        unsampled: true,
         caller: text(),
         door: text(),
+        address: Some("203.0.113.9".parse().unwrap()),
         client: Some(Client { name: text(), version: text() }),
         protocol: Some(text()),
         pack: Some(text()),
@@ -37,6 +40,8 @@ pub(crate) fn call(text: &str, entries: usize) -> Call {
                 rule: Some(text()),
                 sent: 10,
                 received: u64::MAX,
+                at_us: 5,
+                took_us: 6,
             };
             entries
         ],
@@ -91,6 +96,7 @@ pub(crate) fn events() -> Vec<Event> {
         id: "s".into(),
         owner: "local".into(),
         backend: "process".into(),
+        run: "r".into(),
         event,
         reason: "idle".into(),
     };

@@ -10,7 +10,7 @@ mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhost_core::{Caller, ErrorCode, Failure, PackName};
+use packhost_core::{Caller, ErrorCode, Failure, PackName, RunId};
 use packhost_manifest::{Grants, Limits, SessionGrant};
 use packhost_session_protocol::message::{Confinement, Entry, Exit, Get, List, Put};
 use packhost_sessions::link::{Command, Exec, Link, LinkError};
@@ -36,6 +36,7 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// What a call may have of sandboxes.
 pub(crate) struct CallSession {
     sessions: Option<Sessions>,
+    run: RunId,
     caller: Caller,
     pack: PackName,
     grants: Arc<Grants>,
@@ -70,6 +71,7 @@ pub struct SessionUse {
 /// Who calls, and with what.
 pub(crate) struct Wanted {
     pub(crate) sessions: Option<Sessions>,
+    pub(crate) run: RunId,
     pub(crate) caller: Caller,
     pub(crate) pack: PackName,
     pub(crate) grants: Arc<Grants>,
@@ -98,10 +100,24 @@ pub(crate) struct Ran {
 
 impl CallSession {
     pub(crate) fn new(wanted: Wanted) -> Self {
-        let Wanted { sessions, caller, pack, grants, limits, workspace, way } = wanted;
+        let Wanted { sessions, run, caller, pack, grants, limits, workspace, way } = wanted;
         let (way, left) = (Arc::new(way), limits.execs);
         let (held, spoilt, refused, used) = (None, false, None, None);
-        Self { sessions, caller, pack, grants, limits, workspace, way, held, left, spoilt, refused, used }
+        Self {
+            sessions,
+            run,
+            caller,
+            pack,
+            grants,
+            limits,
+            workspace,
+            way,
+            held,
+            left,
+            spoilt,
+            refused,
+            used,
+        }
     }
 
     /// The first thing that was refused, if something was: the pack itself is told less.
@@ -308,7 +324,8 @@ impl CallSession {
             let grant = self.granted()?;
             let sessions = self.sessions.clone().ok_or_else(refusal::none_here)?;
             let need = need::of(grant, &self.limits, &self.caller, &self.pack);
-            let need = need::inside(need, self.workspace.as_deref());
+            let mut need = need::inside(need, self.workspace.as_deref());
+            need.run = Some(self.run);
             let held = sessions.acquire(need).await.map_err(refusal::session)?;
             held.open_gate(Arc::clone(&self.way) as _);
             let (id, chosen) = (held.id().to_string(), held.chosen().clone());

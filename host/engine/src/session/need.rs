@@ -36,6 +36,7 @@ pub(crate) fn of(grant: &SessionGrant, limits: &Limits, owner: &Caller, pack: &P
         idle: grant.idle,
         lifetime: grant.lifetime,
         most: limits.sessions,
+        run: None,
     }
 }
 

@@ -101,8 +101,8 @@ impl Held {
 /// Says that a call of a pack has it.
 fn note(shared: &Shared, kept: &Kept, need: &Need, event: SessionEvent) {
     let (owner, reason) = (need.owner.as_str(), format!("for {}, of {}", need.pack, kept.chosen.image));
-    let (id, backend, reason) = (&kept.id, kept.chosen.backend, reason.as_str());
-    shared.settings.journal.note(Happened { id, backend, owner, event, reason });
+    let (id, backend, run, reason) = (&kept.id, kept.chosen.backend, need.run, reason.as_str());
+    shared.settings.journal.note(Happened { id, backend, owner, run, event, reason });
 }
 
 impl Drop for Held {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use packhost_audit::{AuditError, Event, Recorder, Session, SessionEvent, Written};
+use packhost_core::RunId;
 
 use crate::id::SandboxId;
 use crate::spec::Backend;
@@ -19,6 +20,8 @@ pub(super) struct Happened<'a> {
     pub(super) backend: Backend,
     /// Whose it is, where that is known.
     pub(super) owner: &'a str,
+    /// The call that it happened for, where it was for one.
+    pub(super) run: Option<RunId>,
     pub(super) event: SessionEvent,
     pub(super) reason: &'a str,
 }
@@ -30,11 +33,12 @@ impl Journal {
     }
 
     pub(super) fn note(&self, happened: Happened<'_>) {
-        let Happened { id, backend, owner, event, reason } = happened;
-        tracing::info!(target: "packhost::session", %id, %backend, owner, reason, event = event.as_str());
+        let Happened { id, backend, owner, run, event, reason } = happened;
+        let run = run.map(|run| run.to_string()).unwrap_or_default();
+        tracing::info!(target: "packhost::session", %id, %backend, owner, run, reason, event = event.as_str());
         let Some(recorder) = self.0.clone() else { return };
         let (id, owner, backend) = (id.to_string(), owner.to_owned(), backend.to_string());
-        let event = Event::Session(Session { id, owner, backend, event, reason: reason.to_owned() });
+        let event = Event::Session(Session { id, owner, backend, run, event, reason: reason.to_owned() });
         match recorder.try_record(&event) {
             Ok(Written::At(_)) => {}
             // Another process writes just now: that is waited for where waiting is allowed.

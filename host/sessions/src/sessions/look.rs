@@ -108,7 +108,7 @@ impl Sessions {
         let owner = self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
         let (event, reason, owner) = (SessionEvent::Ended, "removed by hand", owner.unwrap_or_default());
         let backend = runtime.backend();
-        self.0.settings.journal.note(Happened { id, backend, owner: &owner, event, reason });
+        self.0.settings.journal.note(Happened { id, backend, owner: &owner, run: None, event, reason });
         Ok(())
     }
 

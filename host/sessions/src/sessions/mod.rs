@@ -361,6 +361,13 @@ impl Shared {
             None
         });
         let (owner, event) = (owner.unwrap_or_default(), SessionEvent::Ended);
-        self.settings.journal.note(Happened { id: &id, backend, owner: &owner, event, reason: "" });
+        self.settings.journal.note(Happened {
+            id: &id,
+            backend,
+            owner: &owner,
+            run: None,
+            event,
+            reason: "",
+        });
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use packhost_core::{Caller, Digest, PackName};
+use packhost_core::{Caller, Digest, PackName, RunId};
 use serde::Serialize;
 
 use crate::spec::{Backend, Image, Mount, SandboxLimits};
@@ -38,6 +38,9 @@ pub struct Need {
     pub lifetime: Duration,
     /// How many sessions the owner may have of this pack.
     pub most: u32,
+    /// The call that it is for, as the record names it. No session is any other for that.
+    #[serde(skip)]
+    pub run: Option<RunId>,
 }
 
 /// An image by name, and the digest that it has to have.
@@ -110,6 +113,7 @@ mod tests {
             idle: Duration::from_secs(1),
             lifetime: Duration::from_secs(1),
             most: 1,
+            run: None,
         }
     }
 
@@ -122,5 +126,7 @@ mod tests {
         assert_ne!(key(&ada, b"/state/a"), key(&bob, b"/state/a"));
         assert_ne!(key(&ada, b"/state/a"), key(&ada, b"/state/b"));
         assert_eq!(key(&ada, b"/state/\xff"), None);
+        let of_a_run = Need { run: Some(RunId::fresh()), ..need(ada.clone(), b"/state/a") };
+        assert_eq!(of_a_run.key(), key(&ada, b"/state/a"), "the next call may have it");
     }
 }

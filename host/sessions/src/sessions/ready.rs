@@ -35,7 +35,7 @@ impl Sessions {
         let (backend, reason) =
             (chosen.backend, format!("stands ready for {}, of {}", need.pack, chosen.image));
         let (event, reason) = (SessionEvent::Started, reason.as_str());
-        self.0.settings.journal.note(Happened { id: &id, backend, owner: "", event, reason });
+        self.0.settings.journal.note(Happened { id: &id, backend, owner: "", run: None, event, reason });
         self.0.held().remove(&id);
         self.0.ready().put(kept);
         Ok(id)

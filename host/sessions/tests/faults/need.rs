@@ -42,6 +42,7 @@ pub(crate) fn need(backend: Backend, image: Image) -> Need {
         idle: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
         most: MOST,
+        run: None,
     }
 }
 

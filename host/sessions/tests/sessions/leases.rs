@@ -33,6 +33,7 @@ pub(crate) fn need() -> Need {
         idle: Duration::from_secs(600),
         lifetime: Duration::from_secs(600),
         most: 1,
+        run: None,
     }
 }
 
