@@ -116,7 +116,7 @@ pub(crate) async fn describe(
         digest: tool.pack.digest.to_string(),
         input_schema: (*tool.input_schema).clone(),
         output_schema: tool.output_schema.as_deref().cloned(),
-        time_ms: u64::try_from(tool.entry.limits.time.as_millis()).unwrap_or(u64::MAX),
+        time_ms: u64::try_from(tool.for_caller(&identity).entry.limits.time.as_millis()).unwrap_or(u64::MAX),
     };
     Ok(json(StatusCode::OK, &detail))
 }

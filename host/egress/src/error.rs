@@ -243,7 +243,8 @@ impl EgressError {
             EgressError::Denied { fix, .. } | EgressError::Address { fix, .. } => fix,
             EgressError::CredentialNotGranted { name, .. } => {
                 return Some(Cow::Owned(format!(
-                    "The operator would have to add {name} to `credentials` of the rule that allows the request."
+                    "The operator would have to add {name} to `credentials` of the rule that allows the request, \
+                     and of what `narrow` leaves this caller."
                 )));
             }
             EgressError::Credential { name, place, error, .. } => {

@@ -57,9 +57,7 @@ pub(crate) const ARTIFACTS: &str = "keep what its calls make as artifacts";
 pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
     let names: BTreeSet<&PackName> = old.entries().chain(new.entries()).map(|entry| &entry.pack).collect();
     let packs = names.into_iter().filter_map(|pack| {
-        let facts = |manifest: &Manifest| manifest.entry(pack).map(facts).unwrap_or_default();
-        let (before, after) = (facts(old), facts(new));
-        let (gained, lost) = changes(&before, &after);
+        let (gained, lost) = changes_of_entry(old.entry(pack), new.entry(pack));
         (!gained.is_empty() || !lost.is_empty()).then(|| PackDiff { pack: pack.clone(), gained, lost })
     });
     let (ceiling_gained, ceiling_lost) = match (old.ceiling(), new.ceiling()) {
@@ -75,6 +73,32 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
         ceiling_gained,
         ceiling_lost,
     }
+}
+
+/// What changes for every caller, and what for some alone.
+fn changes_of_entry(old: Option<&Entry>, new: Option<&Entry>) -> (Vec<String>, Vec<String>) {
+    let changes_for = |name: Option<&str>| {
+        let facts = |entry: Option<&Entry>| match (entry, name) {
+            (Some(entry), Some(name)) => facts(&entry.for_name(name)),
+            (Some(entry), None) => facts(entry),
+            (None, _) => BTreeMap::new(),
+        };
+        changes(&facts(old), &facts(new))
+    };
+    let (mut gained, mut lost) = changes_for(None);
+    let of_all = (gained.clone(), lost.clone());
+    // Where the pack comes or goes as a whole, that is said once.
+    let (Some(old), Some(new)) = (old, new) else { return (gained, lost) };
+    for name in old.named_with(Some(new)) {
+        let only = |lines: Vec<String>, all: &[String]| {
+            let own = lines.into_iter().filter(|line| !all.contains(line));
+            own.map(|line| format!("{line}, when called by {name}")).collect::<Vec<_>>()
+        };
+        let (more, less) = changes_for(Some(name));
+        gained.extend(only(more, &of_all.0));
+        lost.extend(only(less, &of_all.1));
+    }
+    (gained, lost)
 }
 
 /// Something that a pack may do: it may or it may not, or up to a number.
@@ -187,9 +211,13 @@ fn bounds(ceiling: &Ceiling) -> BTreeMap<String, Fact> {
 
 /// An entry in lines that do not depend on how it is written.
 pub(crate) fn canonical(entry: &Entry) -> Vec<String> {
-    let name = format!("{:?}", entry.pack.as_str());
-    let lines = lines(&name, &facts(entry));
-    std::iter::once(name).chain(lines).collect()
+    let pack = format!("{:?}", entry.pack.as_str());
+    let named = entry.named_with(None);
+    let narrowed = named
+        .into_iter()
+        .flat_map(|name| lines(&format!("{pack} called by {name:?}"), &facts(&entry.for_name(name))));
+    let all: Vec<String> = lines(&pack, &facts(entry)).into_iter().chain(narrowed).collect();
+    std::iter::once(pack).chain(all).collect()
 }
 
 /// The ceiling in lines that do not depend on how it is written.

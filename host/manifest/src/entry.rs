@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::fs::{FsGrant, FsRule};
 use crate::http::{HttpGrants, HttpRule};
 use crate::limits::Limits;
+use crate::narrow::Narrowing;
 use crate::place::Place;
 use crate::session::{CommandPack, Session, SessionGrant};
 
@@ -49,6 +50,8 @@ pub struct Entry {
     pub callers: Callers,
     /// How much of everything.
     pub limits: Limits,
+    /// What is less for some callers. [`Entry::for_caller`] is the entry as one caller has it.
+    pub narrowings: Vec<Narrowing>,
     /// The line of the pack's name.
     pub place: Place,
     /// The lines of the keys that the entry has, such as `env` and `limits.time`.
@@ -82,11 +85,17 @@ impl Callers {
 
     /// Whether this caller may call, by its own name or by a group that it is in.
     pub fn let_in(&self, identity: &Identity) -> bool {
-        let grouped = |names: &[String]| {
-            let mut groups = names.iter().filter_map(|name| name.strip_prefix(Self::GROUP));
-            groups.any(|group| identity.groups.hold(group))
-        };
-        self.admits(&identity.caller) || matches!(self, Self::Only(names) if grouped(names))
+        match self {
+            Self::Every => true,
+            Self::Only(names) => Self::are_among(names, identity),
+        }
+    }
+
+    /// Whether these names have this caller's or that of a group that it is in.
+    pub(crate) fn are_among(names: &[String], identity: &Identity) -> bool {
+        let mut groups = names.iter().filter_map(|name| name.strip_prefix(Self::GROUP));
+        names.iter().any(|name| name == identity.caller.as_str())
+            || groups.any(|group| identity.groups.hold(group))
     }
 
     /// Whether this caller may call, by its own name.

@@ -104,6 +104,10 @@ fn may(entry: &Entry) -> Vec<Sentence> {
         }
     }
     may.push(said(use_of(entry), entry.keys.get("limits")));
+    may.extend(entry.narrowings.iter().map(|narrowing| {
+        let text = format!("{}, when called by {}", narrowing.words(), list(&narrowing.callers));
+        said(text, Some(&narrowing.place))
+    }));
     may
 }
 

@@ -21,7 +21,7 @@ pub enum LimitKind {
 }
 
 /// One limit of the table: its name, its bounds, and what it means.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// The key in a manifest.
     pub name: &'static str,

@@ -32,7 +32,9 @@ impl Entry {
         let sandboxes = session && (new.workspace || !self.workspace) && program(self) == program(new);
         let callers = new.callers.hold(&self.callers);
         let kept = http && report && fs && limits && asks && values && sandboxes && keeps && callers;
-        !self.denied && (new.denied || !kept)
+        let mut named = self.named_with(Some(new)).into_iter();
+        !self.denied
+            && (new.denied || !kept || named.any(|name| self.for_name(name).loses_under(&new.for_name(name))))
     }
 }
 

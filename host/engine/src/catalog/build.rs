@@ -121,9 +121,9 @@ fn described(pack: &Arc<Pack>, entry: &Arc<Entry>) -> Result<Tool, String> {
         annotations: Annotations::derive(Some(description), &pack.outline, entry),
         pack: Arc::clone(pack),
         entry: Arc::clone(entry),
-        input,
+        input: Arc::new(input),
         output,
-        export: Export::Handler,
+        export: Arc::new(Export::Handler),
     })
 }
 
@@ -142,24 +142,26 @@ fn plain(pack: &Arc<Pack>, entry: &Arc<Entry>, signature: wit_json::Signature) -
         format!("{}.{}", pack.name, signature.name).parse().map_err(|error| format!("{error}"))?;
     let input_schema = signature.input_schema();
     let output_schema = signature.output_schema();
+    let input = Contract::compile(&input_schema).map_err(|error| format!("its input schema: {error}"))?;
     Ok(Tool {
         tool: name.tool(),
         title: name.as_str().replace(['.', '-', '_'], " "),
         description: format!("Calls the function {} of the component {}.", signature.name, pack.name),
-        input: Contract::compile(&input_schema).map_err(|error| format!("its input schema: {error}"))?,
+        input: Arc::new(input),
         output: compile_output(output_schema.as_ref())?,
         input_schema: Arc::new(input_schema),
         output_schema: output_schema.map(Arc::new),
         annotations: Annotations::derive(None, &pack.outline, entry),
         pack: Arc::clone(pack),
         entry: Arc::clone(entry),
-        export: Export::Function(Box::new(signature)),
+        export: Arc::new(Export::Function(Box::new(signature))),
         name,
     })
 }
 
-pub(super) fn compile_output(schema: Option<&Value>) -> Result<Option<Contract>, String> {
-    schema.map(Contract::compile).transpose().map_err(|error| format!("its output schema: {error}"))
+pub(super) fn compile_output(schema: Option<&Value>) -> Result<Option<Arc<Contract>>, String> {
+    let compiled = schema.map(Contract::compile).transpose();
+    compiled.map(|contract| contract.map(Arc::new)).map_err(|error| format!("its output schema: {error}"))
 }
 
 /// Refuses every tool whose name another one has too, under either of its names: which one an agent means could

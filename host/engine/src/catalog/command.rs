@@ -35,10 +35,10 @@ pub(super) fn tool(entry: &Entry, command: &CommandPack, packs: &[Arc<Pack>]) ->
         output_schema: command.output.clone().map(Arc::new),
         annotations: Annotations::derive(None, &pack.outline, &entry),
         output: compile_output(command.output.as_ref())?,
-        export: Export::Command(Box::new(command.clone())),
+        export: Arc::new(Export::Command(Box::new(command.clone()))),
         pack,
         entry,
-        input,
+        input: Arc::new(input),
     })
 }
 

@@ -1,5 +1,6 @@
 //! One callable thing of a pack.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use packhost_core::{Identity, PackName, ToolName};
@@ -11,7 +12,7 @@ use super::{Annotations, Pack};
 use crate::wit_json::Signature;
 
 /// One callable thing: a pack's handler, or one exported function of a component that does not know packhost.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tool {
     /// The pack's own name; for a plain component, its name and the function's.
     pub name: PackName,
@@ -31,9 +32,9 @@ pub struct Tool {
     pub pack: Arc<Pack>,
     /// The manifest's entry that it is served under.
     pub entry: Arc<Entry>,
-    pub(crate) input: Contract,
-    pub(crate) output: Option<Contract>,
-    pub(crate) export: Export,
+    pub(crate) input: Arc<Contract>,
+    pub(crate) output: Option<Arc<Contract>>,
+    pub(crate) export: Arc<Export>,
 }
 
 impl Tool {
@@ -42,9 +43,18 @@ impl Tool {
         self.entry.admits(identity) && identity.scopes.may_see(&self.name)
     }
 
+    /// The tool as it is for this caller: the manifest may leave it less.
+    #[must_use]
+    pub fn for_caller(self: &Arc<Self>, identity: &Identity) -> Arc<Self> {
+        match self.entry.for_caller(identity) {
+            Cow::Borrowed(_) => Arc::clone(self),
+            Cow::Owned(entry) => Arc::new(Self { entry: Arc::new(entry), ..Self::clone(self) }),
+        }
+    }
+
     /// Whether there is something to load before it runs: a command of the manifest has no component.
     pub(crate) fn has_component(&self) -> bool {
-        !matches!(self.export, Export::Command(_))
+        !matches!(*self.export, Export::Command(_))
     }
 }
 

@@ -120,12 +120,13 @@ fn identify<'a>(
         if !call.identity.scopes.may_call(&tool.name) {
             return Err(out_of_scope(tool));
         }
-        let live = engine.live.enter(call, tool, stop);
+        let tool = tool.for_caller(&call.identity);
+        let live = engine.live.enter(call, &tool, stop);
         // A reload puts the new manifest into force before it looks for calls to stop: either it is seen here, or the
         // call is seen there.
         if Arc::ptr_eq(&serving, &engine.serving.load()) {
-            so_far.tool = Some(Arc::clone(tool));
-            return Ok((Arc::clone(tool), live));
+            so_far.tool = Some(Arc::clone(&tool));
+            return Ok((tool, live));
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn run(
     let inside = spending.of(&given.grants, Side::Sandbox);
     so_far.began = true;
     let session = session(engine, call, tool, &given, inside.call)?;
-    let ran = match &tool.export {
+    let ran = match &*tool.export {
         Export::Command(pack) => command::run(pack, tool, session, given.input, stop, so_far).await,
         _ => in_component(engine, call, tool, given, &spending, session, stop, so_far).await,
     };
@@ -83,6 +83,7 @@ fn session(
     }
     Ok(CallSession::new(Wanted {
         sessions: engine.settings.sessions.clone(),
+        run: call.run,
         caller: call.caller().clone(),
         pack: tool.pack.name.clone(),
         grants: Arc::clone(&given.grants),
@@ -211,7 +212,7 @@ async fn invoke(
     store: &mut Store<Guest>,
     input: Value,
 ) -> wasmtime::Result<Result<Raw, Failure>> {
-    match (&tool.export, &loaded.handler) {
+    match (&*tool.export, &loaded.handler) {
         (Export::Handler, Some(handler)) => {
             let instance = handler.instantiate_async(&mut *store).await?;
             let input = serde_json::to_string(&input)?;

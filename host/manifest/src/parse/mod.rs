@@ -14,6 +14,7 @@ mod diagnostic;
 mod file;
 mod fs;
 mod http;
+mod narrow;
 mod node;
 mod rules;
 mod session;

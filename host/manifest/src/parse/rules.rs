@@ -45,7 +45,7 @@ impl Reader<'_> {
         let session = key("session").map(|(key, item)| self.session(Span::of(&key.referenced), item));
         let command =
             key("command").and_then(|(key, item)| self.command(Span::of(&key.referenced), item, node));
-        Entry {
+        let mut entry = Entry {
             pack,
             denied: is_true(node, "deny"),
             http,
@@ -61,9 +61,12 @@ impl Reader<'_> {
             command,
             callers: self.callers(node),
             limits: self.limits(node),
+            narrowings: Vec::new(),
             place: self.place(at),
             keys,
-        }
+        };
+        entry.narrowings = self.narrowings(node, &entry);
+        entry
     }
 
     /// The ceiling.
@@ -151,7 +154,7 @@ impl Reader<'_> {
         AskRule { user: named("user"), model: named("model") }
     }
 
-    fn callers(&mut self, node: &Node) -> Callers {
+    pub(super) fn callers(&mut self, node: &Node) -> Callers {
         let Some(list) = node.get("callers") else { return Callers::Every };
         let mut names = Vec::new();
         for item in list.items() {
@@ -179,7 +182,7 @@ impl Reader<'_> {
         limits
     }
 
-    fn named_limits(&mut self, node: &Node) -> Vec<(&'static Limit, u64)> {
+    pub(super) fn named_limits(&mut self, node: &Node) -> Vec<(&'static Limit, u64)> {
         let Some(node) = node.get("limits") else { return Vec::new() };
         let mut named = Vec::new();
         for (key, item) in node.entries() {

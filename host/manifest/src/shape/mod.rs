@@ -3,9 +3,11 @@
 use crate::limits::Limit;
 
 mod cases;
+mod narrow;
 mod session;
 
 pub(crate) use cases::CASES;
+use narrow::NARROWING;
 use session::{CEILING_SESSION, COMMAND, SESSION};
 
 /// What a value must be.
@@ -348,6 +350,11 @@ pub(crate) const ENTRY: Object = Object {
             "A program in a sandbox that is the whole pack. Needs `session`.",
         ),
         key("limits", Shape::Object(&LIMITS), "How much of everything a call may use."),
+        key(
+            "narrow",
+            Shape::List(&Shape::Object(&NARROWING)),
+            "Lower limits and fewer credentials for some callers.",
+        ),
         key("report", Shape::True, REPORT_DOC),
         key(
             "record_input",
