@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use packhost_core::{Digest, ErrorCode, Identity};
-use packhost_engine::Peer;
+use packhost_engine::{ClientAddress, Peer, TraceParent};
 use serde_json::Value;
 
 use crate::api::Api;
@@ -30,6 +31,7 @@ pub(crate) async fn call(
     State(api): State<Api>,
     Vouched(identity): Vouched,
     Named(pack): Named,
+    address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -40,7 +42,8 @@ pub(crate) async fn call(
         wanted = Wanted::Whole;
     }
     let key = key.filter(|_| known);
-    let job = Job::new(identity.caller.clone(), pack, peer(&headers));
+    let job =
+        Job::new(identity.caller.clone(), pack, peer(address.map(|Extension(address)| address), &headers));
     if wanted != Wanted::Later && key.is_none() {
         return Ok(once(&api, &job, identity, input, wanted).await);
     }
@@ -51,15 +54,16 @@ pub(crate) async fn call(
     }
 }
 
-/// What the program says of itself (RFC 9110 section 10.1.5) and of the trace that the call is part of.
-fn peer(headers: &HeaderMap) -> Peer {
+/// Where the program is, what it says of itself (RFC 9110 section 10.1.5) and of the trace that the call is part of.
+fn peer(address: Option<ClientAddress>, headers: &HeaderMap) -> Peer {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let product = text(USER_AGENT).and_then(|agent| agent.split(' ').next());
     let client = product.map(|product| product.split_once('/').unwrap_or((product, "")));
     Peer {
+        address: address.map(|ClientAddress(address)| address),
         client: client.map(|(name, version)| (name.to_owned(), version.to_owned())),
         protocol: Some("v1".to_owned()),
-        trace: text(TRACEPARENT).and_then(Peer::trace_of),
+        trace: text(TRACEPARENT).and_then(TraceParent::parse),
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use ipnet::IpNet;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 
@@ -118,7 +119,7 @@ pub(crate) enum Walls {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Serve MCP over HTTP
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Serve MCP over stdin and stdout, for agents that start their tools themselves
     Mcp(Mcp),
     /// Call a pack once and print its answer
@@ -185,6 +186,10 @@ pub(crate) struct Serve {
     /// An origin that browsers may send, such as https://app.example.com; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
+    /// Where a proxy is that may say for whom a request is (X-Forwarded-For), such as 10.1.0.0/16; repeatable. From anywhere else
+    /// that header counts for nothing
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<IpNet>,
     /// Seconds that running calls get to finish after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) drain: u64,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One request of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct Contact {
     pub sent: u64,
     /// Bytes received, counted the same way.
     pub received: u64,
+    /// When it began.
+    pub began: Instant,
+    /// From then to its last byte.
+    pub took: Duration,
 }
 
 /// What became of a request.
@@ -66,6 +71,9 @@ pub(crate) struct Entry {
     port: u16,
     address: OnceLock<IpAddr>,
     decision: OnceLock<Decision>,
+    began: Instant,
+    /// Microseconds from its beginning to the last thing that happened.
+    last: AtomicU64,
     pub(crate) sent: AtomicU64,
     pub(crate) received: AtomicU64,
 }
@@ -73,10 +81,17 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn decided(&self, decision: Decision) {
         let _first_counts = self.decision.set(decision);
+        self.moves();
     }
 
     pub(crate) fn at(&self, address: IpAddr) {
         let _first_counts = self.address.set(address);
+    }
+
+    /// Something moves now.
+    pub(crate) fn moves(&self) {
+        let since = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last.fetch_max(since, Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> Contact {
@@ -87,6 +102,8 @@ impl Entry {
             decision: self.decision.get().copied().unwrap_or(Decision::Pending),
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
+            began: self.began,
+            took: Duration::from_micros(self.last.load(Ordering::Relaxed)),
         }
     }
 }
@@ -98,6 +115,8 @@ impl ContactLog {
             port,
             address: OnceLock::new(),
             decision: OnceLock::new(),
+            began: Instant::now(),
+            last: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
         });

@@ -52,6 +52,7 @@ impl Transfer {
         self.check()?;
         self.call.budget.charge_bytes(bytes).map_err(|error| self.fail(error))?;
         counter.fetch_add(bytes, Ordering::Relaxed);
+        self.contact.moves();
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use packhost_schema::Mend;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::peer::Peer;
 use crate::session::SessionUse;
 
 /// One call as it comes through a door: who, what, with which input, and how to reach the one who asked.
@@ -20,7 +21,7 @@ pub struct Call {
     pub identity: Identity,
     /// Which door it came through, for the record.
     pub door: Door,
-    /// What the one who called says of itself.
+    /// What is known of the one who called.
     pub peer: Peer,
     /// The pack, by its own name or by the name that MCP clients see (`http.fetch` or `http_fetch`).
     pub pack: String,
@@ -34,35 +35,6 @@ impl Call {
     /// On whose behalf it runs.
     pub fn caller(&self) -> &Caller {
         &self.identity.caller
-    }
-}
-
-/// What the one who called says of itself and of the call. No proof of anything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Peer {
-    /// The client's name and version.
-    pub client: Option<(String, String)>,
-    /// The version of the protocol that is spoken.
-    pub protocol: Option<String>,
-    /// The trace that the call is part of (W3C Trace Context: 32 hex digits).
-    pub trace: Option<String>,
-}
-
-impl Peer {
-    /// The id of the trace in a `traceparent` (W3C Trace Context, section 3.2: `00-` trace `-` parent `-` flags). Later versions
-    /// begin the same way.
-    pub fn trace_of(traceparent: &str) -> Option<String> {
-        let id = traceparent.split('-').nth(1)?;
-        let known = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        (known && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
-    }
-
-    /// Cuts each text to so many bytes.
-    pub(crate) fn cut(mut self, most: usize) -> Self {
-        let client = self.client.iter_mut().flat_map(|(name, version)| [name, version]);
-        let texts = client.chain(&mut self.protocol).chain(&mut self.trace);
-        texts.for_each(|text| text.truncate(text.floor_char_boundary(most)));
-        self
     }
 }
 

@@ -13,6 +13,7 @@ mod denials;
 mod dispatch;
 mod engine;
 mod observer;
+mod peer;
 mod runtime;
 mod session;
 mod settings;
@@ -20,8 +21,8 @@ mod warm;
 mod wit_json;
 
 pub use call::{
-    ARTIFACTS, Answer, Asked, Block, Call, Client, Door, Ended, Level, LogLine, Nobody, Outcome, Peer,
-    Progress, Question, Reply, ResourceBody, Usage,
+    ARTIFACTS, Answer, Asked, Block, Call, Client, Door, Ended, Level, LogLine, Nobody, Outcome, Progress,
+    Question, Reply, ResourceBody, Usage,
 };
 pub use catalog::{Annotations, Catalog, Pack, PackSource, Refused, Tool};
 pub use credentials::CredentialStore;
@@ -30,5 +31,6 @@ pub use dispatch::LiveCall;
 pub use engine::{Engine, StartError};
 pub use observer::Observer;
 pub use packhost_package::Wants;
+pub use peer::{ClientAddress, Peer, TraceParent};
 pub use session::SessionUse;
 pub use settings::Settings;

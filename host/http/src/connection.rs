@@ -1,5 +1,6 @@
 //! One connection: whichever of the two versions of HTTP it speaks, with the same bounds.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +8,19 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use packhost_engine::ClientAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::client::Proxies;
 use crate::held::Held;
 
 /// The most that the head of a request may take, in bytes.
@@ -32,6 +36,7 @@ pub(crate) struct Server {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     routes: Routes,
+    proxies: Proxies,
     idle: Duration,
 }
 
@@ -53,12 +58,26 @@ impl Server {
             .max_concurrent_streams(STREAMS)
             .keep_alive_interval(settings.header_timeout)
             .keep_alive_timeout(settings.header_timeout);
-        Self { http1, http2, routes: TowerToHyperService::new(routes), idle: settings.header_timeout }
+        let proxies = Proxies::of(&settings.trusted_proxies);
+        Self {
+            http1,
+            http2,
+            routes: TowerToHyperService::new(routes),
+            proxies,
+            idle: settings.header_timeout,
+        }
     }
 
     /// Serves a connection of HTTP/1.1 to its end.
-    pub(crate) async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, ending: Ending) {
-        let connection = self.http1.serve_connection(TokioIo::new(stream), self.routes);
+    pub(crate) async fn http1(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        peer: IpAddr,
+        ending: Ending,
+    ) {
+        let (routes, proxies) = (self.routes, self.proxies);
+        let service = hyper::service::service_fn(move |request| routes.call(placed(request, peer, &proxies)));
+        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -77,13 +96,14 @@ impl Server {
     pub(crate) async fn http2(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: IpAddr,
         ending: Ending,
     ) {
         let open = Arc::new(Open::default());
-        let (routes, counted) = (self.routes, Arc::clone(&open));
-        let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let (routes, proxies, counted) = (self.routes, self.proxies, Arc::clone(&open));
+        let service = hyper::service::service_fn(move |request| {
             let asked = Asked::of(&counted);
-            let answer = routes.call(request);
+            let answer = routes.call(placed(request, peer, &proxies));
             async move {
                 let answer: Result<Response, _> = answer.await;
                 answer.map(|answer| answer.map(|body| Held::until_read(body, asked)))
@@ -103,6 +123,13 @@ impl Server {
         };
         told(ended);
     }
+}
+
+/// A request that carries where its client is.
+fn placed(mut request: Request<Incoming>, peer: IpAddr, proxies: &Proxies) -> Request<Incoming> {
+    let client = proxies.client(peer, request.headers());
+    request.extensions_mut().insert(ClientAddress(client));
+    request
 }
 
 fn told(ended: hyper::Result<()>) {

@@ -1,6 +1,7 @@
 //! Sockets: accepting them, serving them, and letting go of them.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Connections {
     async fn accept(&self, listener: &TcpListener) {
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
         match next(listener).await {
-            Ok(stream) => drop(self.open.spawn(self.serve(stream, place))),
+            Ok((stream, peer)) => drop(self.open.spawn(self.serve(stream, peer, place))),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(EXHAUSTED).await;
@@ -141,22 +142,23 @@ impl Connections {
     fn serve(
         &self,
         stream: TcpStream,
+        peer: IpAddr,
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (server, ending, patience) = (self.server.clone(), self.ending.clone(), self.handshake);
         let acceptor = self.tls.as_ref().map(|tls| tls.acceptor());
         async move {
             let _place = place;
-            let Some(acceptor) = acceptor else { return server.http1(stream, ending).await };
+            let Some(acceptor) = acceptor else { return server.http1(stream, peer, ending).await };
             let secured = tokio::select! {
                 secured = timeout(patience, acceptor.accept(stream)) => secured,
                 () = ending.closing.cancelled() => return,
             };
             match secured {
                 Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => {
-                    server.http2(stream, ending).await;
+                    server.http2(stream, peer, ending).await;
                 }
-                Ok(Ok(stream)) => server.http1(stream, ending).await,
+                Ok(Ok(stream)) => server.http1(stream, peer, ending).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a connection could not be secured"),
                 Err(_) => tracing::debug!("a connection took too long to be secured"),
             }
@@ -172,12 +174,12 @@ impl Connections {
     }
 }
 
-/// The next client. Small answers go out at once: with Nagle's algorithm every one of them would wait for the
+/// The next client, and where it is. Small answers go out at once: with Nagle's algorithm every one of them would wait for the
 /// client's delayed acknowledgement, some 40 ms.
-async fn next(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
+async fn next(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok((stream, peer.ip()))
 }
 
 #[cfg(test)]
@@ -188,7 +190,7 @@ mod tests {
     async fn small_answers_do_not_wait_for_nagle() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("loopback");
-        let accepted = next(&listener).await.expect("a client");
+        let (accepted, _) = next(&listener).await.expect("a client");
         assert!(accepted.nodelay().expect("a socket option"));
         assert!(!client.nodelay().expect("a socket option"), "it is not the system's default");
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
+use ipnet::IpNet;
 use packhost_api::Desk;
 use packhost_callers::Callers;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ pub struct Settings {
     /// Web origins (RFC 6454) whose pages may call, such as `https://app.example.com` or `http://localhost:*`. Pages
     /// from this machine may where the listener is on loopback; requests without an `Origin` are not from a page.
     pub allowed_origins: Vec<String>,
+    /// Where the proxies are that may say for whom a request is (`X-Forwarded-For`). From anywhere else that counts for nothing.
+    pub trusted_proxies: Vec<IpNet>,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// Connections at once; more wait to be accepted.
@@ -61,6 +64,12 @@ pub enum BindError {
          Configure a token for each caller, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    /// Whoever reaches the proxy would be the local user.
+    #[error(
+        "there is a proxy in front of this listener, and no token is configured: whoever reaches the proxy could call every \
+         pack as the local user. Configure a token for each caller"
+    )]
+    Proxied,
     /// Not a host.
     #[error(
         "\"{0}\" is not a host: a name or an address, with or without a port, such as \"packs.example.com:8080\""
@@ -93,6 +102,7 @@ impl Settings {
             tls: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             max_body: 4 << 20,
             max_connections: 1024,
             max_sessions: 256,
@@ -112,6 +122,9 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), BindError> {
         if self.callers.are_everyone() && !self.on_loopback() {
             return Err(BindError::Exposed(self.listen));
+        }
+        if self.callers.are_everyone() && !self.trusted_proxies.is_empty() {
+            return Err(BindError::Proxied);
         }
         if let Some(host) = self.allowed_hosts.iter().find(|host| Authority::try_from(host.as_str()).is_err())
         {
@@ -185,6 +198,17 @@ mod tests {
             settings.callers = Callers::named(vec![token]).expect("one name");
             assert!(settings.check().is_ok(), "{open}");
         }
+    }
+
+    #[test]
+    fn nobody_is_the_local_user_through_a_proxy() {
+        let mut settings = at("127.0.0.1:0");
+        settings.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+        let refused = settings.check().expect_err("anyone could call");
+        assert!(matches!(refused, BindError::Proxied), "{refused}");
+        let token = NamedToken::new("ci", "secret-of-the-pipeline").expect("a good token");
+        settings.callers = Callers::named(vec![token]).expect("one name");
+        assert!(settings.check().is_ok());
     }
 
     #[test]

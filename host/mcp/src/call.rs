@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhost_core::{ErrorCode, Identity, RunId};
-use packhost_engine::{Call, Ended, Outcome, Peer, Question};
+use packhost_engine::{Call, ClientAddress, Ended, Outcome, Peer, Question, TraceParent};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomResult, InputRequiredResult, InputResponses, ServerResult,
 };
@@ -190,11 +190,14 @@ impl Server {
     }
 }
 
-/// What the client says of itself and of the request.
+/// Where the client is, where a listener knows it, and what it says of itself and of the request.
 fn peer(context: &RequestContext<RoleServer>) -> Peer {
+    let head = context.extensions.get::<http::request::Parts>();
+    let address = head.and_then(|head| head.extensions.get::<ClientAddress>());
     Peer {
+        address: address.map(|ClientAddress(address)| *address),
         client: context.client_info().map(|client| (client.name, client.version)),
         protocol: context.protocol_version().map(|version| version.to_string()),
-        trace: context.meta.get_traceparent().and_then(Peer::trace_of),
+        trace: context.meta.get_traceparent().and_then(TraceParent::parse),
     }
 }

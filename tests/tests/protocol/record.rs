@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use packhost_core::Digest;
 use packhost_tests::host::Setup;
-use packhost_tests::http::post;
+use packhost_tests::http::{self, post};
 use packhost_tests::record;
 use packhost_tests::rpc::{Rpc, code, result};
 use packhost_tests::web::{Web, response};
@@ -37,6 +37,7 @@ fn a_call_is_on_record_when_its_answer_is_there() {
         ("run", answer["_meta"]["packhost/run"].clone()),
         ("revision", answer["_meta"]["packhost/revision"].clone()),
         ("trace", json!(trace)),
+        ("parent", json!("b7ad6b7169203331")),
         ("caller", json!("local")),
         ("door", json!("stdio")),
         ("client", json!({ "name": "test", "version": "1" })),
@@ -95,6 +96,7 @@ fn a_caller_over_http_is_on_record_by_its_name() {
     let on_record = last(&setup);
     for (key, value) in [
         ("caller", json!("token:laptop")),
+        ("address", json!("127.0.0.1")),
         ("door", json!("http")),
         ("protocol", json!("2026-07-28")),
         ("client", json!({ "name": "raw", "version": "2" })),
@@ -102,6 +104,34 @@ fn a_caller_over_http_is_on_record_by_its_name() {
     ] {
         assert_eq!(on_record[key], value, "{key} of {on_record}");
     }
+}
+
+#[test]
+fn where_a_caller_is_only_a_trusted_proxy_says() {
+    let setup = Setup::new().warmed();
+    let tokens = setup.root().join("tokens");
+    fs::write(&tokens, format!("laptop {}\n", "a".repeat(64))).expect("the directory is ours");
+    let tokens = tokens.display().to_string();
+    let authorization = format!("Bearer {}", "a".repeat(64));
+    let input = json!({ "input": { "text": "a" } }).to_string();
+    // What the client sent itself stands before what the proxy has added.
+    let forwarded = "10.0.0.9, 203.0.113.9";
+    let head = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+        ("x-forwarded-for", forwarded),
+    ];
+    for (trusted, expected) in [("127.0.0.0/8", "203.0.113.9"), ("192.0.2.0/24", "127.0.0.1")] {
+        let host = setup.serve(&["--tokens", &tokens, "--trusted-proxy", trusted]);
+        let path = "/v1/packs/text.stats/calls";
+        let answer = http::send(host.address, &head, "POST", path, input.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(last(&setup)["address"], expected, "{trusted}");
+    }
+    let refused = setup.run(["serve", "--trusted-proxy", "127.0.0.0/8"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = &refused.stderr;
+    assert!(said.contains("as the local user") && said.contains("packhost tokens create"), "{said}");
 }
 
 #[test]
@@ -251,4 +281,41 @@ fn the_use_of_a_credential_is_on_record_when_it_arrives() {
     }]);
     assert_eq!(uses, seen, "{answer}");
     assert_eq!(last(&setup)["credentials"], json!([{ "name": "TOKEN", "host": "127.0.0.1" }]));
+}
+
+#[test]
+fn a_caller_for_whom_the_entry_is_narrowed_has_less_than_the_others() {
+    let web = Web::with(|_| response(200, &[("content-type", "text/plain")], b"hello"));
+    let rule = format!(
+        "{{ url: '{}', methods: [GET], addresses: ['127.0.0.1/32'], credentials: [TOKEN] }}",
+        web.origin()
+    );
+    let policy = format!(
+        "version: 1\npacks:\n  http.fetch:\n    http: [{rule}]\n    narrow:\n      \
+         - {{ callers: ['group:guests'], credentials: [] }}\n      - {{ callers: ['token:ci'], limits: {{ requests: 0 }} }}\n"
+    );
+    let setup = Setup::new().policy(&policy).warmed();
+    kept(&setup, web.address.port());
+    let tokens = [("ada", &[][..]), ("guest", &["--group", "guests"]), ("ci", &[])].map(|(name, options)| {
+        let made = setup.run(["--json", "tokens", "create", name].iter().chain(options));
+        made.json()["token"].as_str().expect("the token").to_owned()
+    });
+    let host = setup.serve(&[]);
+    let input = json!({ "input": {
+        "url": web.origin(), "headers": { "authorization": "Bearer ${vault:TOKEN}" },
+    }});
+    let called = tokens.map(|token| {
+        let authorization = format!("Bearer {token}");
+        let head = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let path = "/v1/packs/http.fetch/calls";
+        let answer = http::send(host.address, &head, "POST", path, input.to_string().as_bytes());
+        (answer.status, answer.message()["code"].as_str().unwrap_or_default().to_owned(), last(&setup))
+    });
+    let [(ada, ..), (guest, refused, of_guest), (ci, spent, of_ci)] = called;
+    assert_eq!(ada, 200);
+    assert_eq!((guest, refused.as_str()), (403, "credential_denied"), "{of_guest}");
+    assert_eq!((ci, spent.as_str()), (507, "resource_exhausted"), "{of_ci}");
+    assert_eq!(web.asked().len(), 1, "nothing of the others has left");
+    let explained = setup.run(["policy", "explain", "http.fetch"]).stdout;
+    assert!(explained.contains("use no credentials, when called by group:guests"), "{explained}");
 }

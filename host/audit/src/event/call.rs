@@ -19,10 +19,20 @@ pub struct Call {
     /// The trace that it is part of (W3C Trace Context, 32 hex digits), where the client said one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The span of that trace that the call is below (16 hex digits).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The client does not keep that trace.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unsampled: bool,
     /// Who called, such as `local` or `token:NAME`.
     pub caller: String,
     /// The door: `stdio`, `http`, `api`, `cli`.
     pub door: String,
+    /// The address that the client called from, for doors that have a network behind them. Behind a proxy that is trusted, the
+    /// one that the proxy names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// The client, as it calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
@@ -135,6 +145,10 @@ pub struct Contact {
     pub sent: u64,
     /// Bytes received.
     pub received: u64,
+    /// Microseconds from the start of the call to the start of the request.
+    pub at_us: u64,
+    /// Microseconds until the last byte.
+    pub took_us: u64,
 }
 
 impl Contact {
@@ -219,9 +233,9 @@ impl Call {
         self.artifacts.truncate(ENTRIES);
         self.grants.truncate(ENTRIES);
         texts([&mut self.run, &mut self.caller, &mut self.door, &mut self.tool]);
-        texts(
-            [&mut self.trace, &mut self.protocol, &mut self.pack, &mut self.revision].into_iter().flatten(),
-        );
+        let named =
+            [&mut self.trace, &mut self.parent, &mut self.protocol, &mut self.pack, &mut self.revision];
+        texts(named.into_iter().flatten());
         self.grants.iter_mut().for_each(text);
         self.mends.iter_mut().for_each(|mend| texts([&mut mend.pointer, &mut mend.what]));
         for contact in &mut self.contacts {

@@ -112,7 +112,11 @@ fn of_call(entry: &Entry, call: &Call, product: &Product) -> Value {
     event.insert("api".into(), api);
     event
         .insert("actor".into(), actor(&call.caller, call.client.as_ref().map(|client| client.name.as_str())));
-    event.insert("src_endpoint".into(), json!({"svc_name": call.door}));
+    let mut source = json!({"svc_name": call.door});
+    if let Some(address) = call.address {
+        source["ip"] = address.to_string().into();
+    }
+    event.insert("src_endpoint".into(), source);
     event.insert("status_code".into(), call.outcome.as_str().into());
     event.insert("start_time".into(), milliseconds(call.started.micros()));
     event.insert("end_time".into(), milliseconds(call.started.micros().saturating_add(call.total_us)));

@@ -72,6 +72,7 @@ fn refused(error: BindError) -> Error {
         BindError::Exposed(_) => Error::failed(format!(
             "{error}.\n  A token: packhost tokens create laptop\n  Or, from a file: echo \"laptop $(openssl rand -hex 32)\" > tokens, then serve with --tokens tokens"
         )),
+        BindError::Proxied => Error::failed(format!("{error}.\n  A token: packhost tokens create laptop")),
         error => Error::failed(error.to_string()),
     }
 }
@@ -137,5 +138,6 @@ fn settings(global: &Global, args: &Args) -> Result<Settings, Error> {
     settings.drain = Duration::from_secs(args.drain).saturating_add(LAST_WORDS);
     settings.allowed_hosts.extend(args.allow_host.iter().cloned());
     settings.allowed_origins.extend(args.allow_origin.iter().cloned());
+    settings.trusted_proxies.clone_from(&args.trusted_proxy);
     Ok(settings)
 }

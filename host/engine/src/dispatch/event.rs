@@ -34,9 +34,12 @@ pub(super) fn call(record: &Record, result: &Result<Answer, Ended>) -> Call {
     let output = result.as_ref().ok().and_then(|answer| answer.structured.as_ref());
     Call {
         run: record.run.to_string(),
-        trace: record.peer.trace.clone(),
+        trace: record.peer.trace.map(|trace| trace.trace()),
+        parent: record.peer.trace.map(|trace| trace.span()),
+        unsampled: record.peer.trace.is_some_and(|trace| !trace.is_sampled()),
         caller: record.caller.to_string(),
         door: record.door.as_str().to_owned(),
+        address: record.peer.address,
         client: client(record),
         protocol: record.peer.protocol.clone(),
         pack: tool.map(|tool| tool.name.to_string()),
@@ -48,7 +51,7 @@ pub(super) fn call(record: &Record, result: &Result<Answer, Ended>) -> Call {
         input: input(record),
         mends: so_far.mends.iter().map(mend).collect(),
         grants: tool.map(|tool| grants(record, tool)).unwrap_or_default(),
-        contacts: so_far.contacts.list.iter().map(contact).collect(),
+        contacts: so_far.contacts.list.iter().map(|met| contact(record, met)).collect(),
         more_contacts: so_far.contacts.more,
         denied: so_far.denied.iter().map(denial).collect(),
         credentials: so_far.uses.list(),
@@ -98,7 +101,7 @@ fn mend(mend: &packhost_schema::Mend) -> Mend {
     Mend { pointer: mend.pointer.clone(), what: mend.kind.as_str().to_owned() }
 }
 
-fn contact(contact: &packhost_egress::Contact) -> Contact {
+fn contact(record: &Record, contact: &packhost_egress::Contact) -> Contact {
     let decision = match contact.decision {
         Decision::Pending => "pending",
         Decision::Allowed => Contact::ALLOWED,
@@ -111,6 +114,8 @@ fn contact(contact: &packhost_egress::Contact) -> Contact {
         address: contact.address,
         decision: decision.to_owned(),
         rule: None,
+        at_us: micros(contact.began.saturating_duration_since(record.since)),
+        took_us: micros(contact.took),
         sent: contact.sent,
         received: contact.received,
     }

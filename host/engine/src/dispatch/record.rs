@@ -8,8 +8,9 @@ use packhost_audit::{AuditError, Event, Recorder, Written};
 use packhost_core::{Caller, Digest, ErrorCode, Failure, RunId};
 
 use super::{Progressed, event};
-use crate::call::{Answer, Call, Door, Ended, Peer};
+use crate::call::{Answer, Call, Door, Ended};
 use crate::engine::Inner;
+use crate::peer::Peer;
 
 /// Bytes of the name of a tool that there is none of, and of what a client calls itself, that go on record.
 const NAMED: usize = 128;

@@ -1,0 +1,109 @@
+//! Where a client is: the address that its connection comes from, or what a proxy that is trusted says of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Hops that are looked at.
+const HOPS: usize = 32;
+
+/// The proxies that are believed when they say for whom a request is.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxies(Arc<[IpNet]>);
+
+impl Proxies {
+    pub(crate) fn of(trusted: &[IpNet]) -> Self {
+        Self(trusted.into())
+    }
+
+    /// The client of a request that came from `peer`. `X-Forwarded-For` is read from its end, where each proxy has written whom
+    /// it got the request from: as long as the address at hand is a trusted proxy's, the one before it counts. What somebody
+    /// else wrote in front of that is never reached.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+        let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')).take(HOPS);
+        for hop in hops {
+            let (true, Some(before)) = (self.trusts(client), address(hop)) else { break };
+            client = before;
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|trusted| trusted.contains(&address))
+    }
+}
+
+/// An address, with or without a port, as proxies write them.
+fn address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse().ok().or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn client(peer: &str, lines: &[&'static str]) -> String {
+        let trusted = ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"].map(|net| net.parse().expect("a network"));
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        Proxies::of(&trusted).client(peer.parse().expect("an address"), &headers).to_string()
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed() {
+        for (peer, lines, expected) in [
+            ("10.0.0.1", &["203.0.113.9"][..], "203.0.113.9"),
+            ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("fd00::1", &["2001:db8::9"], "2001:db8::9"),
+            ("10.0.0.1", &["203.0.113.9, 192.0.2.7"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9", "192.0.2.7"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9:50123"], "203.0.113.9"),
+            ("10.0.0.1", &["[2001:db8::9]:50123"], "2001:db8::9"),
+            ("10.0.0.1", &["[2001:db8::9]"], "2001:db8::9"),
+            // A proxy alone may ask for itself.
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+        ] {
+            assert_eq!(client(peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_is() {
+        for (peer, lines, expected) in [
+            ("203.0.113.1", &["127.0.0.1"][..], "203.0.113.1"),
+            // What the client itself has sent stands in front of what the proxy has added.
+            ("10.0.0.1", &["127.0.0.1, 203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["127.0.0.1", "203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["10.9.9.9, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9, "], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9, 10.0.0.2, _hidden"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9 192.0.2.7"], "10.0.0.1"),
+        ] {
+            assert_eq!(client(peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_endless_list_is_not_read_to_its_end() {
+        let mut headers = HeaderMap::new();
+        let endless = format!("203.0.113.9{}", ", 10.0.0.1".repeat(1000));
+        headers.insert(FORWARDED_FOR, HeaderValue::try_from(endless).expect("a value"));
+        let proxies = Proxies::of(&["10.0.0.0/8".parse().expect("a network")]);
+        let from = "10.0.0.2".parse().expect("an address");
+        assert_eq!(proxies.client(from, &headers).to_string(), "10.0.0.1");
+    }
+}
