@@ -15,6 +15,7 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 pub(crate) use artifacts::Artifacts;
 pub(crate) use audit::{Audit, ExportRecords, Place as RecordPlace, Query, Tail, Verify};
@@ -63,6 +64,19 @@ pub(crate) struct Global {
     /// https://ADDRESS/PATH#NAME, where NAME is the one in its certificate; repeatable, asked in this order
     #[arg(long, global = true, value_name = "SERVER", env = "PACKHOST_DNS", value_delimiter = ',')]
     pub(crate) dns: Vec<NameServer>,
+    /// A collector of traces that takes OTLP over HTTP, such as http://127.0.0.1:4318; /v1/traces is added
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    pub(crate) otlp: Option<Url>,
+    /// A network outside of the public internet in which the collector may be, also without TLS, such as 10.1.0.0/16; repeatable.
+    /// One on this machine needs none
+    #[arg(long, global = true, value_name = "CIDR", requires = "otlp")]
+    pub(crate) otlp_network: Vec<IpNet>,
     /// The OCI runtime for sandboxes of the Docker Engine, by the engine's name for it, such as runsc (gVisor) or kata; without
     /// it the engine's own choice
     #[arg(long, global = true, value_name = "RUNTIME", env = "PACKHOST_DOCKER_RUNTIME")]

@@ -8,6 +8,7 @@ use packhost_audit::{Log, Recorder};
 use packhost_egress::EncryptedResolver;
 use packhost_engine::{Engine, PackSource, Settings};
 use packhost_manifest::Manifest;
+use packhost_traces::Collector;
 use packhost_walls::InForce;
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,8 +21,9 @@ use crate::output::Output;
 use crate::policies::Loaded;
 use crate::reload::Reload;
 use crate::sessions::{Makers, Wanted};
+use crate::traces::Sending;
 use crate::walls::Kept;
-use crate::{artifacts, packs, policies, record, sessions, walls};
+use crate::{artifacts, packs, policies, record, sessions, traces, walls};
 
 /// What a host is started for.
 #[derive(Clone, Copy)]
@@ -67,6 +69,7 @@ pub(crate) struct Prepared {
     /// Whether a call may make something that is kept.
     keeps: bool,
     record: Option<Arc<Log>>,
+    collector: Option<Collector>,
 }
 
 /// Reads the manifest and the packs, then raises the walls. No thread may have been started before this.
@@ -81,6 +84,10 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     settings.credentials = Some(Credentials::of(global, &dirs));
     settings.denials = Some(DeniedRequests::of(&dirs));
     settings.egress.resolver = egress(global)?.resolver;
+    let collector = match purpose {
+        Purpose::Look => None,
+        Purpose::Stdio(_) | Purpose::Http { .. } | Purpose::Call(_) => traces::collector(global)?,
+    };
     let loaded = policies::load(global, &dirs)?;
     walls::make_granted(&dirs, &loaded.manifest);
     let sources = packs::sources(global, &dirs, settings.component)?;
@@ -107,6 +114,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
         makers,
         keeps,
         record,
+        collector,
     })
 }
 
@@ -188,9 +196,10 @@ impl Prepared {
             .map_err(|error| Error::failed(format!("no threads: {error}")))
     }
 
-    /// Starts the engine, and hands out what keeps its manifest up to date.
-    pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload), Error> {
-        let Self { dirs, global, loaded, kept, mut settings, sources, makers, keeps, .. } = self;
+    /// Starts the engine, and hands out what keeps its manifest up to date and what sends its traces.
+    pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload, Sending), Error> {
+        let Self { dirs, global, loaded, kept, mut settings, sources, makers, keeps, collector, .. } = self;
+        let sending = traces::start(collector, &mut settings.recorder)?;
         if keeps {
             let made = artifacts::open(&dirs).await?;
             tokio::spawn(artifacts::sweep(made.clone()));
@@ -213,7 +222,7 @@ impl Prepared {
             .map_err(|panic| Error::failed(format!("the engine did not start: {panic}")))?
             .map_err(|error| Error::failed(error.to_string()))?;
         let reload = Reload { global, dirs, kept, files: loaded.files, engine: engine.clone(), recorder };
-        Ok((engine, reload))
+        Ok((engine, reload, sending))
     }
 }
 

@@ -21,6 +21,7 @@ mod record;
 mod reload;
 mod sessions;
 mod state;
+mod traces;
 mod verbs;
 mod walls;
 

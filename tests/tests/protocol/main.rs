@@ -20,4 +20,5 @@ mod record;
 mod serving;
 mod tls;
 mod tokens;
+mod traces;
 mod wire;

@@ -101,6 +101,8 @@ fn the_life_of_a_sandbox_is_on_record() {
     let events: Vec<_> = ours.iter().map(|one| &one["event"]).collect();
     assert_eq!(events, ["started", "used again", "ended"], "{happened:?}");
     assert_eq!((&ours[0]["owner"], &ours[0]["backend"]), (&json!("local"), &json!("process")));
+    let runs = [made["_meta"]["packhost/run"].clone(), call["run"].clone(), json!(null)];
+    assert_eq!([0, 1, 2].map(|index| ours[index]["run"].clone()), runs, "{happened:?}");
 }
 
 #[test]

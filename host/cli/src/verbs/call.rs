@@ -31,7 +31,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::Many)?;
     let outcome = runtime.block_on(async {
-        let (engine, _) = prepared.start(output).await?;
+        let (engine, _, sending) = prepared.start(output).await?;
         let work = output.progress("running");
         let run = RunId::fresh();
         let call = Call {
@@ -49,6 +49,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         };
         // A sandbox that the call leaves is for the next call, and here comes none.
         engine.drain(Duration::ZERO).await;
+        sending.end().await;
         Ok::<_, Error>(outcome)
     });
     runtime.shutdown_background();

@@ -15,7 +15,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::One)?;
     let served = runtime.block_on(async {
-        let (engine, reload) = prepared.start(output).await?;
+        let (engine, reload, sending) = prepared.start(output).await?;
         reload.watch();
         let served = packhost_mcp::serve_stdio(
             engine.clone(),
@@ -24,6 +24,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         )
         .await;
         engine.drain(DRAIN).await;
+        sending.end().await;
         served.map_err(|error| Error::failed(error.to_string()))
     });
     // A read of stdin may be under way for ever.

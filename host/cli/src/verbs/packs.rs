@@ -18,7 +18,7 @@ use crate::packs::is_meant;
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let prepared = prepare(global, Purpose::Look)?;
     let runtime = Prepared::runtime(Clients::Many)?;
-    let (engine, _) = runtime.block_on(prepared.start(output))?;
+    let (engine, ..) = runtime.block_on(prepared.start(output))?;
     let done = match args {
         Args::List => {
             list(&engine, output);

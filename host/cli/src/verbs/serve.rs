@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let _record = prepared.record();
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
-        let (engine, reload) = prepared.start(output).await?;
+        let (engine, reload, sending) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
         let url = format!("{scheme}://{address}/mcp");
         if output.is_json() {
@@ -56,6 +56,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         reload.watch();
         let (drain, notice) = (Duration::from_secs(args.drain), Duration::from_secs(args.notice));
         let served = serve(listener, settings, engine, drain, notice).await;
+        sending.end().await;
         served.map_err(|error| {
             // stdout has had its document.
             Output::to_stderr(output.is_json()).error("command_failed", &error.to_string());
