@@ -13,6 +13,21 @@ use tempfile::TempDir;
 
 use crate::rpc::Rpc;
 
+/// What the environment of a test run may say of another host.
+const OTHERS: [&str; 11] = [
+    "PACKHOST_STATE",
+    "PACKHOST_LOG",
+    "PACKHOST_VAULT_KEY",
+    "PACKHOST_DNS",
+    "PACKHOST_ARTIFACTS_S3",
+    "PACKHOST_ARTIFACTS_S3_REGION",
+    "PACKHOST_ARTIFACTS_S3_KEY",
+    "PACKHOST_ARTIFACTS_S3_NETWORK",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+
 /// The binary that the same build made: `packhost` beside the directory of the test that runs.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own file");
@@ -111,12 +126,10 @@ impl Setup {
     pub fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(binary());
         command.arg("--state").arg(self.state()).args(&self.args).args(words);
-        command
-            .env_remove("PACKHOST_STATE")
-            .env_remove("PACKHOST_LOG")
-            .env_remove("PACKHOST_VAULT_KEY")
-            .env_remove("PACKHOST_DNS")
-            .envs(self.env.iter().cloned());
+        for name in OTHERS {
+            command.env_remove(name);
+        }
+        command.envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -7,9 +7,10 @@ use packhost_keyring::{Keyring, PublicKeys};
 use packhost_state::Database;
 
 use crate::artifact::{Artifact, Cursor, Draft, Filter, Kind, Listing, Page};
+use crate::belonging::{self, belong_together};
 use crate::claim::Alive;
 use crate::error::ArtifactError;
-use crate::id::{ArtifactId, Place, random};
+use crate::id::{ArtifactId, Place};
 use crate::range::ByteRange;
 use crate::reading::Reading;
 use crate::seal::Run;
@@ -41,19 +42,30 @@ impl Artifacts {
     /// The artifacts in this store, which this database knows.
     ///
     /// # Errors
-    /// When the tables are those of a newer host; [`ArtifactError::Foreign`] when the store belongs to another database, or is not
-    /// the one that this database knows: a sweeper would take all that is in it for nobody's.
+    /// When the tables are those of a newer host; [`ArtifactError::Elsewhere`] when the artifacts are in another place, which only
+    /// [`moved`](Self::moved) changes; [`ArtifactError::Foreign`] when the store belongs to another database, or is not the one that
+    /// this database knows: a sweeper would take all that is in it for nobody's.
     pub async fn open(
         store: Store,
         database: Arc<Database>,
         keyring: Arc<Keyring>,
         settings: Settings,
     ) -> Result<Self, ArtifactError> {
+        migrate(&database).await?;
+        belong_together(&store, &database).await?;
         let inner = Arc::new(Inner { store, database, keyring, settings, alive: Alive::default() });
-        let of = Arc::clone(&inner);
-        blocking(move || Ok(of.database.migrate("artifacts", STEPS)?)).await?;
-        inner.belongs_together().await?;
         Ok(Self { inner })
+    }
+
+    /// Notes that the artifacts of this database are in this store from now on, because somebody has copied all objects there. How
+    /// many those are. What a process that has the old store open still writes there is refused.
+    ///
+    /// # Errors
+    /// [`ArtifactError::NotCopied`] where objects are not there, and [`ArtifactError::Foreign`] where the store belongs to another
+    /// database. Then they are where they were.
+    pub async fn moved(store: &Store, database: &Arc<Database>) -> Result<u64, ArtifactError> {
+        migrate(database).await?;
+        belonging::moved(store, database).await
     }
 
     /// Begins an artifact.
@@ -143,38 +155,6 @@ impl Inner {
     /// Until when a writer is taken for alive that says so now.
     pub(crate) fn until(&self, now: u64) -> u64 {
         now.saturating_add(milliseconds(self.settings.lease)).min(i64::MAX.unsigned_abs())
-    }
-
-    /// Whether the store is the one that the database knows. The first time, they are told of each other.
-    pub(crate) async fn belongs_together(self: &Arc<Self>) -> Result<(), ArtifactError> {
-        match self.are_told_of_each_other().await {
-            // Another process may have been about to tell them. By now it has.
-            Err(ArtifactError::Foreign(_)) => self.are_told_of_each_other().await,
-            told => told,
-        }
-    }
-
-    async fn are_told_of_each_other(self: &Arc<Self>) -> Result<(), ArtifactError> {
-        let mark = self.store.mark().await?;
-        let of = Arc::clone(self);
-        let known = move || of.database.read(|sql| Ok((objects::store(sql)?, objects::are_there(sql)?)));
-        let (known, has_objects) = blocking(known).await?;
-        match (known, mark) {
-            (Some(known), Some(mark)) if known == mark => Ok(()),
-            (Some(known), None) if !has_objects => self.store.set_mark(&known).await,
-            (None, None) => {
-                let (of, id) = (Arc::clone(self), random());
-                let adopt = move || of.database.write(|sql| objects::adopt(sql, id));
-                let id = blocking(adopt).await?;
-                self.store.set_mark(&id).await
-            }
-            (Some(_), None) => Err(ArtifactError::Foreign(
-                "the store of artifacts has been emptied, or is another one: restore it, or give its old place",
-            )),
-            (_, Some(_)) => Err(ArtifactError::Foreign(
-                "the store of artifacts belongs to another state database: restore that one, or give another store",
-            )),
-        }
     }
 
     /// The one of this id; of everybody's where nobody is named.
@@ -271,6 +251,11 @@ impl Inner {
 
 pub(crate) fn whose(owner: Option<&Caller>) -> Whose<'_> {
     owner.map_or(Whose::All, Whose::Of)
+}
+
+async fn migrate(database: &Arc<Database>) -> Result<(), ArtifactError> {
+    let of = Arc::clone(database);
+    blocking(move || Ok(of.migrate("artifacts", STEPS)?)).await
 }
 
 /// Does work that waits for the disk where waiting keeps nobody up.

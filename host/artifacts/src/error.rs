@@ -10,6 +10,7 @@ use packhost_state::StateError;
 
 use crate::manifest::ManifestError;
 use crate::range::Unsatisfiable;
+use crate::store::spelled;
 
 /// Why an artifact was not written, read or found.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,28 @@ pub enum ArtifactError {
     /// The store belongs to another state database, or was emptied.
     #[error("{0}")]
     Foreign(&'static str),
+    /// The database knows a store in another place.
+    #[error(
+        "the artifacts of this host are in {}, and not in {}: name that store again, or copy all of it and then say so with `packhost artifacts moved`",
+        spelled(known),
+        spelled(named)
+    )]
+    Elsewhere {
+        /// Where it is, as the database has it.
+        known: String,
+        /// Where it was looked for.
+        named: String,
+    },
+    /// The artifacts were not moved.
+    #[error("{missing} of {all} objects are not in {}: copy all of them there first", spelled(to))]
+    NotCopied {
+        /// Objects that are not there.
+        missing: u64,
+        /// Objects that there are.
+        all: u64,
+        /// Where they should be.
+        to: String,
+    },
     /// A directory of the store is open to others, or cannot be made.
     #[error("{}: {source}", path.display())]
     File {
@@ -67,7 +90,11 @@ pub enum ArtifactError {
     },
     /// The store does not do what it should.
     #[error("the store of artifacts: {0}")]
-    Store(#[from] object_store::Error),
+    Store(#[source] object_store::Error),
+    /// The store takes the access key for none, or does not let it do what is needed. What it said of that, in a word such as
+    /// `SignatureDoesNotMatch`: all of what it says may name the key.
+    #[error("the store of artifacts refuses the access key, its secret, or what they are used for: {0}")]
+    KeyRefused(String),
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -107,6 +134,25 @@ impl fmt::Display for Limit {
             Self::All => "bytes of all artifacts",
         })
     }
+}
+
+impl From<object_store::Error> for ArtifactError {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error::{PermissionDenied, Unauthenticated};
+        match error {
+            PermissionDenied { source, .. } | Unauthenticated { source, .. } => {
+                Self::KeyRefused(word(&source.to_string()).unwrap_or("it does not say why").to_owned())
+            }
+            error => Self::Store(error),
+        }
+    }
+}
+
+/// The code of an error, as S3 spells it in XML.
+fn word(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(code)
 }
 
 impl From<rusqlite::Error> for ArtifactError {
@@ -157,6 +203,9 @@ impl From<ArtifactError> for Failure {
         let told = match &error {
             ArtifactError::File { .. }
             | ArtifactError::Store(_)
+            | ArtifactError::KeyRefused(_)
+            | ArtifactError::Elsewhere { .. }
+            | ArtifactError::NotCopied { .. }
             | ArtifactError::State(_)
             | ArtifactError::Keyring(_)
             | ArtifactError::Foreign(_)

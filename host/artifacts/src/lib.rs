@@ -20,6 +20,7 @@
 
 mod artifact;
 mod artifacts;
+mod belonging;
 mod claim;
 mod error;
 mod hashing;
@@ -52,7 +53,7 @@ pub use seal::Run;
 pub use settings::{Clock, Limits, Settings};
 pub use store::Store;
 #[cfg(feature = "s3")]
-pub use store::{S3, S3Error, ThroughEgress};
+pub use store::{AccessKey, Bucket, BucketError, InvalidKey, S3, S3Error, ThroughEgress};
 pub use sweep::Swept;
 pub use verify::{Checked, Finding, Report, Signed};
 pub use writer::Writer;

@@ -6,6 +6,7 @@ use futures::TryStreamExt as _;
 use serde::Serialize;
 
 use crate::artifacts::{Inner, blocking};
+use crate::belonging::belong_together;
 use crate::error::ArtifactError;
 use crate::id::Place;
 use crate::settings::milliseconds;
@@ -30,7 +31,7 @@ pub struct Swept {
 impl Inner {
     pub(crate) async fn sweep(self: &Arc<Self>) -> Result<Swept, ArtifactError> {
         // Nothing is removed from a store that is another's.
-        self.belongs_together().await?;
+        belong_together(&self.store, &self.database).await?;
         let mut swept = Swept { expired: self.expire().await?, ..Swept::default() };
         let of = Arc::clone(self);
         let abandon = move || {

@@ -15,6 +15,7 @@ use crate::hashing::Hashing;
 use crate::id::{ArtifactId, Place};
 use crate::settings::{Limits, milliseconds};
 use crate::store::Upload;
+use crate::table::known;
 use crate::table::objects::{self, Coming};
 use crate::table::references::{self, Kept};
 use crate::table::room::{self, Asking};
@@ -252,6 +253,7 @@ impl Writer {
             let now = of.settings.clock.now();
             let artifact = what.artifact(digest, size, now, &of);
             let known = of.database.write(|sql| {
+                known::stays(sql, of.store.place())?;
                 what.may_end(sql, now)?;
                 let settled = objects::settle(sql, &claim.place, &artifact.owner, &digest, size)?;
                 references::put(sql, &Kept { artifact: artifact.clone(), place: settled.place })?;

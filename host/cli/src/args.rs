@@ -17,7 +17,7 @@ use packhost_egress::NameServer;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub(crate) use artifacts::Artifacts;
+pub(crate) use artifacts::{AccessKeySource, Artifacts, InABucket};
 pub(crate) use audit::{Audit, ExportRecords, Place as RecordPlace, Query, Tail, Verify};
 pub(crate) use callers::{Create, Expiry, Tokens, WhoMayCall};
 pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
@@ -84,6 +84,8 @@ pub(crate) struct Global {
     /// The user namespace mode for sandboxes of the Docker Engine: host goes without; without it the engine's own setting
     #[arg(long, global = true, value_name = "MODE", env = "PACKHOST_DOCKER_USERNS")]
     pub(crate) docker_userns: Option<String>,
+    #[command(flatten)]
+    pub(crate) artifacts: InABucket,
     /// What to log to stderr: a level, or directives such as `packhost::call=info`
     #[arg(long, global = true, value_name = "FILTER", env = "PACKHOST_LOG", value_parser = filter)]
     pub(crate) log: Option<String>,
@@ -91,7 +93,7 @@ pub(crate) struct Global {
 
 impl Global {
     /// The options that say which host this is, for the command line of another process: with the same state, manifest,
-    /// packs, walls and name servers, from whatever directory that is started.
+    /// packs, walls, name servers and bucket, from whatever directory that is started.
     pub(crate) fn again(&self) -> Vec<OsString> {
         let path =
             |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
@@ -109,6 +111,7 @@ impl Global {
         self.dns.iter().for_each(|server| add("--dns", server.to_string().into()));
         self.docker_runtime.iter().for_each(|runtime| add("--docker-runtime", runtime.into()));
         self.docker_userns.iter().for_each(|mode| add("--docker-userns", mode.into()));
+        self.artifacts.again().into_iter().for_each(|(option, value)| add(option, value));
         again
     }
 }

@@ -1,5 +1,9 @@
 //! What calls have made: where it is, and who takes away what is no longer needed.
 
+mod store;
+
+pub(crate) use store::store;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +15,12 @@ use crate::exit::Error;
 use crate::record;
 use crate::state::open_state;
 
-/// The directory of the store, in the state directory.
-const STORE: &str = "artifacts";
 /// How often it is looked for what is no longer needed.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// Opens the store, and makes it and the keys where they are missing. The state directory must be there.
-pub(crate) async fn open(dirs: &Dirs) -> Result<Artifacts, Error> {
+/// Opens the artifacts in this store, and makes the keys where they are missing. The state directory must be there.
+pub(crate) async fn open(store: Store, dirs: &Dirs) -> Result<Artifacts, Error> {
     let keyring = Arc::new(record::keyring(dirs)?);
-    let store = Store::local(&dirs.state.join(STORE))?;
     Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use packhost_manifest::HostVars;
 
-use crate::args::Global;
+use crate::args::{AccessKeySource, Global};
 use crate::exit::Error;
 
 /// The directories of this host.
@@ -31,6 +31,7 @@ impl Dirs {
     /// `--state DIR`, or the XDG directories (XDG Base Directory Specification 0.8).
     pub(crate) fn of(global: &Global) -> Result<Self, Error> {
         let home = absolute("HOME");
+        let secrets = global.artifacts.artifacts_s3_key.iter().filter_map(AccessKeySource::path).collect();
         if let Some(root) = &global.state {
             let root = std::path::absolute(root).map_err(|source| Error::file(root, source))?;
             return Ok(Self {
@@ -38,7 +39,7 @@ impl Dirs {
                 policies: root.join("policies"),
                 packs: root.join("packs"),
                 state: root,
-                secrets: Vec::new(),
+                secrets,
                 reread: Vec::new(),
                 home,
             });
@@ -55,7 +56,7 @@ impl Dirs {
             cache: base("XDG_CACHE_HOME", ".cache")?,
             policies: base("XDG_CONFIG_HOME", ".config")?.join("policies"),
             packs: base("XDG_DATA_HOME", ".local/share")?.join("packs"),
-            secrets: Vec::new(),
+            secrets,
             reread: Vec::new(),
             home,
         })

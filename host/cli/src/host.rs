@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use packhost_artifacts::Store;
 use packhost_audit::{Log, Recorder};
 use packhost_egress::EncryptedResolver;
 use packhost_engine::{Engine, PackSource, Settings};
@@ -66,8 +67,8 @@ pub(crate) struct Prepared {
     settings: Settings,
     sources: Vec<PackSource>,
     makers: Option<Makers>,
-    /// Whether a call may make something that is kept.
-    keeps: bool,
+    /// Where what calls make is kept, if one may make something.
+    store: Option<Store>,
     record: Option<Arc<Log>>,
     collector: Option<Collector>,
 }
@@ -76,7 +77,7 @@ pub(crate) struct Prepared {
 pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared, Error> {
     let mut dirs = Dirs::of(global)?;
     if let Purpose::Http { files: Files { tokens, certificate, key }, .. } = purpose {
-        dirs.secrets = [tokens, key].into_iter().flatten().map(Path::to_owned).collect();
+        dirs.secrets.extend([tokens, key].into_iter().flatten().map(Path::to_owned));
         dirs.reread = [certificate, key].into_iter().flatten().map(Path::to_owned).collect();
     }
     walls::make_dirs(global, &dirs)?;
@@ -93,6 +94,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let sources = packs::sources(global, &dirs, settings.component)?;
     let wanted = wanted(&loaded.manifest, purpose);
     let keeps = keeps(&loaded.manifest, purpose);
+    let store = keeps.then(|| artifacts::store(global, &dirs)).transpose()?;
     let makers = sessions::prepare(global, &dirs, &wanted)?;
     let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
     let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, wanted, sockets)?;
@@ -112,7 +114,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
         settings,
         sources,
         makers,
-        keeps,
+        store,
         record,
         collector,
     })
@@ -198,10 +200,10 @@ impl Prepared {
 
     /// Starts the engine, and hands out what keeps its manifest up to date and what sends its traces.
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload, Sending), Error> {
-        let Self { dirs, global, loaded, kept, mut settings, sources, makers, keeps, collector, .. } = self;
+        let Self { dirs, global, loaded, kept, mut settings, sources, makers, store, collector, .. } = self;
         let sending = traces::start(collector, &mut settings.recorder)?;
-        if keeps {
-            let made = artifacts::open(&dirs).await?;
+        if let Some(store) = store {
+            let made = artifacts::open(store, &dirs).await?;
             tokio::spawn(artifacts::sweep(made.clone()));
             settings.artifacts = Some(made);
         }

@@ -14,7 +14,7 @@ fn doctor_says_what_is_in_force() {
     let ran = setup.run(["--json", "doctor"]);
     let said = ran.json();
     let checks = said["checks"].as_array().expect("checks");
-    for what in ["state", "swap", "mappings", "manifest", "walls"] {
+    for what in ["state", "artifacts", "swap", "mappings", "manifest", "walls"] {
         assert!(checks.iter().any(|check| check["what"] == what), "{what} is not looked at: {said}");
     }
     let bad = checks.iter().any(|check| check["state"] == "bad");

@@ -4,6 +4,7 @@
 
 mod api;
 mod artifacts;
+mod bucket;
 mod calls;
 mod changes;
 mod clients;

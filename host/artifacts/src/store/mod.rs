@@ -4,6 +4,8 @@
 //! once. That is all that is asked of a store.
 
 #[cfg(feature = "s3")]
+mod bucket;
+#[cfg(feature = "s3")]
 mod egress;
 mod local;
 #[cfg(feature = "s3")]
@@ -27,9 +29,11 @@ use local::Local;
 pub(crate) use upload::Upload;
 
 #[cfg(feature = "s3")]
+pub use bucket::{Bucket, BucketError};
+#[cfg(feature = "s3")]
 pub use egress::ThroughEgress;
 #[cfg(feature = "s3")]
-pub use s3::{S3, S3Error};
+pub use s3::{AccessKey, InvalidKey, S3, S3Error};
 
 /// The folder of the objects.
 const OBJECTS: &str = "blobs";
@@ -39,12 +43,15 @@ const MARK: &str = "packhost-store";
 const MARK_LENGTH: u64 = 64;
 /// Names that are looked at together.
 const TOGETHER: usize = 256;
+/// What a database calls a store that is a directory, wherever that is: it may be moved with its database.
+const LOCAL: &str = "local";
 
 /// Where the bytes of artifacts are kept.
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     kind: Kind,
+    place: Arc<str>,
 }
 
 #[derive(Clone)]
@@ -65,12 +72,18 @@ impl Store {
     /// When the directory cannot be made, is somebody else's, or is open to others.
     pub fn local(dir: &FilePath) -> Result<Self, ArtifactError> {
         let (local, objects) = Local::open(dir)?;
-        Ok(Self { objects, kind: Kind::Local(local) })
+        Ok(Self { objects, kind: Kind::Local(local), place: LOCAL.into() })
     }
 
     #[cfg(feature = "s3")]
-    fn remote(objects: Arc<dyn ObjectStore>, uploads: Arc<dyn MultipartStore>, prefix: Path) -> Self {
-        Self { objects, kind: Kind::Remote { uploads, prefix } }
+    fn remote(objects: Arc<dyn ObjectStore>, uploads: Arc<dyn MultipartStore>, bucket: &Bucket) -> Self {
+        let kind = Kind::Remote { uploads, prefix: bucket.prefix().clone() };
+        Self { objects, kind, place: bucket.to_string().into() }
+    }
+
+    /// Where it is, as a database writes it down.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 
     /// The same store, seen through a layer that looks at what is done, or has it fail. Uploads in parts to a remote store go
@@ -175,7 +188,7 @@ impl Store {
                 listed
                     .try_filter_map(|place| async { Ok(place) })
                     .try_chunks(TOGETHER)
-                    .map_err(|error| ArtifactError::Store(error.1))
+                    .map_err(|error| error.1.into())
                     .boxed()
             }
         }
@@ -207,6 +220,18 @@ fn gone(removed: object_store::Result<()>) -> Result<(), ArtifactError> {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Where it is, for people.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(spelled(&self.place))
+    }
+}
+
+/// What a database has written down, for people.
+pub(crate) fn spelled(place: &str) -> &str {
+    if place == LOCAL { "a directory of this host" } else { place }
 }
 
 impl fmt::Debug for Store {

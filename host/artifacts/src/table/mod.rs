@@ -5,6 +5,7 @@
 //! it ever again). Every step from one to the other is one transaction, so that a writer that wants to refer to what is here and
 //! a sweeper that wants it gone never both have their way. An object without a row is nobody's.
 
+pub(crate) mod known;
 pub(crate) mod objects;
 pub(crate) mod references;
 pub(crate) mod room;
@@ -14,7 +15,9 @@ use packhost_core::Digest;
 use crate::error::ArtifactError;
 
 /// Versions of the tables; see [`packhost_state::Database::migrate`].
-pub(crate) const STEPS: &[&str] = &["CREATE TABLE artifact_store (
+pub(crate) const STEPS: &[&str] = &[TABLES, PLACE];
+
+const TABLES: &str = "CREATE TABLE artifact_store (
     one BIGINT PRIMARY KEY,
     id TEXT NOT NULL
 );
@@ -58,7 +61,10 @@ CREATE INDEX artifacts_marked ON artifacts (marked) WHERE marked IS NOT NULL;
 CREATE TABLE artifact_usage (
     scope TEXT PRIMARY KEY,
     bytes BIGINT NOT NULL
-)"];
+)";
+
+/// Where the store is. Up to here there were only directories.
+const PLACE: &str = "ALTER TABLE artifact_store ADD COLUMN place TEXT NOT NULL DEFAULT 'local'";
 
 /// The state of an object. The partial indexes above spell these as numbers.
 pub(crate) const COMING: i64 = 0;

@@ -228,17 +228,6 @@ pub(crate) fn are_there(sql: &Transaction<'_>) -> Result<bool, ArtifactError> {
     Ok(sql.query_row(select, [HERE], |row| row.get(0))?)
 }
 
-/// The store that belongs to this database.
-pub(crate) fn store(sql: &Transaction<'_>) -> Result<Option<String>, ArtifactError> {
-    Ok(sql.query_row("SELECT id FROM artifact_store WHERE one = 1", [], |row| row.get(0)).optional()?)
-}
-
-/// Writes down which store that is, and gives it; what another process has written down counts.
-pub(crate) fn adopt(sql: &Transaction<'_>, id: String) -> Result<String, ArtifactError> {
-    sql.execute("INSERT INTO artifact_store (one, id) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING", [&id])?;
-    Ok(store(sql)?.unwrap_or(id))
-}
-
 /// By what name the store knows its upload.
 pub(crate) fn upload(sql: &Transaction<'_>, place: &Place) -> Result<Option<String>, ArtifactError> {
     let select = "SELECT upload FROM artifact_objects WHERE place = ?1";

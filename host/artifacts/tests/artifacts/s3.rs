@@ -1,74 +1,50 @@
 //! The same against a server that speaks S3, over a real socket, with signatures that it checks. What is sent goes through the
 //! host's egress.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
-use packhost_artifacts::{ArtifactError, Artifacts, ByteRange, Operator, S3, S3Error, Store, ThroughEgress};
+use packhost_artifacts::{
+    AccessKey, ArtifactError, Artifacts, Bucket, ByteRange, Operator, S3, Store, ThroughEgress,
+};
 use packhost_core::{Caller, RunId};
 use packhost_egress::Egress;
-use tokio::net::TcpListener;
-use url::Url;
+use packhost_state::Database;
+use packhost_test_s3::{KEY_ID, SECRET};
 
 use crate::{Scene, ada, bob, draft, keys, made, noise, over, read, run_of, sweep, write};
 
-const BUCKET: &str = "artifacts";
-const KEY_ID: &str = "AKIDEXAMPLE";
-const SECRET: &str = "not-a-real-secret-key";
+/// Where our objects are.
+const PLACE: &str = "artifacts/packhost/test";
 
-/// A server with one bucket, for as long as the runtime lives.
-struct Server {
-    endpoint: Url,
-    dir: tempfile::TempDir,
-}
+/// A server with one bucket.
+struct Server(packhost_test_s3::Server);
 
 impl Server {
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        std::fs::create_dir(dir.path().join(BUCKET)).unwrap();
-        let files = s3s_fs::FileSystem::new(dir.path()).expect("a directory");
-        let mut service = s3s::service::S3ServiceBuilder::new(files);
-        service.set_auth(s3s::auth::SimpleAuth::from_single(KEY_ID, SECRET));
-        let service = service.build();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
-                let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
-                tokio::spawn(async move {
-                    let service = hyper::service::service_fn(move |request| answer(service.clone(), request));
-                    // A client that goes away is none of our business.
-                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Self { endpoint, dir }
+    fn start() -> Self {
+        Self(packhost_test_s3::Server::start())
+    }
+
+    fn bucket(&self) -> Bucket {
+        self.0.url(PLACE).parse().expect("a bucket")
     }
 
     fn settings(&self, secret: &str) -> S3 {
-        S3 {
-            endpoint: self.endpoint.clone(),
-            region: "us-east-1".into(),
-            bucket: BUCKET.into(),
-            prefix: "packhost/test".into(),
-            key_id: KEY_ID.into(),
-            secret: secret.to_owned().into(),
-        }
+        let key = AccessKey::new(KEY_ID, secret).expect("a key");
+        S3 { bucket: self.bucket(), region: "us-east-1".into(), key }
     }
 
     fn connector(&self) -> ThroughEgress {
         let egress = Egress::new(packhost_egress::Settings::default()).expect("egress");
-        ThroughEgress::new(egress, &self.endpoint, &[])
+        ThroughEgress::new(egress, self.bucket().endpoint(), &[])
     }
 
     fn store(&self) -> Store {
@@ -79,40 +55,23 @@ impl Server {
         over(scene.path(), self.store(), scene.settings()).await.expect("it opens")
     }
 
+    fn blobs(&self) -> PathBuf {
+        self.0.dir(PLACE).join("blobs")
+    }
+
     /// The files that the server has, but for what it keeps beside them.
     fn objects(&self) -> Vec<String> {
-        let dir = self.dir.path().join(BUCKET).join("packhost/test/blobs");
-        names(&dir)
+        self.0.names(&format!("{PLACE}/blobs"))
     }
 
-    /// Uploads that were begun and neither made an object nor thrown away, and their parts.
     fn parts(&self) -> usize {
-        names(self.dir.path()).iter().filter(|name| name.contains(".upload")).count()
+        self.0.parts()
     }
-}
-
-/// An upload that is not there cannot be ended: 404, `NoSuchUpload`, as S3 says it. This server says 403.
-async fn answer(
-    service: s3s::service::S3Service,
-    request: hyper::Request<hyper::body::Incoming>,
-) -> Result<hyper::Response<s3s::Body>, s3s::HttpError> {
-    let ends =
-        request.method() == "DELETE" && request.uri().query().is_some_and(|query| query.contains("uploadId"));
-    let mut response = service.call(request.map(s3s::Body::from)).await?;
-    if ends && response.status() == 403 {
-        *response.status_mut() = hyper::StatusCode::NOT_FOUND;
-    }
-    Ok(response)
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_is_read_again_from_a_server() {
-    let (server, scene) = (Server::start().await, Scene::new());
+    let (server, scene) = (Server::start(), Scene::new());
     let artifacts = server.open(&scene).await;
     // At once, in one part, in several.
     for size in [0, 1, 100_000, 8 << 20, (20 << 20) + 3] {
@@ -145,7 +104,7 @@ async fn what_was_written_is_read_again_from_a_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_signed_for_and_swept_on_a_server() {
-    let (server, scene) = (Server::start().await, Scene::new());
+    let (server, scene) = (Server::start(), Scene::new());
     let artifacts = server.open(&scene).await;
     let run = RunId::fresh();
     let kept = write(&artifacts, draft(&ada(), run, "a"), &noise(1, 100_000)).await.expect("kept");
@@ -157,7 +116,7 @@ async fn a_run_is_signed_for_and_swept_on_a_server() {
     else {
         panic!("one of them is the artifact")
     };
-    let path = server.dir.path().join(BUCKET).join("packhost/test/blobs").join(file);
+    let path = server.blobs().join(file);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[77_777] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
@@ -170,13 +129,12 @@ async fn a_run_is_signed_for_and_swept_on_a_server() {
 }
 
 fn is_large(server: &Server, name: &str) -> bool {
-    let path = server.dir.path().join(BUCKET).join("packhost/test/blobs").join(name);
-    std::fs::metadata(path).unwrap().len() == 100_000
+    std::fs::metadata(server.blobs().join(name)).unwrap().len() == 100_000
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_begun_on_a_server_is_ended_by_whoever_sweeps() {
-    let (server, scene) = (Server::start().await, Scene::new());
+    let (server, scene) = (Server::start(), Scene::new());
     let (one, other) = (server.open(&scene).await, server.open(&scene).await);
     let mut dead = one.writer(draft(&ada(), RunId::fresh(), "dead")).await.expect("room");
     dead.write(noise(1, 30 << 20).into()).await.expect("written");
@@ -201,22 +159,68 @@ async fn what_was_begun_on_a_server_is_ended_by_whoever_sweeps() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_told_nothing_without_its_key_and_nothing_in_the_clear() {
-    let (server, scene) = (Server::start().await, Scene::new());
-    let store = Store::s3(&server.settings("another-secret"), server.connector()).expect("well formed");
+    let (server, scene) = (Server::start(), Scene::new());
+    let settings = server.settings("another-secret");
+    assert!(!format!("{settings:?}").contains("another-secret"));
+    let store = Store::s3(&settings, server.connector()).expect("well formed");
     let refused = over(scene.path(), store, scene.settings()).await.err().expect("a wrong signature");
-    assert!(matches!(refused, ArtifactError::Store(_)), "{refused}");
-    assert!(!format!("{refused} {refused:?}").contains("another-secret"));
-    let mut elsewhere = server.settings(SECRET);
-    elsewhere.endpoint = "http://s3.example.com".parse().unwrap();
-    let refused = Store::s3(&elsewhere, server.connector());
-    assert!(matches!(refused, Err(S3Error::InTheClear(_))), "{refused:?}");
-    assert!(!format!("{elsewhere:?}").contains(SECRET));
+    assert!(
+        matches!(&refused, ArtifactError::KeyRefused(why) if why == "SignatureDoesNotMatch"),
+        "{refused}"
+    );
+    for secret in ["another-secret", KEY_ID] {
+        assert!(!format!("{refused} {refused:?}").contains(secret), "{refused:?}");
+    }
     // Whatever the store says, what sends goes to its endpoint and nowhere else.
-    let mut other = server.settings(SECRET);
-    other.endpoint = Server::start().await.endpoint;
-    let store = Store::s3(&other, server.connector()).expect("well formed");
+    let other = Server::start();
+    let store = Store::s3(&other.settings(SECRET), server.connector()).expect("well formed");
     let refused = over(Scene::new().path(), store, scene.settings()).await.err().expect("denied");
     assert!(format!("{refused:?}").contains("the store of artifacts is somewhere else"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_is_not_there_is_not_taken_for_the_store() {
+    let (server, scene) = (Server::start(), Scene::new());
+    let missing = S3 { bucket: server.0.url("artefacts").parse().unwrap(), ..server.settings(SECRET) };
+    let store = Store::s3(&missing, server.connector()).expect("well formed");
+    let refused = over(scene.path(), store, scene.settings()).await.err().expect("there is none");
+    assert!(refused.to_string().contains("NoSuchBucket"), "{refused}");
+    // The right name is not another place then.
+    server.open(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn artifacts_move_to_another_store_when_all_of_it_was_copied_and_somebody_says_so() {
+    let (server, scene) = (Server::start(), Scene::new());
+    let at_first = scene.open().await;
+    let kept = made(&at_first, b"kept").await;
+    let refused = over(scene.path(), server.store(), scene.settings()).await.err().expect("it is elsewhere");
+    assert!(matches!(refused, ArtifactError::Elsewhere { .. }), "{refused}");
+    for words in ["a directory of this host", &server.0.url(PLACE), "packhost artifacts moved"] {
+        assert!(refused.to_string().contains(words), "{words}: {refused}");
+    }
+    assert_eq!(server.0.names("artifacts"), [""; 0], "nothing was written there");
+    let database = Arc::new(Database::open(scene.path()).unwrap());
+    let refused = Artifacts::moved(&server.store(), &database).await.expect_err("nothing was copied");
+    assert!(matches!(refused, ArtifactError::NotCopied { missing: 1, all: 1, .. }), "{refused}");
+    // One that is begun before and ended afterwards would be written into the old store.
+    let late = at_first.writer(draft(&ada(), RunId::fresh(), "late")).await.expect("room");
+    std::fs::create_dir_all(server.blobs()).unwrap();
+    for name in std::fs::read_dir(scene.blobs()).unwrap().map(|entry| entry.unwrap().file_name()) {
+        std::fs::copy(scene.blobs().join(&name), server.blobs().join(&name)).unwrap();
+    }
+    assert_eq!(Artifacts::moved(&server.store(), &database).await.expect("all of it is there"), 1);
+    assert_eq!(read(&server.open(&scene).await, &kept).await.expect("there"), "kept");
+    let refused = late.finish().await.expect_err("nobody would find it");
+    assert!(matches!(refused, ArtifactError::Elsewhere { .. }), "{refused}");
+    let refused = Operator::of(&at_first).sweep().await.expect_err("it is the old store");
+    assert!(matches!(refused, ArtifactError::Elsewhere { .. }), "{refused}");
+    // A store of another database is none to move to.
+    let other = Scene::new();
+    other.open().await;
+    let database = Arc::new(Database::open(other.path()).unwrap());
+    let refused = Artifacts::moved(&server.store(), &database).await.expect_err("it is another's");
+    assert!(refused.to_string().contains("another state database"), "{refused}");
 }
 
 /// Fails the N-th request, before it is sent or once it is answered.
@@ -263,7 +267,7 @@ async fn a_request_that_fails_anywhere_leaves_all_or_nothing() {
 
 /// Whether the fault came to pass.
 async fn once(at: u64, afterwards: bool) -> bool {
-    let (server, scene) = (Server::start().await, Scene::new());
+    let (server, scene) = (Server::start(), Scene::new());
     let (requests, fault) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let connector = FaultyConnector {
         inner: server.connector(),

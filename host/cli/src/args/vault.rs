@@ -280,7 +280,7 @@ impl ValueParserFactory for Never {
 
 /// Refuses a word without repeating it: it may be a secret in the wrong place.
 #[derive(Clone)]
-pub(crate) struct Unrepeated<T>(fn(&str) -> Result<T, String>);
+pub(crate) struct Unrepeated<T>(pub(crate) fn(&str) -> Result<T, String>);
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
     type Value = T;

@@ -12,7 +12,7 @@ use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, GOOD, NOTE, Output};
 use crate::policies::Loaded;
-use crate::{policies, sessions, walls};
+use crate::{artifacts, policies, sessions, walls};
 
 #[derive(Serialize)]
 struct Report {
@@ -44,7 +44,7 @@ enum State {
 pub(crate) fn run(global: &Global, output: Output) -> Result<(), Error> {
     let dirs = Dirs::of(global)?;
     walls::make_dirs(global, &dirs)?;
-    let mut checks = vec![state_dir(&dirs), swap(), maps()];
+    let mut checks = vec![state_dir(&dirs), store(global, &dirs), swap(), maps()];
     let manifest = policies::load(global, &dirs);
     checks.push(match &manifest {
         Ok(loaded) => good("manifest", described(loaded)),
@@ -197,6 +197,14 @@ fn state_dir(dirs: &Dirs) -> Check {
         Err(error) => {
             Check { what: "state", state: State::Bad, found: format!("{found}: {error}"), fix: None }
         }
+    }
+}
+
+/// Where artifacts are kept, and whether what is needed for that is here. Nothing is sent.
+fn store(global: &Global, dirs: &Dirs) -> Check {
+    match artifacts::store(global, dirs) {
+        Ok(store) => good("artifacts", format!("kept in {store}")),
+        Err(error) => Check { what: "artifacts", state: State::Bad, found: error.to_string(), fix: None },
     }
 }
 

@@ -5,7 +5,7 @@ mod list;
 mod verify;
 
 use anstream::println;
-use packhost_artifacts::{ArtifactId, Operator};
+use packhost_artifacts::{ArtifactId, Artifacts, Operator, Store};
 use serde_json::json;
 use tokio::runtime::Builder;
 
@@ -15,6 +15,7 @@ use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BOLD, Output};
 use crate::record::{Act, Acts};
+use crate::state::open_state;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let dirs = super::sessions::state(global)?;
@@ -23,8 +24,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         .enable_all()
         .build()
         .map_err(|error| Error::failed(format!("no threads: {error}")))?;
+    let store = artifacts::store(global, &dirs)?;
     runtime.block_on(async {
-        let operator = Operator::of(&artifacts::open(&dirs).await?);
+        if let Args::Moved = args {
+            return moved(&dirs, &store, output).await;
+        }
+        let operator = Operator::of(&artifacts::open(store, &dirs).await?);
         act(&dirs, &operator, args, output).await
     })
 }
@@ -58,7 +63,21 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
             });
             Ok(())
         }
+        // Answered above: the store that is known is another one.
+        Args::Moved => Ok(()),
     }
+}
+
+async fn moved(dirs: &Dirs, store: &Store, output: Output) -> Result<(), Error> {
+    let begun = Acts::open(dirs)?.begin(Act::new("artifacts.moved", store))?;
+    let database = open_state(dirs)?;
+    let work = output.progress("looking whether all of it is there");
+    let objects = work.watch(Artifacts::moved(store, &database)).await.map_err(Error::from);
+    let objects = begun.end_with(objects, |act, objects| act.with("objects", objects))?;
+    output.answer(&json!({ "store": store.to_string(), "objects": objects }), || {
+        println!("artifacts are in {BOLD}{store}{BOLD:#} from now on, with {objects} objects");
+    });
+    Ok(())
 }
 
 async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output) -> Result<(), Error> {
