@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use packhost_manifest::HostVars;
+use packhost_vault::KeySource;
 
 use crate::args::{AccessKeySource, Global};
 use crate::exit::Error;
@@ -31,7 +32,7 @@ impl Dirs {
     /// `--state DIR`, or the XDG directories (XDG Base Directory Specification 0.8).
     pub(crate) fn of(global: &Global) -> Result<Self, Error> {
         let home = absolute("HOME");
-        let secrets = global.artifacts.artifacts_s3_key.iter().filter_map(AccessKeySource::path).collect();
+        let secrets = secrets(global);
         if let Some(root) = &global.state {
             let root = std::path::absolute(root).map_err(|source| Error::file(root, source))?;
             return Ok(Self {
@@ -74,6 +75,16 @@ impl Dirs {
             None => path.display().to_string(),
         }
     }
+}
+
+/// Files that this process reads a key from, and where systemd puts those of a service (systemd.exec(5), `LoadCredential=`).
+fn secrets(global: &Global) -> Vec<PathBuf> {
+    let access = global.artifacts.artifacts_s3_key.iter().filter_map(AccessKeySource::path);
+    let master = global.vault_key.iter().filter_map(|key| match &key.source {
+        Some(KeySource::File(path)) => Some(path.clone()),
+        _ => None,
+    });
+    access.chain(master).chain(absolute("CREDENTIALS_DIRECTORY")).collect()
 }
 
 /// The specification has relative values ignored.

@@ -156,3 +156,22 @@ fn without_a_home_or_a_session_the_key_comes_from_the_environment() {
     let opened = fed(bare(&[&["bind", "A"], &BOUND[..]].concat()), b"");
     assert_eq!(opened.code, 0, "{opened:?}");
 }
+
+#[test]
+fn no_manifest_grants_the_file_of_the_master_key() {
+    let setup = Setup::new();
+    fs::create_dir(setup.root().join("keys")).expect("the directory is the test's");
+    let key = file(&setup, "keys/master", KEY, 0o600);
+    let dir = setup.root().join("keys");
+    let rule = format!("{{ host: '{}', guest: /k }}", dir.display());
+    let setup = setup.policy(&format!("version: 1\npacks:\n  fs.read:\n    fs: [{rule}]\n"));
+    let source = format!("file:{}", key.display());
+    let refused = setup.run(["--vault-key", &source, "policy", "check"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("is the host's own"), "{}", refused.stderr);
+    let mut by_systemd = setup.command(["policy", "check"]);
+    by_systemd.env("CREDENTIALS_DIRECTORY", &dir);
+    let refused = fed(by_systemd, b"");
+    assert!(refused.code == 1 && refused.stderr.contains("is the host's own"), "{refused:?}");
+    assert_eq!(setup.run(["policy", "check"]).code, 0, "otherwise it is a directory like any other");
+}
