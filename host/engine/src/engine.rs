@@ -204,6 +204,10 @@ impl Engine {
         self.0.inner.settings.workspaces.as_ref()
     }
 
+    pub(crate) fn runtimes(&self) -> &Runtimes {
+        &self.0.inner.runtimes
+    }
+
     /// The calls that have not ended, the oldest first.
     pub fn live(&self) -> Vec<LiveCall> {
         self.0.inner.live.list()

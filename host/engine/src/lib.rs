@@ -17,6 +17,7 @@ mod peer;
 mod runtime;
 mod session;
 mod settings;
+mod vitals;
 mod warm;
 mod wit_json;
 
@@ -31,6 +32,8 @@ pub use dispatch::LiveCall;
 pub use engine::{Engine, StartError};
 pub use observer::Observer;
 pub use packhost_package::Wants;
+pub use packhost_sessions::Counts as SandboxCounts;
 pub use peer::{ClientAddress, Peer, TraceParent};
 pub use session::SessionUse;
 pub use settings::Settings;
+pub use vitals::Vitals;

@@ -22,6 +22,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod vitals;
 
 pub use listener::{bind, serve};
 pub use settings::{BindError, Settings};

@@ -22,6 +22,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::vitals::Asked;
+
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// From a call that only computes to one that is stopped by its limit, in seconds.
@@ -75,7 +77,8 @@ struct PackAndOutcome {
 impl Metrics {
     /// Counts the calls of this engine from now on.
     pub(crate) fn of(engine: &Engine) -> Arc<Self> {
-        let metrics = Self::new();
+        let mut metrics = Self::new();
+        metrics.registry.register_collector(Box::new(Asked(engine.clone())));
         if !engine.observe(Arc::clone(&metrics.counts) as Arc<dyn Observer>) {
             tracing::warn!("the calls of this engine are counted by another listener");
         }

@@ -18,7 +18,7 @@ pub use id::{HostId, InvalidId, SandboxId};
 pub use process::ProcessRuntime;
 pub use runtime::{ByteStream, Capabilities, Health, SandboxState, SandboxStatus, SessionRuntime};
 pub use sessions::{
-    Chosen, Held, Journal, Listed, NamedImage, Need, Passed, SessionError, Sessions, SessionsSettings, Swept,
-    host_id,
+    Chosen, Counts, Held, Journal, Listed, NamedImage, Need, Passed, SessionError, Sessions,
+    SessionsSettings, Swept, host_id,
 };
 pub use spec::{Access, Backend, Image, Mount, SANDBOX_USER, SandboxLimits, SandboxSpec, UnknownBackend};

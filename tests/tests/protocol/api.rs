@@ -48,6 +48,12 @@ fn a_program_lists_calls_and_is_counted() {
     assert_eq!((refused.status, &read(&refused)["code"]), (404, &json!("not_found")));
     let metrics = get(&served, &watch, "/metrics").text();
     assert!(metrics.contains("packhost_calls_total{pack=\"text.stats\",outcome=\"ok\"} 1\n"), "{metrics}");
+    let loaded =
+        metrics.lines().find(|line| line.starts_with("packhost_components_loaded_total{from=\"cache\"}"));
+    assert!(loaded.is_some_and(|line| !line.ends_with(" 0")), "it was warmed: {metrics}");
+    assert!(
+        metrics.contains("packhost_calls_waiting 0\n") && metrics.contains("packhost_pool_instances 0\n")
+    );
     assert!(
         metrics.contains("process_resident_memory_bytes "),
         "the walls let the host see its own size: {metrics}"

@@ -1,5 +1,7 @@
 //! From the bytes of a component to something that can be instantiated.
 
+use std::sync::atomic::Ordering;
+
 use packhost_core::Digest;
 use wasmtime::component::{Component, InstancePre};
 
@@ -37,10 +39,14 @@ pub(crate) fn load(
     let runtime = runtimes.of(flavour).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
     let engine = &runtime.engine;
     let component = match cache.and_then(|cache| cache.get(engine, flavour, digest)) {
-        Some(component) => component,
+        Some(component) => {
+            runtimes.cached.fetch_add(1, Ordering::Relaxed);
+            component
+        }
         None => {
             let component = Component::from_binary(engine, bytes)
                 .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+            runtimes.compiled.fetch_add(1, Ordering::Relaxed);
             if let Some(Err(error)) = cache.map(|cache| cache.put(&component, flavour, digest)) {
                 tracing::warn!(%error, "compiled component not kept; the next start compiles it again");
             }

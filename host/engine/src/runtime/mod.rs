@@ -21,6 +21,7 @@ pub(crate) use threads::GuestThreads;
 pub(crate) use ticker::Ticker;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::Linker;
 
@@ -47,13 +48,16 @@ pub(crate) struct Runtimes {
     concurrent: OnceLock<Runtime>,
     demand: Demand,
     calls: u32,
+    cached: AtomicU64,
+    compiled: AtomicU64,
 }
 
 impl Runtimes {
     /// `lean` and `concurrent` say what one instance of the largest pack of each kind takes.
     pub(crate) fn new(lean: Demand, concurrent: Demand, calls: u32) -> wasmtime::Result<Self> {
         let lean = Runtime::new(Flavour::Lean, lean, calls)?;
-        Ok(Self { lean, concurrent: OnceLock::new(), demand: concurrent, calls })
+        let (cached, compiled) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { lean, concurrent: OnceLock::new(), demand: concurrent, calls, cached, compiled })
     }
 
     pub(crate) fn of(&self, flavour: Flavour) -> wasmtime::Result<&Runtime> {
@@ -69,11 +73,24 @@ impl Runtimes {
         }
     }
 
+    fn each(&self) -> impl Iterator<Item = &wasmtime::Engine> {
+        std::iter::once(&self.lean).chain(self.concurrent.get()).map(|runtime| &runtime.engine)
+    }
+
+    /// Components that were taken from the cache, and that were compiled.
+    pub(crate) fn loads(&self) -> (u64, u64) {
+        (self.cached.load(Ordering::Relaxed), self.compiled.load(Ordering::Relaxed))
+    }
+
+    /// Core instances in the pools, and memories there that are kept for the next.
+    pub(crate) fn pooled(&self) -> (u64, u64) {
+        let pools = self.each().filter_map(wasmtime::Engine::pooling_allocator_metrics);
+        let numbers = pools.map(|pool| (pool.core_instances(), u64::from(pool.unused_warm_memories())));
+        numbers.fold((0, 0), |(all, warm), (own, kept)| (all + own, warm + kept))
+    }
+
     /// Moves the epoch of every engine on by one.
     pub(crate) fn tick(&self) {
-        self.lean.engine.increment_epoch();
-        if let Some(concurrent) = self.concurrent.get() {
-            concurrent.engine.increment_epoch();
-        }
+        self.each().for_each(wasmtime::Engine::increment_epoch);
     }
 }

@@ -74,6 +74,10 @@ impl Idle {
         self.0.iter().any(|kept| kept.key == Some(key))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn has(&self, id: &SandboxId) -> bool {
         self.0.iter().any(|kept| kept.id == *id)
     }

@@ -39,7 +39,23 @@ pub struct Listed {
     pub state: Option<SandboxState>,
 }
 
+/// How many sandboxes a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// That a call has, those that are being made included.
+    pub held: usize,
+    /// That wait for the next call of the same caller.
+    pub idle: usize,
+    /// That stand ready for anybody's first call.
+    pub ready: usize,
+}
+
 impl Sessions {
+    /// How many sandboxes this process has.
+    pub fn counts(&self) -> Counts {
+        Counts { held: self.0.held().len(), idle: self.0.idle().len(), ready: self.0.ready().len() }
+    }
+
     /// Every session of this host, the oldest first.
     ///
     /// # Errors

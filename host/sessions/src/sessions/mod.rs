@@ -35,7 +35,7 @@ pub use choose::{Chosen, Passed};
 pub use held::Held;
 pub use journal::Journal;
 pub use keep::Swept;
-pub use look::Listed;
+pub use look::{Counts, Listed};
 pub use need::{NamedImage, Need};
 
 use gate::Gate;
