@@ -72,10 +72,10 @@ pub(crate) struct Global {
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
         hide_env_values = true
     )]
-    pub(crate) otlp: Option<Url>,
+    pub(crate) otlp_endpoint: Option<Url>,
     /// A network outside of the public internet in which the collector may be, also without TLS, such as 10.1.0.0/16; repeatable.
     /// One on this machine needs none
-    #[arg(long, global = true, value_name = "CIDR", requires = "otlp")]
+    #[arg(long, global = true, value_name = "CIDR", requires = "otlp_endpoint")]
     pub(crate) otlp_network: Vec<IpNet>,
     /// The OCI runtime for sandboxes of the Docker Engine, by the engine's name for it, such as runsc (gVisor) or kata; without
     /// it the engine's own choice

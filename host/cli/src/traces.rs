@@ -17,10 +17,10 @@ const LAST: Duration = Duration::from_secs(3);
 
 /// The collector, where one is named. Reads the trusted roots: behind the walls they are out of reach.
 pub(crate) fn collector(global: &Global) -> Result<Option<Collector>, Error> {
-    let Some(base) = &global.otlp else { return Ok(None) };
+    let Some(base) = &global.otlp_endpoint else { return Ok(None) };
     let egress = Egress::new(host::egress(global)?).map_err(|error| Error::failed(error.to_string()))?;
     let collector = Collector::new(base, &global.otlp_network, egress);
-    collector.map(Some).map_err(|error| Error::failed(format!("--otlp: {error}")))
+    collector.map(Some).map_err(|error| Error::failed(format!("--otlp-endpoint: {error}")))
 }
 
 /// What sends traces while the host runs.

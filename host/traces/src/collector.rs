@@ -142,7 +142,7 @@ impl Rules for ToTheCollector {
         }
         Verdict::Denied {
             message: format!("{method} {url} sends no traces"),
-            fix: "Name the collector with --otlp.".to_owned(),
+            fix: "Name the collector with --otlp-endpoint.".to_owned(),
         }
     }
 }

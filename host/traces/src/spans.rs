@@ -14,6 +14,8 @@ use packhost_core::Digest;
 
 /// What a call of the protocol is called there.
 const METHOD: &str = "tools/call";
+/// A place that is free at once takes microseconds.
+const WAITED: Duration = Duration::from_millis(1);
 
 /// The span of the call, that of its wait for a place, that of its guest, and one for each request that it made. The trace is the
 /// one that the client named, or one of the call's own, whose id is that of the run. None where the client does not keep its trace.
@@ -26,7 +28,7 @@ pub fn spans(call: &Call) -> Vec<SpanData> {
     let (root, ran) = (own.id(0), own.id(1));
     let mut spans = vec![own.root(root)];
     let (queued, running) = (micros(call.queued_us), micros(call.ran_us));
-    if !queued.is_zero() {
+    if queued >= WAITED {
         spans.push(own.span("wait for a place", own.id(2), root, Duration::ZERO, queued));
     }
     if !running.is_zero() {

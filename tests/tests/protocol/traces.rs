@@ -68,7 +68,7 @@ fn a_call_and_its_requests_are_spans_of_the_trace_that_its_client_named() {
         .policy(&format!("version: 1\npacks:\n  http.fetch:\n    http: [{rule}]\n"))
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=of-the-collector")
         .warmed();
-    let served = setup.serve(&["--otlp", &collector.origin()]);
+    let served = setup.serve(&["--otlp-endpoint", &collector.origin()]);
     let answer = call(&served, "http.fetch", &json!({ "url": web.origin() }), "01");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let run = answer.message()["run"].as_str().expect("an id").to_owned();
@@ -112,7 +112,7 @@ fn a_call_and_its_requests_are_spans_of_the_trace_that_its_client_named() {
 #[test]
 fn a_call_over_mcp_is_named_as_the_conventions_have_it_and_by_its_run_where_it_has_no_trace() {
     let collector = collector();
-    let setup = Setup::new().args(["--otlp", &collector.origin()]).warmed();
+    let setup = Setup::new().args(["--otlp-endpoint", &collector.origin()]).warmed();
     let mut host = setup.mcp();
     host.initialize();
     let answer = host.call("text_stats", json!({ "text": [] }));
@@ -143,7 +143,7 @@ fn a_collector_that_is_away_keeps_no_call_waiting() {
     let address = nowhere.local_addr().expect("an address");
     drop(nowhere);
     let setup = Setup::new().warmed();
-    let served = setup.serve(&["--otlp", &format!("http://{address}")]);
+    let served = setup.serve(&["--otlp-endpoint", &format!("http://{address}")]);
     assert_eq!(call(&served, "text.stats", &json!({ "text": "a" }), "01").status, 200);
     assert_eq!(record::of_kind(&setup.state(), "call").len(), 1, "the record does not depend on it");
     let (code, log) = served.terminate();
@@ -159,9 +159,13 @@ fn a_collector_in_the_clear_on_another_machine_is_refused() {
         ("ftp://collector.example.com", "is not the URL of a collector"),
         ("https://me:secret@collector.example.com", "is not the URL of a collector"),
     ] {
-        let refused = setup.run(["--otlp", url, "call", "text.stats", r#"{"text":"a"}"#]);
+        let refused = setup.run(["--otlp-endpoint", url, "call", "text.stats", r#"{"text":"a"}"#]);
         assert_eq!(refused.code, 1, "{refused:?}");
-        assert!(refused.stderr.contains("--otlp") && refused.stderr.contains(said), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("--otlp-endpoint") && refused.stderr.contains(said),
+            "{}",
+            refused.stderr
+        );
         assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
     }
 }
