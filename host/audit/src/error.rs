@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use packhost_keyring::KeyringError;
 
+use crate::log::Position;
+
 /// Why something is not on record, or the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -71,15 +73,23 @@ pub enum AuditError {
         why: String,
     },
     /// Records that were there are gone: somebody, or a disk, has cut the log off.
-    #[error("{} ends before record {n}, which was in it: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    #[error("{} ends before record {n}, which was in it: run `packhost audit verify`; to begin a new log, move {} away and keep it, and run `packhost audit begin`", path.display(), directory(path))]
     Truncated {
         /// Where they should be.
         path: PathBuf,
         /// The last record that is known to have been there.
         n: u64,
     },
+    /// There was a log, and it is gone.
+    #[error("{} has no record, and there was one{}: restore it from a backup; or, where it is lost, run `packhost audit begin`, which begins another one that says so", path.display(), how_far(last))]
+    Lost {
+        /// The directory.
+        path: PathBuf,
+        /// The last record of it that a checkpoint is known of; 0 where none is.
+        last: Position,
+    },
     /// Something in the log is not what this host wrote.
-    #[error("{}, byte {byte}: {why}: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    #[error("{}, byte {byte}: {why}: run `packhost audit verify`; to begin a new log, move {} away and keep it, and run `packhost audit begin`", path.display(), directory(path))]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -101,6 +111,13 @@ pub enum AuditError {
 
 fn directory(path: &Path) -> String {
     path.parent().unwrap_or(path).display().to_string()
+}
+
+fn how_far(last: &Position) -> String {
+    match last.n {
+        0 => String::new(),
+        n => format!(", up to record {n} at least"),
+    }
 }
 
 /// An error with the path that it is about.

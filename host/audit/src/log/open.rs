@@ -17,13 +17,19 @@ use crate::moment::Moment;
 
 /// Makes a log where there is none: what says that nothing was written is there before the first segment.
 pub(super) fn made(directory: &Directory) -> Result<(), AuditError> {
-    if directory.segments()?.is_empty()
-        && Head::read(directory)?.is_none()
-        && read_synced(directory)?.is_none()
-    {
+    if is_missing(directory)? {
         write_synced(directory, Position { n: 0, hash: Hash::genesis() })?;
     }
     Ok(())
+}
+
+/// Whether there is neither a log nor anything that says that one was there.
+pub(super) fn is_missing(directory: &Directory) -> Result<bool, AuditError> {
+    let path = directory.path();
+    Ok(!path.try_exists().map_err(failed(path))?
+        || directory.segments()?.is_empty()
+            && Head::read(directory)?.is_none()
+            && read_synced(directory)?.is_none())
 }
 
 /// The last segment, read to its end. What stands behind the last whole record is still there. The caller has the lock.
