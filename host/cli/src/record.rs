@@ -6,7 +6,7 @@ mod actor;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use packhost_audit::{AuditError, Log, Position, Settings};
+use packhost_audit::{Log, Position, Settings};
 use packhost_keyring::Keyring;
 
 pub(crate) use act::{Act, Acts, Begun};
@@ -30,9 +30,9 @@ pub(crate) fn lost(dirs: &Dirs) -> Result<Option<Position>, Error> {
     Ok(Log::lost(&log_dir(dirs), &keys_dir(dirs))?)
 }
 
-/// The signing keys, made where they are missing.
+/// The signing keys, made where neither they nor a log are there.
 pub(crate) fn keyring(dirs: &Dirs) -> Result<Keyring, Error> {
-    Ok(Keyring::open(keys_dir(dirs)).map_err(AuditError::Key)?)
+    Ok(Log::keyring(&log_dir(dirs), keys_dir(dirs))?)
 }
 
 /// Where the log is, or will be.

@@ -112,6 +112,21 @@ impl Log {
         }
     }
 
+    /// The ring in this directory, for the log in the other one; made where there is neither. A log without its keys cannot go
+    /// on, and with others it would be another's.
+    ///
+    /// # Errors
+    /// [`AuditError::Keyless`] where there is a log and no ring; when the ring cannot be opened.
+    pub fn keyring(path: &Path, ring: PathBuf) -> Result<Keyring, AuditError> {
+        let directory = Directory::at(path);
+        // In this order: the keys are there before the log.
+        if !open::is_missing(&directory)? && !Keyring::is_there(&ring) {
+            let signer = Head::read(&directory)?.map(|head| head.checkpoint.signature.key_id);
+            return Err(AuditError::Keyless { log: path.to_owned(), keys: ring, signer });
+        }
+        Ok(Keyring::open(ring)?)
+    }
+
     /// As [`open`](Self::open), and begins another log in place of one that is lost. Whoever does that puts on record that it
     /// is.
     ///

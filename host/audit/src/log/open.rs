@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use packhost_keyring::Keyring;
+use packhost_keyring::{Keyring, Unverified};
 
 use super::checkpoint::CheckpointBody;
 use super::directory::Directory;
@@ -40,8 +40,11 @@ pub(super) fn end(directory: &Directory, keyring: &Keyring) -> Result<(Tail, Fil
     let head = Head::read(directory)?;
     if let Some(head) = &head {
         let keys = keyring.public()?;
-        let unsigned = |why: String| AuditError::Damaged { path: directory.file(HEAD), byte: 0, why };
-        head.checkpoint.verify(&keys).map_err(|error| unsigned(error.to_string()))?;
+        let path = directory.file(HEAD);
+        head.checkpoint.verify(&keys).map_err(|error| match error {
+            Unverified::UnknownKey(signer) => AuditError::Stranger { path, signer },
+            Unverified::Wrong(_) => AuditError::Damaged { path, byte: 0, why: error.to_string() },
+        })?;
     }
     let missing =
         || AuditError::Damaged { path: directory.file(SYNCED), byte: 0, why: "it is missing".into() };

@@ -304,6 +304,33 @@ fn a_log_that_an_older_host_began_is_missed_as_well() {
 }
 
 #[test]
+fn a_log_without_its_keys_is_told_which_are_missing_and_gets_no_others() {
+    let (place, other) = (Place::new(), Place::new());
+    let ring = place.root().join("keys");
+    let keyring = || Log::keyring(&place.dir(), ring.clone());
+    let id = keyring().unwrap().current().unwrap().id();
+    // Before there is a log, they are as good as none.
+    std::fs::remove_dir_all(&ring).unwrap();
+    assert_ne!(keyring().unwrap().current().unwrap().id(), id);
+    place.open(place.settings()).append("test", &json!({})).unwrap();
+    let id = keyring().unwrap().current().unwrap().id();
+    std::fs::rename(&ring, place.root().join("moved")).unwrap();
+    let refused = keyring().unwrap_err();
+    assert!(
+        matches!(&refused, AuditError::Keyless { signer: Some(signer), .. } if *signer == id),
+        "{refused}"
+    );
+    for words in [format!("{}/public", ring.display()), format!("{}/{id}.key", ring.display())] {
+        assert!(refused.to_string().contains(&words), "{words}: {refused}");
+    }
+    assert!(!ring.exists(), "no others are made");
+    drop(other.open(other.settings()));
+    std::fs::rename(other.root().join("keys"), &ring).unwrap();
+    let refused = place.try_open(place.settings()).unwrap_err();
+    assert!(matches!(&refused, AuditError::Stranger { signer, .. } if *signer == id), "{refused}");
+}
+
+#[test]
 fn a_log_that_is_taken_away_while_it_is_open_takes_no_records() {
     let place = Place::new();
     let log = place.open(place.settings());
