@@ -41,9 +41,38 @@ impl Artifacts {
     /// The artifacts in this store, which this database knows.
     ///
     /// # Errors
-    /// When the tables are those of a newer host; [`ArtifactError::Foreign`] when the store belongs to another database, or is not
-    /// the one that this database knows: a sweeper would take all that is in it for nobody's.
+    /// When the tables are those of a newer host; [`ArtifactError::Foreign`] when the store belongs to another database: a sweeper
+    /// would take all that is in it for nobody's; [`ArtifactError::Emptied`] when it is not the one that this database knows.
     pub async fn open(
+        store: Store,
+        database: Arc<Database>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+    ) -> Result<Self, ArtifactError> {
+        let artifacts = Self::of(store, database, keyring, settings).await?;
+        artifacts.inner.belongs_together().await?;
+        Ok(artifacts)
+    }
+
+    /// The same also where the store was lost and an empty one is in its place: for the operator, who looks at what is missing
+    /// and removes it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for an emptied store.
+    pub async fn open_emptied(
+        store: Store,
+        database: Arc<Database>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+    ) -> Result<Self, ArtifactError> {
+        let artifacts = Self::of(store, database, keyring, settings).await?;
+        match artifacts.inner.belongs_together().await {
+            Ok(()) | Err(ArtifactError::Emptied) => Ok(artifacts),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn of(
         store: Store,
         database: Arc<Database>,
         keyring: Arc<Keyring>,
@@ -52,7 +81,6 @@ impl Artifacts {
         let inner = Arc::new(Inner { store, database, keyring, settings, alive: Alive::default() });
         let of = Arc::clone(&inner);
         blocking(move || Ok(of.database.migrate("artifacts", STEPS)?)).await?;
-        inner.belongs_together().await?;
         Ok(Self { inner })
     }
 
@@ -149,7 +177,7 @@ impl Inner {
     pub(crate) async fn belongs_together(self: &Arc<Self>) -> Result<(), ArtifactError> {
         match self.are_told_of_each_other().await {
             // Another process may have been about to tell them. By now it has.
-            Err(ArtifactError::Foreign(_)) => self.are_told_of_each_other().await,
+            Err(ArtifactError::Foreign | ArtifactError::Emptied) => self.are_told_of_each_other().await,
             told => told,
         }
     }
@@ -168,12 +196,8 @@ impl Inner {
                 let id = blocking(adopt).await?;
                 self.store.set_mark(&id).await
             }
-            (Some(_), None) => Err(ArtifactError::Foreign(
-                "the store of artifacts has been emptied, or is another one: restore it, or give its old place",
-            )),
-            (_, Some(_)) => Err(ArtifactError::Foreign(
-                "the store of artifacts belongs to another state database: restore that one, or give another store",
-            )),
+            (Some(_), None) => Err(ArtifactError::Emptied),
+            (_, Some(_)) => Err(ArtifactError::Foreign),
         }
     }
 

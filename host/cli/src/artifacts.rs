@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use packhost_artifacts::{ArtifactError, Artifacts, Operator, Settings, Store};
 use packhost_core::{ErrorCode, Failure};
+use packhost_keyring::Keyring;
 
 use crate::dirs::Dirs;
 use crate::exit::Error;
@@ -18,9 +19,19 @@ const SWEEP: Duration = Duration::from_secs(600);
 
 /// Opens the store, and makes it and the keys where they are missing. The state directory must be there.
 pub(crate) async fn open(dirs: &Dirs) -> Result<Artifacts, Error> {
-    let keyring = Arc::new(record::keyring(dirs)?);
-    let store = Store::local(&dirs.state.join(STORE))?;
+    let (store, keyring) = store(dirs)?;
     Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
+}
+
+/// The same where the store is lost, for an operator who looks at what is missing.
+pub(crate) async fn open_emptied(dirs: &Dirs) -> Result<Artifacts, Error> {
+    let (store, keyring) = store(dirs)?;
+    Ok(Artifacts::open_emptied(store, open_state(dirs)?, keyring, Settings::default()).await?)
+}
+
+fn store(dirs: &Dirs) -> Result<(Store, Arc<Keyring>), Error> {
+    let keyring = Arc::new(record::keyring(dirs)?);
+    Ok((Store::local(&dirs.state.join(STORE))?, keyring))
 }
 
 /// Removes what is no longer needed, for as long as this is polled.
