@@ -3,18 +3,20 @@
 //! An object in the store has a row before it is there, and until it is gone. Its state says whether it is *coming* (somebody
 //! writes it, and has room reserved), *here* (artifacts refer to it), or *going* (it is to be removed, and nobody will refer to
 //! it ever again). Every step from one to the other is one transaction, so that a writer that wants to refer to what is here and
-//! a sweeper that wants it gone never both have their way. An object without a row is nobody's.
+//! a sweeper that wants it gone never both have their way. An object without a row is nobody's, or another time's: it is a stray.
 
 pub(crate) mod objects;
 pub(crate) mod references;
 pub(crate) mod room;
+pub(crate) mod strays;
 
 use packhost_core::Digest;
 
 use crate::error::ArtifactError;
 
 /// Versions of the tables; see [`packhost_state::Database::migrate`].
-pub(crate) const STEPS: &[&str] = &["CREATE TABLE artifact_store (
+pub(crate) const STEPS: &[&str] = &[
+    "CREATE TABLE artifact_store (
     one BIGINT PRIMARY KEY,
     id TEXT NOT NULL
 );
@@ -58,7 +60,12 @@ CREATE INDEX artifacts_marked ON artifacts (marked) WHERE marked IS NOT NULL;
 CREATE TABLE artifact_usage (
     scope TEXT PRIMARY KEY,
     bytes BIGINT NOT NULL
-)"];
+)",
+    "CREATE TABLE artifact_strays (
+    place TEXT PRIMARY KEY,
+    seen BIGINT NOT NULL
+)",
+];
 
 /// The state of an object. The partial indexes above spell these as numbers.
 pub(crate) const COMING: i64 = 0;

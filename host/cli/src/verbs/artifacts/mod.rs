@@ -57,6 +57,12 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
                     "{} expired, {} abandoned, {} objects removed",
                     swept.expired, swept.abandoned, swept.objects
                 );
+                if swept.strays > 0 {
+                    println!(
+                        "{} objects that the state does not know are left alone, for a week each",
+                        swept.strays
+                    );
+                }
                 if swept.failed > 0 {
                     println!("{} objects could not be removed; the log says why", swept.failed);
                 }
