@@ -2,6 +2,7 @@
 
 mod act;
 mod actor;
+mod serving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
