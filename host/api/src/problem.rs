@@ -28,7 +28,7 @@ pub(crate) struct Details {
     /// The kind of problem: `urn:packhost:error:` and the code.
     #[serde(rename = "type")]
     kind: String,
-    /// What the code means, in a sentence that is always the same.
+    /// What the code means at this door, in a sentence that is always the same.
     title: &'static str,
     /// The status of the response.
     #[schemars(range(min = 400, max = 599))]
@@ -146,7 +146,7 @@ impl From<Failure> for Problem {
         let advice = *failure.advice;
         Self(Box::new(Details {
             kind: format!("urn:packhost:error:{}", failure.code),
-            title: failure.code.meaning(),
+            title: title(failure.code),
             status: failure.code.http_status(),
             detail: failure.message,
             code: failure.code.as_str(),
@@ -165,6 +165,15 @@ impl From<Failure> for Problem {
             mends: Vec::new(),
             headers: HeaderMap::new(),
         }))
+    }
+}
+
+/// The other doors have an input and nothing around it. A kind of problem has one title (RFC 9457 section 3.1.3), so this one has to
+/// be right of a query and of a header as well.
+fn title(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidInput => "The request, or the pack's input in it, is not as it has to be.",
+        code => code.meaning(),
     }
 }
 
@@ -199,9 +208,23 @@ mod tests {
                 assert_eq!(here.get(name), Some(value), "{code}: {name}");
             }
             assert_eq!(here["status"], code.http_status());
-            assert_eq!(here["title"], code.meaning());
+            assert!(here["title"] == code.meaning() || code == ErrorCode::InvalidInput, "{here}");
             assert!(!here.to_string().contains("secret"), "the cause of {code} is told");
         }
+    }
+
+    #[test]
+    fn a_query_a_header_and_an_input_are_one_kind_of_problem_with_a_title_that_is_right_of_each() {
+        let failure = Failure::new(ErrorCode::InvalidInput, "The property \"text\" is missing.");
+        let of = |problem: Problem| {
+            let json = serde_json::to_value(problem).expect("JSON");
+            (json["type"].clone(), json["title"].clone())
+        };
+        let input = of(Problem::of_call(failure, RunId::fresh(), &[]));
+        let query = of(Problem::new(ErrorCode::InvalidInput, "The query is not understood."));
+        assert_eq!(input, query);
+        let title = query.1.as_str().expect("a sentence");
+        assert!(title.contains("request") && title.contains("input") && !title.contains("schema"), "{title}");
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Artifacts {
     ///
     /// # Errors
     /// When the tables are those of a newer host; [`ArtifactError::Elsewhere`] when the artifacts are in another place, which only
-    /// [`moved`](Self::moved) changes; [`ArtifactError::Foreign`] when the store belongs to another database, or is not the one that
-    /// this database knows: a sweeper would take all that is in it for nobody's.
+    /// [`moved`](Self::moved) changes; [`ArtifactError::Foreign`] when the store belongs to another database: a sweeper would take
+    /// all that is in it for nobody's; [`ArtifactError::Emptied`] when it is not the one that this database knows.
     pub async fn open(
         store: Store,
         database: Arc<Database>,
@@ -53,8 +53,29 @@ impl Artifacts {
     ) -> Result<Self, ArtifactError> {
         migrate(&database).await?;
         belong_together(&store, &database).await?;
-        let inner = Arc::new(Inner { store, database, keyring, settings, alive: Alive::default() });
-        Ok(Self { inner })
+        Ok(Self::of(store, database, keyring, settings))
+    }
+
+    /// The same also where the store was lost and an empty one is in its place: for the operator, who looks at what is missing
+    /// and removes it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for an emptied store.
+    pub async fn open_emptied(
+        store: Store,
+        database: Arc<Database>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+    ) -> Result<Self, ArtifactError> {
+        migrate(&database).await?;
+        match belong_together(&store, &database).await {
+            Ok(()) | Err(ArtifactError::Emptied) => Ok(Self::of(store, database, keyring, settings)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(store: Store, database: Arc<Database>, keyring: Arc<Keyring>, settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { store, database, keyring, settings, alive: Alive::default() }) }
     }
 
     /// Notes that the artifacts of this database are in this store from now on, because somebody has copied all objects there. How

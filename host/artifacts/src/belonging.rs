@@ -14,16 +14,11 @@ use crate::store::Store;
 use crate::table::known::{self, Known};
 use crate::table::objects;
 
-const EMPTIED: &str =
-    "the store of artifacts has been emptied, or is another one: restore it, or give its old place";
-const ANOTHERS: &str =
-    "the store of artifacts belongs to another state database: restore that one, or give another store";
-
 /// Whether the store is the one that the database knows. The first time, they are told of each other.
 pub(crate) async fn belong_together(store: &Store, database: &Arc<Database>) -> Result<(), ArtifactError> {
     match are_told_of_each_other(store, database).await {
         // Another process may have been about to tell them. By now it has.
-        Err(ArtifactError::Foreign(_)) => are_told_of_each_other(store, database).await,
+        Err(ArtifactError::Foreign | ArtifactError::Emptied) => are_told_of_each_other(store, database).await,
         told => told,
     }
 }
@@ -44,8 +39,8 @@ async fn are_told_of_each_other(store: &Store, database: &Arc<Database>) -> Resu
             adopted.is_at(store.place())?;
             store.set_mark(&adopted.id).await
         }
-        (Some(_), None) => Err(ArtifactError::Foreign(EMPTIED)),
-        (_, Some(_)) => Err(ArtifactError::Foreign(ANOTHERS)),
+        (Some(_), None) => Err(ArtifactError::Emptied),
+        (_, Some(_)) => Err(ArtifactError::Foreign),
     }
 }
 
@@ -69,7 +64,7 @@ pub(crate) async fn moved(store: &Store, database: &Arc<Database>) -> Result<u64
     };
     let mark = store.mark().await?;
     if mark.as_ref().is_some_and(|mark| *mark != known.id) {
-        return Err(ArtifactError::Foreign(ANOTHERS));
+        return Err(ArtifactError::Foreign);
     }
     let mut there = HashSet::new();
     let mut listed = store.list();

@@ -55,9 +55,17 @@ pub enum ArtifactError {
     /// The store holds something else than what was put there.
     #[error("the bytes of the artifact are not there as they were written: {0}")]
     Damaged(&'static str),
-    /// The store belongs to another state database, or was emptied.
-    #[error("{0}")]
-    Foreign(&'static str),
+    /// The store belongs to another state database.
+    #[error(
+        "the store of artifacts belongs to another state database: restore that one, or give another store"
+    )]
+    Foreign,
+    /// The store has nothing of what the database knows, and does not say whose it is.
+    #[error(
+        "the store of artifacts has been emptied, or is another one: restore it; where it is lost, `packhost artifacts verify` says \
+         what is missing and `packhost artifacts rm --missing` removes that"
+    )]
+    Emptied,
     /// The database knows a store in another place.
     #[error(
         "the artifacts of this host are in {}, and not in {}: name that store again, or copy all of it and then say so with `packhost artifacts moved`",
@@ -208,7 +216,8 @@ impl From<ArtifactError> for Failure {
             | ArtifactError::NotCopied { .. }
             | ArtifactError::State(_)
             | ArtifactError::Keyring(_)
-            | ArtifactError::Foreign(_)
+            | ArtifactError::Foreign
+            | ArtifactError::Emptied
             | ArtifactError::Manifest(_)
             | ArtifactError::DiskFull { .. } => "artifacts cannot be kept or read now".to_owned(),
             other => other.to_string(),

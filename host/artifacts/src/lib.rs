@@ -28,6 +28,7 @@ mod id;
 mod label;
 mod link;
 mod manifest;
+mod missing;
 mod operator;
 mod range;
 mod reading;

@@ -90,6 +90,15 @@ impl Operator {
         self.inner.verify_run(None, run, keys).await
     }
 
+    /// Removes the artifacts whose bytes the store does not have, and gives them. Of a store that was emptied these are all, and
+    /// from then on it is opened as any other.
+    ///
+    /// # Errors
+    /// When the state or the store cannot be read or written; then some may be removed, and it may be asked again.
+    pub async fn remove_missing(&self) -> Result<Vec<Artifact>, ArtifactError> {
+        self.inner.remove_missing().await
+    }
+
     /// Removes what has expired, what nobody refers to, and what was begun by writers that are gone. To be called every few
     /// minutes; several may be at it at once, in several processes. Nothing that somebody may still be given is touched.
     ///

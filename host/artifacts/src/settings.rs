@@ -55,6 +55,9 @@ pub struct Settings {
     /// How long something must have been expired before it is removed. Nobody is given it in that time; it is for readers that
     /// are under way, and for a clock that was wrong for a moment. Default 10 min.
     pub grace: Duration,
+    /// How long an object is left alone that the database does not know, from when it is first seen: the database may be of an
+    /// earlier time than the store, and the right one may yet be restored. Default 7 days.
+    pub strays: Duration,
     /// What time it is.
     pub clock: Clock,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
             keep_at_most: Duration::from_secs(90 * 24 * 3600),
             lease: Duration::from_secs(3600),
             grace: Duration::from_secs(600),
+            strays: Duration::from_secs(7 * 24 * 3600),
             clock: Clock::default(),
         }
     }

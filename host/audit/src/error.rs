@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use packhost_keyring::KeyringError;
+use packhost_keyring::{KeyId, KeyringError};
+
+use crate::log::Position;
 
 /// Why something is not on record, or the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +73,41 @@ pub enum AuditError {
         why: String,
     },
     /// Records that were there are gone: somebody, or a disk, has cut the log off.
-    #[error("{} ends before record {n}, which was in it: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    #[error("{} ends before record {n}, which was in it: run `packhost audit verify`; to begin a new log, move {} away and keep it, and run `packhost audit begin`", path.display(), directory(path))]
     Truncated {
         /// Where they should be.
         path: PathBuf,
         /// The last record that is known to have been there.
         n: u64,
     },
+    /// There was a log, and it is gone.
+    #[error("{} has no record, and there was one{}: restore it from a backup; or, where it is lost, run `packhost audit begin`, which begins another one that says so", path.display(), how_far(last))]
+    Lost {
+        /// The directory.
+        path: PathBuf,
+        /// The last record of it that a checkpoint is known of; 0 where none is.
+        last: Position,
+    },
+    /// There is a log, and the keys that it is signed with are gone.
+    #[error("{} has a record, and the keys that it is signed with are missing: {} and {}. Restore them from a backup; or move {} away as well and keep it, and a new record begins with new keys", log.display(), keys.join("public").display(), private(keys, signer.as_ref()).display(), log.display())]
+    Keyless {
+        /// The directory of the log.
+        log: PathBuf,
+        /// Where the keys should be.
+        keys: PathBuf,
+        /// The one that signed last, where that is known.
+        signer: Option<KeyId>,
+    },
+    /// The log is signed with a key that is not among those that are there.
+    #[error("{} is signed with {signer}, which is none of the keys that are here: restore the directory of keys that has {signer}.key in it, or move {} away and keep it, and begin a new record with these keys", path.display(), directory(path))]
+    Stranger {
+        /// The file that is signed.
+        path: PathBuf,
+        /// The key that signed it.
+        signer: KeyId,
+    },
     /// Something in the log is not what this host wrote.
-    #[error("{}, byte {byte}: {why}: run `packhost audit verify`; to begin a new log, move {} away and keep it", path.display(), directory(path))]
+    #[error("{}, byte {byte}: {why}: run `packhost audit verify`; to begin a new log, move {} away and keep it, and run `packhost audit begin`", path.display(), directory(path))]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -101,6 +129,18 @@ pub enum AuditError {
 
 fn directory(path: &Path) -> String {
     path.parent().unwrap_or(path).display().to_string()
+}
+
+/// The file of a private key, whichever that is.
+fn private(keys: &Path, id: Option<&KeyId>) -> PathBuf {
+    keys.join(id.map_or_else(|| "*.key".into(), |id| format!("{id}.key")))
+}
+
+fn how_far(last: &Position) -> String {
+    match last.n {
+        0 => String::new(),
+        n => format!(", up to record {n} at least"),
+    }
 }
 
 /// An error with the path that it is about.

@@ -24,6 +24,12 @@ pub(crate) async fn open(store: Store, dirs: &Dirs) -> Result<Artifacts, Error> 
     Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
 }
 
+/// The same where the store is lost, for an operator who looks at what is missing.
+pub(crate) async fn open_emptied(store: Store, dirs: &Dirs) -> Result<Artifacts, Error> {
+    let keyring = Arc::new(record::keyring(dirs)?);
+    Ok(Artifacts::open_emptied(store, open_state(dirs)?, keyring, Settings::default()).await?)
+}
+
 /// Removes what is no longer needed, for as long as this is polled.
 pub(crate) async fn sweep(artifacts: Artifacts) {
     let operator = Operator::of(&artifacts);

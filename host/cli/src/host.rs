@@ -82,7 +82,8 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     }
     walls::make_dirs(global, &dirs)?;
     let mut settings = settings(&dirs, purpose);
-    settings.credentials = Some(Credentials::of(global, &dirs));
+    let serves = matches!(purpose, Purpose::Stdio(_) | Purpose::Http { .. });
+    settings.credentials = Some(Credentials::of(global, &dirs, serves));
     settings.denials = Some(DeniedRequests::of(&dirs));
     settings.egress.resolver = egress(global)?.resolver;
     let collector = match purpose {

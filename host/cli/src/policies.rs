@@ -54,12 +54,21 @@ pub(crate) fn load(global: &Global, dirs: &Dirs) -> Result<Loaded, Error> {
 /// What the operator wrote, and how many files that is.
 pub(crate) fn operator(global: &Global, dirs: &Dirs) -> Result<(Vec<Source>, usize), Error> {
     if !global.policy.is_empty() {
-        return named(&global.policy);
+        return named(&global.policy).map_err(of_the_option);
     }
     // The default directory need not exist; a path that somebody wrote down has to.
     let sources = if dirs.policies.exists() { read(&dirs.policies)? } else { Vec::new() };
     let files = sources.len();
     Ok((sources, files))
+}
+
+/// Says which option has named the path that the error begins with.
+fn of_the_option(error: Error) -> Error {
+    match error {
+        Error::File { path, source } => Error::File { path: format!("--policy {path}"), source },
+        Error::Failed(sentence) => Error::Failed(format!("--policy {sentence}")),
+        error => error,
+    }
 }
 
 /// What is in files and directories that somebody named, and how many files that is. What ships with the binary is for

@@ -2,11 +2,12 @@
 
 mod act;
 mod actor;
+mod serving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use packhost_audit::{AuditError, Log, Settings};
+use packhost_audit::{Log, Position, Settings};
 use packhost_keyring::Keyring;
 
 pub(crate) use act::{Act, Acts, Begun};
@@ -19,15 +20,20 @@ const LOG: &str = "audit";
 /// The directory of the host's signing keys, in the state directory.
 const KEYS: &str = "keys";
 
-/// Opens the log, and makes it and the keys where they are missing. It has a thread: the walls must be up. The state directory must
-/// be there.
+/// Opens the log, and makes it and the keys where they are missing and always were. It has a thread: the walls must be up. The
+/// state directory must be there.
 pub(crate) fn open(dirs: &Dirs) -> Result<Arc<Log>, Error> {
     Ok(Arc::new(Log::open(log_dir(dirs), Arc::new(keyring(dirs)?), Settings::default())?))
 }
 
-/// The signing keys, made where they are missing.
+/// The last record that is known of a log that is lost; none where there is one, or never was.
+pub(crate) fn lost(dirs: &Dirs) -> Result<Option<Position>, Error> {
+    Ok(Log::lost(&log_dir(dirs), &keys_dir(dirs))?)
+}
+
+/// The signing keys, made where neither they nor a log are there.
 pub(crate) fn keyring(dirs: &Dirs) -> Result<Keyring, Error> {
-    Ok(Keyring::open(keys_dir(dirs)).map_err(AuditError::Key)?)
+    Ok(Log::keyring(&log_dir(dirs), keys_dir(dirs))?)
 }
 
 /// Where the log is, or will be.

@@ -1,5 +1,5 @@
 //! The directory of a ring: `public`, the chain of public keys, and `ID.key`, the private half of the current one (PKCS#8,
-//! RFC 5958).
+//! RFC 5958). Where something was to be remembered that was signed, `last`.
 //!
 //! The last line of `public` says which key is the current one, so that replacing that one file is what makes a rotation
 //! happen. What a process leaves that dies before or after it is a file of a private key that is not the current one, and
@@ -20,6 +20,10 @@ use crate::public::KeyId;
 pub(crate) const PUBLIC: &str = "public";
 /// How the names of files of private keys end.
 const KEY: &str = "key";
+/// The name of what was signed last.
+const LAST: &str = "last";
+/// The most bytes of that.
+const REMEMBERED: usize = 4 << 10;
 /// The most bytes of a private key; 85 are usual.
 const PRIVATE: usize = 512;
 /// What nobody but the owner may do.
@@ -115,6 +119,24 @@ fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Puts what was signed last in the place of what was there. All of it or the older one is there, and nobody waits for the disk.
+pub(crate) fn remember(_held: &Held, dir: &Path, signed: &[u8]) -> Result<(), KeyringError> {
+    let path = dir.join(LAST);
+    let fresh = path.with_added_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&fresh).and_then(|mut file| file.write_all(signed));
+    written.and_then(|()| fs::rename(&fresh, &path)).map_err(failed(&path))
+}
+
+/// What was signed last; none where nothing was to be remembered.
+pub(crate) fn remembered(dir: &Path) -> Result<Option<Vec<u8>>, KeyringError> {
+    match read(&dir.join(LAST), REMEMBERED) {
+        Err(KeyringError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => Ok(Some(bytes?.to_vec())),
+    }
 }
 
 /// The ids of all private keys that are there; what a process left that died while it wrote a file is removed.

@@ -44,12 +44,40 @@ impl Keyring {
         let dir = dir.into();
         let held = files::hold(&dir)?;
         let here = files::privates(&held, &dir)?;
-        if !dir.join(PUBLIC).exists() {
+        if !Self::is_there(&dir) {
             begin(&held, &dir, &here)?;
         }
         let loaded = Loaded::read(&dir)?;
         loaded.alone(&held, &dir, here)?;
         Ok(Self { dir, loaded: Mutex::new(loaded) })
+    }
+
+    /// Whether there is a ring in this directory.
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join(PUBLIC).exists()
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Keeps something that was signed beside the keys, in place of what was kept there before: should it be lost where it
+    /// belongs, here it is known that it was. The disk is not waited for, because an older one is as true.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the older one is there.
+    pub fn remember(&self, signed: &[u8]) -> Result<(), KeyringError> {
+        let held = files::hold(&self.dir)?;
+        files::remember(&held, &self.dir, signed)
+    }
+
+    /// What [`remember`](Self::remember) has kept in this directory last. Makes nothing, and takes no lock.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn remembered(dir: &Path) -> Result<Option<Vec<u8>>, KeyringError> {
+        files::remembered(dir)
     }
 
     /// The current key.

@@ -17,7 +17,7 @@ use crate::recipe::{Recipe, bounds};
 use crate::sandbox::{self, During, Handles, Plan, Power};
 use crate::serve::TICK;
 use crate::settings::Settings;
-use crate::shelf::{Found, Record, Shelf, Turn, now_ms};
+use crate::shelf::{Found, Record, Shelf, Turn, at, now_ms};
 use crate::wire::{About, Answer, End, Fault, PAGE, Refusal, Sandbox, Started, State, Usage};
 use crate::worker::Worker;
 
@@ -58,7 +58,7 @@ impl Held {
     /// Finds everything that other launchers of the host have made, and removes what they have left half done.
     pub(crate) fn new(mut settings: Settings) -> io::Result<Self> {
         let shelf = Shelf::open(&settings.state)?;
-        settings.state = settings.state.canonicalize()?;
+        settings.state = settings.state.canonicalize().map_err(at(&settings.state))?;
         settings.readable = canonical(&settings.readable);
         settings.mountable = canonical(&settings.mountable);
         settings.images = settings.images.and_then(|images| images.canonicalize().ok());

@@ -125,7 +125,7 @@ impl Shelf {
 
     /// The names of everything that is here.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(&self.sandboxes)?;
+        let entries = fs::read_dir(&self.sandboxes).map_err(at(&self.sandboxes))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         Ok(names.filter(|name| is_id(name)).collect())
     }
@@ -232,8 +232,15 @@ const LOCK: &str = "lock";
 
 /// The lock of a state directory, which is made where it is missing.
 fn lock(state: &Path, sandboxes: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(sandboxes)?;
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(state.join(LOCK))
+    DirBuilder::new().recursive(true).mode(0o700).create(sandboxes).map_err(at(sandboxes))?;
+    let path = state.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(at(&path))
+}
+
+/// With the path that it is about: what opens no shelf ends the launcher, and nobody else says where that is.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// What the names of directories end with that are being removed.
@@ -241,7 +248,7 @@ const REMOVED: &str = "removed";
 
 /// Removes what a launcher that was killed did not get to remove.
 fn clear(sandboxes: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(sandboxes)?.flatten() {
+    for entry in fs::read_dir(sandboxes).map_err(at(sandboxes))?.flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == REMOVED) {
             // Another launcher may be about to do the same.
@@ -286,4 +293,25 @@ fn read<M: for<'b> Decode<'b, ()>>(directory: &Path, name: &str) -> Option<M> {
     let mut bytes = Vec::new();
     File::open(directory.join(name)).ok()?.take(2 * PACKET as u64).read_to_end(&mut bytes).ok()?;
     minicbor::decode(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_that_cannot_be_opened_says_where_it_should_be() {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = home.path().join("file");
+        fs::write(&file, "").expect("the directory is the test's");
+        let refused = Shelf::open(&file.join("state")).expect_err("there is a file above it");
+        assert_eq!(refused.kind(), ErrorKind::NotADirectory);
+        let place = file.join("state/sandboxes").display().to_string();
+        assert!(refused.to_string().starts_with(&format!("{place}: ")), "{refused}");
+        // A lock that is something else.
+        let state = home.path().join("state");
+        fs::create_dir_all(state.join(LOCK)).expect("the directory is the test's");
+        let refused = Shelf::open(&state).expect_err("a directory is no lock");
+        assert!(refused.to_string().starts_with(&format!("{}: ", state.join(LOCK).display())), "{refused}");
+    }
 }

@@ -175,6 +175,8 @@ fn may_not(entry: &Entry) -> Vec<Sentence> {
     if matches!(&entry.callers, Callers::Only(names) if names.is_empty()) {
         none.push(said("be called: callers is an empty list", Some(entry.place_of("callers"))));
     }
+    // What programs leave in `out/` of a workspace is kept as well.
+    let leaves_files = entry.workspace && entry.session.is_some();
     let inside = entry.session.iter().flat_map(|session| &session.http);
     let absent = [
         (!entry.may_send(), "requests"),
@@ -184,6 +186,7 @@ fn may_not(entry: &Entry) -> Vec<Sentence> {
         (!entry.ask.user && !entry.ask.model, "questions"),
         (entry.http.iter().chain(inside).all(|rule| rule.credentials.is_empty()), "credentials"),
         (entry.session.is_none(), "sessions"),
+        (!entry.artifacts && !leaves_files, "artifacts"),
     ];
     let absent = absent.into_iter().filter(|(is, _)| *is).map(|(_, name)| format!("no {name}"));
     let absent: Vec<String> = absent.collect();

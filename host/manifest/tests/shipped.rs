@@ -78,8 +78,7 @@ fn an_entry_is_explained_with_its_lines() {
         said(&explained.may),
         [placed(may, "policies/web.yaml:9"), placed(limits, "policies/web.yaml:10")]
     );
-    let rest =
-        "do anything else: no files, no environment, no config, no questions, no credentials, no sessions";
+    let rest = "do anything else: no files, no environment, no config, no questions, no credentials, no sessions, no artifacts";
     assert_eq!(said(&explained.may_not), [placed(rest, "")]);
     let nothing = explain(&manifest, &pack("not.there"));
     assert!(nothing.may.is_empty() && nothing.may_not[0].text.contains("no entry"));

@@ -21,4 +21,4 @@ pub use binding::{Binding, BindingError, Unbound, Use};
 pub use error::VaultError;
 pub use keys::{KeyId, KeySource, KeySourceError, Keyring};
 pub use secret::{Secret, SecretError};
-pub use vault::{About, Admitted, Arrived, Carried, Vault};
+pub use vault::{About, Admitted, Arrived, Carried, Finding, Vault, Verified};

@@ -2,6 +2,7 @@
 
 mod admit;
 mod transfer;
+mod verify;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,7 @@ pub use admit::Admitted;
 use admit::fits;
 use packhost_core::CredentialName;
 pub use transfer::{Arrived, Carried};
+pub use verify::{Finding, Verified};
 
 /// Credentials in the state database. Its methods block: on the disk, on another process that writes, and on the command
 /// that says the master key, where there is one.

@@ -207,11 +207,13 @@ impl Workspaces {
         removal::remove_tree(&dir).map_err(|source| WorkspaceError::File { path: dir, source })
     }
 
-    /// Removes those that were not used for too long, and directories that belong to none. `in_use` are left alone,
-    /// however old. How many went.
+    /// Removes those that were not used for too long. `in_use` are left alone, however old. How many went.
+    ///
+    /// A directory that belongs to none is nobody's from now on, and goes with the unused: the database may be of an earlier time
+    /// than the directories, and the right one may yet be restored.
     ///
     /// # Errors
-    /// When the state cannot be read. One that cannot be removed is left for the next time and said in the log.
+    /// When the state cannot be read or written. One that cannot be removed is left for the next time and said in the log.
     pub fn sweep(
         &self,
         now: SystemTime,
@@ -222,12 +224,12 @@ impl Workspaces {
         let dirs = directories(&self.dir)?;
         let listed = self.list(None)?;
         let known = |name: &WorkspaceName| listed.iter().any(|one| one.name == *name);
-        let old = listed.iter().filter(|one| one.used < oldest).map(|one| (one.name.clone(), true));
-        let stray = dirs.into_iter().filter(|name| !known(name)).map(|name| (name, false));
+        let strays: Vec<_> = dirs.into_iter().filter(|name| !known(name) && !in_use(name)).collect();
+        self.keep_strays(&strays, now)?;
+        let old = listed.iter().filter(|one| one.used < oldest).map(|one| &one.name);
         let mut gone = 0;
-        for (name, has_row) in old.chain(stray).filter(|(name, _)| !in_use(name)) {
-            let removed = if has_row { self.expire(&name, oldest) } else { self.empty(&name).map(|()| true) };
-            match removed {
+        for name in old.filter(|name| !in_use(name)) {
+            match self.expire(name, oldest) {
                 Ok(removed) => gone += usize::from(removed),
                 Err(error) => tracing::warn!(%name, %error, "a workspace cannot be removed"),
             }
@@ -235,8 +237,24 @@ impl Workspaces {
         Ok(gone)
     }
 
+    fn keep_strays(&self, strays: &[WorkspaceName], now: SystemTime) -> Result<(), WorkspaceError> {
+        if strays.is_empty() {
+            return Ok(());
+        }
+        self.database.write(|sql| {
+            strays.iter().try_for_each(|name| table::keep(sql, name, &Caller::nobody(), milliseconds(now)))
+        })?;
+        let hours = self.bounds.unused.as_secs() / 3600;
+        tracing::warn!(
+            directories = strays.len(),
+            hours,
+            "there are workspaces that the state database does not know, and that go after this time: if it was restored from an earlier one, put the newer one back"
+        );
+        Ok(())
+    }
+
     /// Removes one that was last used before then, unless it has been used again meanwhile. Its row first: from then on nobody
-    /// finds it, and what is left of its directory is a stray.
+    /// finds it, and what is left of its directory is a stray, which is tried again as one of nobody's.
     fn expire(&self, name: &WorkspaceName, oldest: u64) -> Result<bool, WorkspaceError> {
         let expired = self.database.write(|sql| table::expire(sql, name, oldest))?;
         if expired {

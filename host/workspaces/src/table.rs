@@ -33,6 +33,19 @@ pub(crate) fn put(
     Ok(())
 }
 
+/// The same, unless somebody else was faster.
+pub(crate) fn keep(
+    sql: &Transaction<'_>,
+    name: &WorkspaceName,
+    owner: &Caller,
+    now: u64,
+) -> Result<(), StateError> {
+    let insert = "INSERT INTO workspaces (name, owner, created_at, used_at) VALUES (?1, ?2, ?3, ?3) \
+                  ON CONFLICT (name) DO NOTHING";
+    sql.execute(insert, params![name.as_str(), owner.as_str(), now])?;
+    Ok(())
+}
+
 /// Whether there was one of that name that is nobody's, which is this owner's now.
 pub(crate) fn give(
     sql: &Transaction<'_>,

@@ -2,6 +2,7 @@
 
 mod acts;
 mod keys;
+mod lost;
 mod verify;
 
 use std::io::{BufRead, BufReader};
@@ -182,7 +183,7 @@ fn an_export_is_a_line_of_json_for_each_event() {
 #[test]
 fn who_only_reads_makes_no_record() {
     let setup = Setup::new();
-    for verb in ["verify", "tail", "query", "export", "checkpoint", "keys", "rotate-key"] {
+    for verb in ["verify", "tail", "query", "export", "checkpoint", "keys", "begin", "rotate-key"] {
         let ran = audit(&setup, &[verb]);
         assert_eq!((ran.code, &ran.json()["error"]["code"]), (13, &json!("not_found")), "{verb}: {ran:?}");
         assert!(ran.json()["error"]["fix"].is_string(), "{verb}: {ran:?}");

@@ -47,6 +47,8 @@ fn every_verb_says_one_document() {
         (&["audit", "verify", "--checkpoint", &good], 10, true),
         (&["audit", "checkpoint"], 0, false),
         (&["audit", "keys"], 0, false),
+        (&["audit", "begin"], 10, true),
+        (&["vault", "verify"], 0, false),
         (&["audit", "rotate-key"], 0, false),
         (&["connect", "claude-code"], 0, false),
         (&["connect", "nobody"], 2, true),

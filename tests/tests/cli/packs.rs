@@ -46,6 +46,25 @@ fn what_is_not_served_is_listed_with_the_reason() {
 }
 
 #[test]
+fn a_pack_that_its_entry_denies_is_said_to_be_denied_and_not_to_lack_something() {
+    let policy = "version: 1\npacks:\n  text.stats: { deny: true }\n  http.fetch:\n    deny: true\n";
+    let setup = Setup::new().policy(policy).warmed();
+    let listed = setup.run(["--json", "packs", "list"]).json();
+    assert_eq!(listed["packs"], json!([]), "{listed}");
+    let refused = listed["not_served"].as_array().expect("a list");
+    for (name, line) in [("text.stats", 3), ("http.fetch", 5)] {
+        let row = refused.iter().find(|row| row["name"] == name).expect("it is not served");
+        let said = format!("its entry denies it ({}:{line})", setup.policy_file().display());
+        assert_eq!(row["reason"], said, "{row}");
+        let call = setup.run(["call", name, "{}"]);
+        assert!(call.code == 13 && call.stderr.contains(&said), "{call:?}");
+    }
+    let mcp = setup.run(["mcp"]);
+    assert!(mcp.stderr.contains("http.fetch is not served: its entry denies it"), "{mcp:?}");
+    assert!(!mcp.stderr.contains("outgoing requests"), "{mcp:?}");
+}
+
+#[test]
 fn a_pack_is_shown_with_what_it_takes_and_asks_for() {
     let setup = Setup::new();
     for name in ["web.scrape", "web_scrape"] {

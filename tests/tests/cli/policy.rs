@@ -66,6 +66,20 @@ fn a_broken_manifest_is_pointed_at() {
 }
 
 #[test]
+fn a_manifest_that_is_not_there_is_told_with_the_option_that_names_it() {
+    let setup = Setup::new();
+    let missing = setup.root().join("nowhere").display().to_string();
+    for verb in [&["packs", "list"][..], &["mcp"], &["policy", "check"], &["policy", "explain", "fs.read"]] {
+        let ran = setup.run([&["--policy", &missing], verb].concat());
+        let said = format!("--policy {missing}: No such file");
+        assert!(ran.code == 1 && ran.stderr.contains(&said), "{verb:?}: {ran:?}");
+    }
+    // A path that is no option's is told as it is.
+    let ran = setup.run(["policy", "check", &missing]);
+    assert!(ran.code == 1 && !ran.stderr.contains("--policy"), "{ran:?}");
+}
+
+#[test]
 fn what_a_pack_may_do_is_explained_with_its_lines() {
     let setup = Setup::new();
     let text = setup.run(["policy", "explain", "http.fetch"]);

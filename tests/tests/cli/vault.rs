@@ -62,6 +62,7 @@ fn a_value_comes_from_stdin_and_is_never_shown() {
         &["list"][..],
         &["show", "GITHUB_TOKEN"],
         &["uses"],
+        &["verify"],
         &["bind", "GITHUB_TOKEN", "--bind", &github().to_string()],
         &["rotate", "--master"],
         &["rm", "GITHUB_TOKEN", "--yes"],

@@ -2,6 +2,7 @@
 
 use packhost_tests::guests;
 use packhost_tests::host::{Setup, wait_until};
+use packhost_tests::record;
 use packhost_tests::rpc::{Rpc, result};
 use serde_json::{Value, json};
 
@@ -56,6 +57,36 @@ fn what_a_component_keeps_is_linked_read_and_signed() {
     assert!(kept(&setup).iter().any(|one| one["name"] == "by hand"), "the command line keeps it as well");
     let digest = one["digest"].as_str().expect("a digest");
     assert_eq!(made["structuredContent"]["digest"], digest);
+}
+
+#[test]
+fn a_host_whose_store_is_lost_goes_on_once_what_it_had_is_removed() {
+    let setup = host("    artifacts: true\n");
+    let call = || setup.run(["call", "maker", r#"{ "name": "a", "size": 5 }"#]);
+    assert_eq!(call().code, 0);
+    std::fs::remove_dir_all(setup.state().join("artifacts")).expect("the directory is the test's");
+    let refused = setup.run(["mcp"]);
+    assert!(refused.code == 1 && refused.stderr.contains("packhost artifacts rm --missing"), "{refused:?}");
+    let verified = setup.run(["--json", "artifacts", "verify"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    let found = verified.json()["runs"][0]["artifacts"].as_array().expect("a list").clone();
+    assert!(found.len() == 2 && found.iter().all(|one| one["finding"]["is"] == "lost"), "{verified:?}");
+    let removed = setup.run(["--json", "artifacts", "rm", "--missing"]);
+    let ids = removed.json()["removed"].clone();
+    assert_eq!((removed.code, ids.as_array().map(Vec::len)), (0, Some(2)), "{removed:?}");
+    let act = record::of_kind(&setup.state(), "act").pop().expect("it is on record");
+    assert_eq!((&act["verb"], &act["subject"]), (&json!("artifacts.rm"), &json!("missing")), "{act}");
+    assert!(act["details"]["artifacts"].as_str().is_some_and(|names| names.starts_with("art-")), "{act}");
+    assert_eq!(call().code, 0);
+    assert_eq!(kept(&setup).len(), 2, "one, and what is signed for it");
+    let none = setup.run(["artifacts", "rm", "--missing"]);
+    assert_eq!((none.code, none.stdout.trim()), (0, "nothing is missing"), "{none:?}");
+    let verified = setup.run(["artifacts", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let id = ids[0].as_str().expect("an id");
+    for wrong in [&["artifacts", "rm"][..], &["artifacts", "rm", "--missing", id]] {
+        assert_eq!(setup.run(wrong).code, 2, "{wrong:?}");
+    }
 }
 
 #[test]

@@ -168,6 +168,37 @@ fn what_was_contacted_and_what_was_denied_are_on_record_with_the_rules() {
 }
 
 #[test]
+fn a_host_that_serves_is_on_record_from_its_start_to_its_end_in_good_order() {
+    let setup = Setup::new().policy("version: 1\npacks:\n  text.stats: {}\n").warmed();
+    let newest = || record::of_kind(&setup.state(), "act").pop().expect("an act is on record");
+    let is = |act: &Value, verb: &str, place: &str, outcome: &str| {
+        let said = ["verb", "subject", "outcome"].map(|key| act[key].as_str().unwrap_or_default());
+        assert_eq!(said, [verb, place, outcome], "{act}");
+        assert!(act["details"]["version"].is_string(), "{act}");
+        assert_eq!(act["details"]["revision"].as_str().map(str::len), Some(12), "{act}");
+    };
+    let served = setup.serve(&[]);
+    let url = served.url.clone();
+    is(&newest(), "host.serve", &url, "begun");
+    let (code, log) = served.terminate();
+    assert_eq!(code, 0, "{log}");
+    is(&newest(), "host.serve", &url, "done");
+    // The end of stdin is the end of it.
+    let mcp = setup.run(["mcp"]);
+    assert_eq!(mcp.code, 0, "{mcp:?}");
+    is(&newest(), "host.mcp", "stdio", "done");
+    let killed = setup.serve(&[]);
+    let url = killed.url.clone();
+    killed.log();
+    is(&newest(), "host.serve", &url, "begun");
+    for format in ["--ocsf", "--otlp"] {
+        let exported = setup.run(["audit", "export", format]);
+        let of_host = exported.stdout.lines().filter(|line| line.contains("\"host.serve\"")).count();
+        assert_eq!(of_host, 3, "{exported:?}");
+    }
+}
+
+#[test]
 fn an_input_is_on_record_where_the_operator_wants_it() {
     let setup = Setup::new().policy("version: 1\npacks:\n  text.stats: { record_input: true }\n").warmed();
     let mut host = setup.mcp();
@@ -231,7 +262,9 @@ fn a_credential_whose_use_cannot_be_recorded_does_not_leave() {
     let policy = format!("version: 1\npacks:\n  text.stats: {{}}\n  http.fetch:\n    http: [{rule}]\n");
     let setup = Setup::new().policy(&policy).warmed();
     kept(&setup, web.address.port());
-    fs::remove_dir_all(setup.state().join("audit")).unwrap_or_default();
+    for begun in ["audit", "keys"] {
+        fs::remove_dir_all(setup.state().join(begun)).expect("the credential is on record");
+    }
     let mut host = on_a_small_disk(&setup, 128);
     host.initialize();
     let with = json!({ "url": web.origin(), "headers": { "authorization": "Bearer ${vault:TOKEN}" } });

@@ -169,7 +169,9 @@ fn an_operator_sees_what_everybody_has_and_only_who_may_read_the_record_does() {
     assert_eq!(older["records"][0]["n"], newest - 1, "{older}");
     for wrong in ["limit=0", "limit=1001", "since=yesterday", "colour=red", "before=-1"] {
         let refused = reader.get(&format!("/v1/audit?{wrong}"));
-        assert_eq!((refused.status, &refused.message()["code"]), (400, &json!("invalid_input")), "{wrong}");
+        let problem = refused.message();
+        assert_eq!((refused.status, &problem["code"]), (400, &json!("invalid_input")), "{wrong}");
+        assert!(text(&problem, "title").starts_with("The request"), "a query has no schema: {problem}");
     }
 }
 

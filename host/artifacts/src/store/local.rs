@@ -35,8 +35,22 @@ impl Local {
         Ok((Self { dir: Arc::new(dir.to_owned()) }, Arc::new(objects)))
     }
 
+    fn whole(&self, place: &Place) -> PathBuf {
+        self.dir.join(OBJECTS).join(place.as_str())
+    }
+
     fn half(&self, place: &Place) -> PathBuf {
         self.dir.join(OBJECTS).join(format!("{}{HALF}", place.as_str()))
+    }
+
+    pub(super) fn has(&self, place: &Place) -> Result<bool, ArtifactError> {
+        // The half first: it becomes the whole, and not the other way round.
+        for path in [self.half(place), self.whole(place)] {
+            if path.try_exists().map_err(|source| ArtifactError::File { path, source })? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Closes an upload that has begun to everybody else, and gives its file. Its directory is closed already.

@@ -161,6 +161,21 @@ impl Store {
         gone(self.objects.delete(&self.object(place)).await)
     }
 
+    /// Whether there is an object, or a half of one that can be seen.
+    pub(crate) async fn has(&self, place: &Place) -> Result<bool, ArtifactError> {
+        match &self.kind {
+            Kind::Local(local) => {
+                let (local, place) = (local.clone(), place.clone());
+                tokio::task::spawn_blocking(move || local.has(&place)).await?
+            }
+            Kind::Remote { .. } => match self.objects.head(&self.object(place)).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
     /// The object, for reading.
     pub(crate) async fn open(&self, place: &Place) -> Result<Source, ArtifactError> {
         let path = self.object(place);

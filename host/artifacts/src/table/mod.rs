@@ -3,19 +3,20 @@
 //! An object in the store has a row before it is there, and until it is gone. Its state says whether it is *coming* (somebody
 //! writes it, and has room reserved), *here* (artifacts refer to it), or *going* (it is to be removed, and nobody will refer to
 //! it ever again). Every step from one to the other is one transaction, so that a writer that wants to refer to what is here and
-//! a sweeper that wants it gone never both have their way. An object without a row is nobody's.
+//! a sweeper that wants it gone never both have their way. An object without a row is nobody's, or another time's: it is a stray.
 
 pub(crate) mod known;
 pub(crate) mod objects;
 pub(crate) mod references;
 pub(crate) mod room;
+pub(crate) mod strays;
 
 use packhost_core::Digest;
 
 use crate::error::ArtifactError;
 
 /// Versions of the tables; see [`packhost_state::Database::migrate`].
-pub(crate) const STEPS: &[&str] = &[TABLES, PLACE];
+pub(crate) const STEPS: &[&str] = &[TABLES, PLACE, STRAYS];
 
 const TABLES: &str = "CREATE TABLE artifact_store (
     one BIGINT PRIMARY KEY,
@@ -65,6 +66,12 @@ CREATE TABLE artifact_usage (
 
 /// Where the store is. Up to here there were only directories.
 const PLACE: &str = "ALTER TABLE artifact_store ADD COLUMN place TEXT NOT NULL DEFAULT 'local'";
+
+/// Objects without a row, and when they were first seen.
+const STRAYS: &str = "CREATE TABLE artifact_strays (
+    place TEXT PRIMARY KEY,
+    seen BIGINT NOT NULL
+)";
 
 /// The state of an object. The partial indexes above spell these as numbers.
 pub(crate) const COMING: i64 = 0;

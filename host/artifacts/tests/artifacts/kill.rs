@@ -160,8 +160,11 @@ fn load(dir: &Path, random: &mut fastrand::Rng, round: u64, ledger: &mut Ledger)
 }
 
 fn settings(later: Duration) -> Settings {
-    let mut settings =
-        Settings { clock: Clock::of(move || SystemTime::now() + later), ..Settings::default() };
+    let mut settings = Settings {
+        clock: Clock::of(move || SystemTime::now() + later),
+        strays: Duration::ZERO,
+        ..Settings::default()
+    };
     settings.limits.keep_free = 0;
     settings
 }

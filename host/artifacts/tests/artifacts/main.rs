@@ -57,7 +57,7 @@ impl Scene {
         self.clock.fetch_add(seconds * 1_000, Ordering::Relaxed);
     }
 
-    /// Settings that follow the clock, with no grace, and with all of the disk.
+    /// Settings that follow the clock, with no grace for anything, and with all of the disk.
     fn settings(&self) -> Settings {
         let clock = Arc::clone(&self.clock);
         let now = move || {
@@ -66,7 +66,9 @@ impl Scene {
             let epoch = SystemTime::UNIX_EPOCH;
             if since < 0 { epoch - length } else { epoch + length }
         };
-        let mut settings = Settings { clock: Clock::of(now), grace: Duration::ZERO, ..Settings::default() };
+        let none = Duration::ZERO;
+        let mut settings =
+            Settings { clock: Clock::of(now), grace: none, strays: none, ..Settings::default() };
         settings.limits.keep_free = 0;
         settings
     }

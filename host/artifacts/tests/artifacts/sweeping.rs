@@ -1,12 +1,14 @@
 //! Writers, readers, removers and sweepers at once: nothing that is referred to goes, and nothing else stays.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use packhost_artifacts::{Artifact, ArtifactError, Artifacts, Filter, Operator, Page};
+use packhost_artifacts::{Artifact, ArtifactError, Artifacts, Filter, Operator, Page, Settings};
 use packhost_core::{Caller, RunId};
+use packhost_state::Database;
 use proptest::prelude::*;
 
 use crate::truth::Truth;
@@ -25,6 +27,62 @@ async fn a_sweep_takes_what_nobody_refers_to_and_nothing_else() {
     assert_eq!((swept.objects, swept.failed, swept.expired, swept.abandoned), (2, 0, 0, 0));
     assert_eq!(Truth::swept(scene.path()).files.len(), 1);
     assert_eq!(read(&artifacts, &kept).await.expect("there"), "kept");
+}
+
+/// The state database as it is now, as a backup has it.
+fn backup(scene: &Scene) -> std::path::PathBuf {
+    let copy = scene.path().join(format!("copy-{}", RunId::fresh()));
+    let into = |sql: &rusqlite::Connection| sql.execute("VACUUM INTO ?1", [copy.display().to_string()]);
+    Database::open(scene.path()).expect("it opens").glance(into).expect("copied");
+    copy
+}
+
+/// Puts a copy in the place of the state database.
+fn restore(scene: &Scene, copy: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let _may_be_gone = std::fs::remove_file(scene.path().join(format!("state.db{end}")));
+    }
+    let file = scene.path().join("state.db");
+    std::fs::copy(copy, &file).expect("the directory is the test's");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+}
+
+#[tokio::test]
+async fn what_a_database_of_an_earlier_time_does_not_know_stays_for_a_week() {
+    const DAY: i64 = 24 * 3600;
+    let scene = Scene::new();
+    let week = || Settings { strays: Settings::default().strays, ..scene.settings() };
+    let artifacts = scene.with(week()).await;
+    let long = draft(&ada(), RunId::fresh(), "a").keep(Duration::from_secs(90 * 24 * 3600));
+    let earlier = backup(&scene);
+    let later = write(&artifacts, long, b"later").await.expect("kept");
+    drop(artifacts);
+    let newer = backup(&scene);
+    restore(&scene, &earlier);
+    let artifacts = scene.with(week()).await;
+    for _ in 0..7 {
+        let swept = sweep(&artifacts).await;
+        assert_eq!((swept.objects, swept.strays, swept.failed), (0, 1, 0));
+        scene.pass(DAY - 1);
+    }
+    drop(artifacts);
+    let forgetful = backup(&scene);
+    restore(&scene, &newer);
+    let artifacts = scene.with(week()).await;
+    assert_eq!(sweep(&artifacts).await.strays, 0);
+    assert_eq!(read(&artifacts, &later).await.expect("it was left alone"), "later");
+    drop(artifacts);
+    restore(&scene, &forgetful);
+    let artifacts = scene.with(week()).await;
+    // A clock that is set back makes nothing stay for longer than from now on.
+    scene.pass(-30 * DAY);
+    assert_eq!(sweep(&artifacts).await.strays, 1);
+    scene.pass(7 * DAY - 1);
+    assert_eq!(sweep(&artifacts).await.strays, 1);
+    scene.pass(1);
+    let swept = sweep(&artifacts).await;
+    assert_eq!((swept.objects, swept.strays), (1, 0));
+    assert!(Truth::swept(scene.path()).files.is_empty());
 }
 
 /// Seeds of contents: few, so that the same one is written, removed and swept at the same time.

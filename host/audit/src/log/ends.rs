@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::directory::Directory;
-use super::{Hash, Position};
+use super::{Hash, Position, known};
 use crate::error::{AuditError, failed};
 
 /// The newest checkpoint.
@@ -70,7 +70,9 @@ impl Head {
         }
         let checkpoint = Checkpoint::sign(keyring, mark.position)?;
         let head = Self { checkpoint, segment: mark.segment, end: mark.end };
-        directory.replace(HEAD, &head.text())
+        directory.replace(HEAD, &head.text())?;
+        known::remember(keyring, &head.checkpoint);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod directory;
 mod ends;
+mod known;
 mod line;
 mod lock;
 mod open;
@@ -84,8 +85,54 @@ impl Log {
     ///
     /// # Errors
     /// When the directory cannot be made, read or written, is open to others, or the log ends before what is known to have
-    /// been written to the disk, or something else stands there. Such a log is not written to.
+    /// been written to the disk, or something else stands there. Such a log is not written to. [`AuditError::Lost`] when there
+    /// is none, and there was one.
     pub fn open(
+        path: impl Into<PathBuf>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+    ) -> Result<Self, AuditError> {
+        let path = path.into();
+        match Self::lost(&path, keyring.dir())? {
+            Some(last) => Err(AuditError::Lost { path, last }),
+            None => Self::begin(path, keyring, settings),
+        }
+    }
+
+    /// The last record that is known of a log that was in this directory and is gone; the ring in the other one knows of it.
+    /// Its number is 0 where no checkpoint of it is known. None where the log is there, or never was.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn lost(path: &Path, ring: &Path) -> Result<Option<Position>, AuditError> {
+        // In this order: a log is there before the ring knows of it.
+        match known::known(ring)? {
+            Some(last) if open::is_missing(&Directory::at(path))? => Ok(Some(last)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The ring in this directory, for the log in the other one; made where there is neither. A log without its keys cannot go
+    /// on, and with others it would be another's.
+    ///
+    /// # Errors
+    /// [`AuditError::Keyless`] where there is a log and no ring; when the ring cannot be opened.
+    pub fn keyring(path: &Path, ring: PathBuf) -> Result<Keyring, AuditError> {
+        let directory = Directory::at(path);
+        // In this order: the keys are there before the log.
+        if !open::is_missing(&directory)? && !Keyring::is_there(&ring) {
+            let signer = Head::read(&directory)?.map(|head| head.checkpoint.signature.key_id);
+            return Err(AuditError::Keyless { log: path.to_owned(), keys: ring, signer });
+        }
+        Ok(Keyring::open(ring)?)
+    }
+
+    /// As [`open`](Self::open), and begins another log in place of one that is lost. Whoever does that puts on record that it
+    /// is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin(
         path: impl Into<PathBuf>,
         keyring: Arc<Keyring>,
         settings: Settings,
@@ -96,6 +143,7 @@ impl Log {
         let held = lock.hold()?;
         open::made(&directory)?;
         let end = open::end(&directory, &keyring)?;
+        known::remember_first(&keyring, end.0.mark)?;
         let mut writer = Writer::new(directory, lock, keyring, settings, end);
         writer.recover(&held)?;
         writer.catch_up(&held)?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use packhost_keyring::Keyring;
+use packhost_keyring::{Keyring, Unverified};
 
 use super::checkpoint::CheckpointBody;
 use super::directory::Directory;
@@ -17,13 +17,19 @@ use crate::moment::Moment;
 
 /// Makes a log where there is none: what says that nothing was written is there before the first segment.
 pub(super) fn made(directory: &Directory) -> Result<(), AuditError> {
-    if directory.segments()?.is_empty()
-        && Head::read(directory)?.is_none()
-        && read_synced(directory)?.is_none()
-    {
+    if is_missing(directory)? {
         write_synced(directory, Position { n: 0, hash: Hash::genesis() })?;
     }
     Ok(())
+}
+
+/// Whether there is neither a log nor anything that says that one was there.
+pub(super) fn is_missing(directory: &Directory) -> Result<bool, AuditError> {
+    let path = directory.path();
+    Ok(!path.try_exists().map_err(failed(path))?
+        || directory.segments()?.is_empty()
+            && Head::read(directory)?.is_none()
+            && read_synced(directory)?.is_none())
 }
 
 /// The last segment, read to its end. What stands behind the last whole record is still there. The caller has the lock.
@@ -34,8 +40,11 @@ pub(super) fn end(directory: &Directory, keyring: &Keyring) -> Result<(Tail, Fil
     let head = Head::read(directory)?;
     if let Some(head) = &head {
         let keys = keyring.public()?;
-        let unsigned = |why: String| AuditError::Damaged { path: directory.file(HEAD), byte: 0, why };
-        head.checkpoint.verify(&keys).map_err(|error| unsigned(error.to_string()))?;
+        let path = directory.file(HEAD);
+        head.checkpoint.verify(&keys).map_err(|error| match error {
+            Unverified::UnknownKey(signer) => AuditError::Stranger { path, signer },
+            Unverified::Wrong(_) => AuditError::Damaged { path, byte: 0, why: error.to_string() },
+        })?;
     }
     let missing =
         || AuditError::Damaged { path: directory.file(SYNCED), byte: 0, why: "it is missing".into() };

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhost_audit::{AuditError, Durability, LARGEST, Settings, Written, verify};
+use packhost_audit::{AuditError, Durability, LARGEST, Log, Settings, Written, verify};
 use serde_json::json;
 
 use crate::place::{Place, small};
@@ -257,6 +257,77 @@ fn a_log_that_lost_what_was_on_the_disk_is_not_written_to() {
     place.put(&whole);
     drop(place.open(small()));
     place.verified();
+}
+
+#[test]
+fn a_log_that_is_gone_is_missed_and_begun_again_on_request_alone() {
+    let place = Place::new();
+    drop(place.open(place.settings()));
+    let lost = |checkpoint: u64| {
+        let refused = place.try_open(place.settings()).unwrap_err();
+        assert!(
+            matches!(&refused, AuditError::Lost { last, .. } if last.n == checkpoint),
+            "{checkpoint}: {refused}"
+        );
+        assert!(refused.to_string().contains("packhost audit begin"), "{refused}");
+        assert_eq!(refused.to_string().contains("up to record 3 at least"), checkpoint == 3, "{refused}");
+    };
+    // Before anything was signed for.
+    std::fs::remove_dir_all(place.dir()).unwrap();
+    lost(0);
+    assert!(!place.dir().exists(), "nothing is made in its place");
+    let begin = || Log::begin(place.dir(), place.ring(), place.settings()).unwrap();
+    begin().append("test", &json!({})).unwrap();
+    place.verified();
+    let whole = place.files();
+    // Emptied is as good as gone; a part of it is another matter.
+    place.put(&BTreeMap::new());
+    lost(3);
+    place.put(&whole);
+    drop(place.open(place.settings()));
+    std::fs::remove_dir_all(place.dir()).unwrap();
+    lost(3);
+    begin().append("test", &json!({})).unwrap();
+    drop(place.open(place.settings()));
+    place.verified();
+}
+
+#[test]
+fn a_log_that_an_older_host_began_is_missed_as_well() {
+    let place = Place::new();
+    place.open(place.settings()).append("test", &json!({})).unwrap();
+    std::fs::remove_file(place.root().join("keys/last")).unwrap();
+    drop(place.open(place.settings()));
+    std::fs::remove_dir_all(place.dir()).unwrap();
+    let refused = place.try_open(place.settings()).unwrap_err();
+    assert!(matches!(&refused, AuditError::Lost { last, .. } if last.n == 3), "{refused}");
+}
+
+#[test]
+fn a_log_without_its_keys_is_told_which_are_missing_and_gets_no_others() {
+    let (place, other) = (Place::new(), Place::new());
+    let ring = place.root().join("keys");
+    let keyring = || Log::keyring(&place.dir(), ring.clone());
+    let id = keyring().unwrap().current().unwrap().id();
+    // Before there is a log, they are as good as none.
+    std::fs::remove_dir_all(&ring).unwrap();
+    assert_ne!(keyring().unwrap().current().unwrap().id(), id);
+    place.open(place.settings()).append("test", &json!({})).unwrap();
+    let id = keyring().unwrap().current().unwrap().id();
+    std::fs::rename(&ring, place.root().join("moved")).unwrap();
+    let refused = keyring().unwrap_err();
+    assert!(
+        matches!(&refused, AuditError::Keyless { signer: Some(signer), .. } if *signer == id),
+        "{refused}"
+    );
+    for words in [format!("{}/public", ring.display()), format!("{}/{id}.key", ring.display())] {
+        assert!(refused.to_string().contains(&words), "{words}: {refused}");
+    }
+    assert!(!ring.exists(), "no others are made");
+    drop(other.open(other.settings()));
+    std::fs::rename(other.root().join("keys"), &ring).unwrap();
+    let refused = place.try_open(place.settings()).unwrap_err();
+    assert!(matches!(&refused, AuditError::Stranger { signer, .. } if *signer == id), "{refused}");
 }
 
 #[test]

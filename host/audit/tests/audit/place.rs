@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +61,16 @@ impl Place {
 
     /// Another directory, and the same keys.
     pub(crate) fn with_keys_of(other: &Self) -> Self {
-        Self { ring: other.ring.clone(), ..Self::new() }
+        let place = Self::new();
+        fs::DirBuilder::new().mode(0o700).create(&place.ring).unwrap();
+        for entry in fs::read_dir(&other.ring).unwrap() {
+            let name = entry.unwrap().file_name();
+            // That the other one has a log is not to be known here.
+            if name != "last" {
+                fs::copy(other.ring.join(&name), place.ring.join(&name)).unwrap();
+            }
+        }
+        place
     }
 
     pub(crate) fn root(&self) -> PathBuf {

@@ -52,8 +52,11 @@ pub(crate) enum Artifacts {
     /// Remove artifacts, whoever owns them
     Rm {
         /// The artifacts, as `ls` names them
-        #[arg(required = true)]
+        #[arg(required_unless_present = "missing", conflicts_with = "missing")]
         ids: Vec<ArtifactId>,
+        /// All whose bytes the store has lost, as `verify` says. A host whose whole store was lost starts again then
+        #[arg(long)]
+        missing: bool,
     },
     /// Remove what has expired and what nobody refers to; a running host does so by itself
     Gc,

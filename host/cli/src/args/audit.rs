@@ -17,6 +17,9 @@ a checkpoint that was kept elsewhere holds against that.
 const EXPORT: &str = "A line of JSON for each record, or for each event of OCSF, the oldest first: as they stand in the record, \
 without their hashes, unless told otherwise.";
 
+const BEGIN: &str = "A host whose record is gone does not start. Where the record cannot be restored, this begins another one, with the \
+same keys. What it says first is how far the lost one is known to have gone; after that the hosts start again.";
+
 /// `packhost audit`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
@@ -34,6 +37,9 @@ pub(crate) enum Audit {
     Checkpoint,
     /// Print the public keys with which anybody can verify the record
     Keys,
+    /// Begin another record where the one that was here is lost; its first act says so
+    #[command(after_help = BEGIN)]
+    Begin,
     /// Sign with a new key from now on. The old one vouches for it and is forgotten
     RotateKey,
 }

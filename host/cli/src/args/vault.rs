@@ -57,6 +57,8 @@ pub(crate) enum Vault {
         /// The credential; without it all of them
         name: Option<CredentialName>,
     },
+    /// Say of every credential whether the master key opens it; ends with 1 where it does not. Values are not shown
+    Verify,
     /// Write every credential, values included, into an encrypted file
     #[command(after_help = EXPORT)]
     Export(Export),

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use packhost_audit::{ActOutcome, Event, Log, Recorder};
+use packhost_audit::{ActOutcome, Event, Log, Recorder, Settings};
 
 use super::actor::actor;
 use crate::dirs::Dirs;
@@ -106,6 +106,13 @@ impl Acts {
             Err(Error::Record(error)) => Err(Error::Unrecorded(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same where the record is lost: another one is begun in its place.
+    pub(crate) fn anew(dirs: &Dirs) -> Result<Self, Error> {
+        let keyring = Arc::new(super::keyring(dirs)?);
+        let begun = Log::begin(super::log_dir(dirs), keyring, Settings::default());
+        Ok(Self(Arc::new(begun.map_err(Error::Unrecorded)?)))
     }
 
     /// Puts it on record, and on the disk, that this is about to be done.

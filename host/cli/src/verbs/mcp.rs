@@ -12,10 +12,11 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {
     let prepared = prepare(global, Purpose::Stdio(&args.bounds))?;
-    let _record = prepared.record();
+    let record = prepared.record();
     let runtime = Prepared::runtime(Clients::One)?;
     let served = runtime.block_on(async {
         let (engine, reload, sending) = prepared.start(output).await?;
+        let serving = record.serving("host.mcp", "stdio", &engine)?;
         reload.watch();
         let served = packhost_mcp::serve_stdio(
             engine.clone(),
@@ -25,7 +26,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         .await;
         engine.drain(DRAIN).await;
         sending.end().await;
-        served.map_err(|error| Error::failed(error.to_string()))
+        serving.end(served.map_err(|error| Error::failed(error.to_string())))
     });
     // A read of stdin may be under way for ever.
     runtime.shutdown_background();

@@ -34,12 +34,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let prepared = prepare(global, Purpose::Http { bounds: &args.bounds, address, files })?;
     let (dirs, in_force) = (prepared.dirs.clone(), prepared.in_force.clone());
-    let _record = prepared.record();
+    let record = prepared.record();
     let runtime = Prepared::runtime(Clients::Many)?;
     let served = runtime.block_on(async {
         let (engine, reload, sending) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
         let url = format!("{scheme}://{address}/mcp");
+        let serving = record.serving("host.serve", &url, &engine)?;
         if output.is_json() {
             let started = serde_json::json!({ "listening": url, "tools": tools, "walls": in_force });
             anstream::println!("{started}");
@@ -57,11 +58,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         let (drain, notice) = (Duration::from_secs(args.drain), Duration::from_secs(args.notice));
         let served = serve(listener, settings, engine, drain, notice).await;
         sending.end().await;
-        served.map_err(|error| {
+        serving.end(served.map_err(|error| {
             // stdout has had its document.
             Output::to_stderr(output.is_json()).error("command_failed", &error.to_string());
             Error::Said
-        })
+        }))
     });
     runtime.shutdown_background();
     served

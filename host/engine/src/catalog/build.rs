@@ -60,6 +60,10 @@ async fn serve(
     cache: Option<&Arc<Cache>>,
 ) -> Result<Served, String> {
     let entry = manifest.entry(&pack.name).ok_or("the manifest has no entry for it")?;
+    // Before anything that it lacks: a denied entry grants nothing, and mending that would change nothing.
+    if entry.denied {
+        return Err(format!("its entry denies it ({})", entry.place_of("deny")));
+    }
     if entry.command.is_some() {
         return Err("its entry names a `command`, which is another pack of that name".to_owned());
     }

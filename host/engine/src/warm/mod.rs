@@ -9,7 +9,7 @@ mod fill;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packhost_core::Caller;
-use packhost_manifest::{Grants, Session};
+use packhost_manifest::Grants;
 use packhost_sessions::{Need, SandboxId, Sessions};
 use packhost_workspaces::{Workspace, Workspaces};
 use tokio::task::JoinHandle;
@@ -147,6 +147,5 @@ async fn remove(workspace: Workspace, workspaces: Arc<Workspaces>) {
 
 /// How many are to stand ready for a pack.
 fn warm(tool: &Tool) -> u32 {
-    let of = |session: &Session| session.warm;
-    if tool.entry.denied { 0 } else { tool.entry.session.as_ref().map_or(0, of) }
+    tool.entry.session.as_ref().map_or(0, |session| session.warm)
 }

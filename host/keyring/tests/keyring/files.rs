@@ -109,6 +109,25 @@ fn many_threads_that_sign_and_rotate_at_once_leave_one_chain() {
 }
 
 #[test]
+fn what_was_signed_last_is_remembered_without_the_private_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys");
+    assert_eq!(Keyring::remembered(&keys).unwrap(), None);
+    assert!(!keys.exists() && !Keyring::is_there(&keys), "who looks makes nothing");
+    let ring = opened(dir.path());
+    assert!(Keyring::is_there(&keys));
+    assert_eq!(Keyring::remembered(&keys).unwrap(), None);
+    ring.remember(b"a longer one").unwrap();
+    // What a process leaves that dies while it writes.
+    fs::write(keys.join("last.new"), "half").unwrap();
+    ring.remember(b"the newest").unwrap();
+    ring.rotate().unwrap();
+    assert_eq!(opened(dir.path()).dir(), keys);
+    assert_eq!(Keyring::remembered(&keys).unwrap().as_deref(), Some(&b"the newest"[..]));
+    assert_eq!(fs::metadata(keys.join("last")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn nothing_that_is_printed_holds_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let ring = opened(dir.path());

@@ -43,7 +43,9 @@ fn a_session_is_explained_with_its_lines() {
         ),
     ];
     assert_eq!(may, expected.map(|(text, line)| (text.to_owned(), line)));
-    assert!(!may_not[0].0.contains("no sessions") && !may_not[0].0.contains("no credentials"), "{may_not:?}");
+    for has in ["no sessions", "no credentials", "no artifacts"] {
+        assert!(!may_not[0].0.contains(has), "{has}: {may_not:?}");
+    }
     let (may, may_not) = said(
         "version: 1\npacks:\n  a:\n    session: {on: [process], files: {read_only: [/usr]}, idle: 0s}\n",
     );

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use packhost_vault::{KeySource, VaultError};
+use packhost_vault::{Finding, KeySource, VaultError};
 
 use crate::{Scene, Tried, github, name, secret};
 
@@ -65,6 +65,30 @@ fn a_key_comes_from_a_file_or_a_command_as_well() {
     }
     let wrong = scene.with(file(&scene, OTHER)).open_for(&name("A"), &Tried::good().of());
     assert!(matches!(wrong, Err(VaultError::KeyMissing { .. })), "{wrong:?}");
+}
+
+#[test]
+fn every_credential_is_said_to_open_or_not() {
+    let scene = Scene::new();
+    let found = |source: KeySource| -> Vec<_> {
+        let found = scene.with(source).verify().expect("looked at").into_iter();
+        found.map(|one| (one.name.to_string(), one.finding)).collect()
+    };
+    let all = |findings: [Finding; 3]| {
+        ["A", "B", "C"].map(String::from).into_iter().zip(findings).collect::<Vec<_>>()
+    };
+    assert_eq!(found(scene.own()), [], "nothing needs a key");
+    assert!(!scene.key_file().exists());
+    for (one, key) in [("A", KEY), ("B", KEY), ("C", OTHER)] {
+        scene.with(file(&scene, key)).set(&name(one), &secret(), &[github()]).expect("kept");
+    }
+    let both = file(&scene, &format!("{OTHER}\n{KEY}\n"));
+    assert_eq!(found(both.clone()), all([Finding::Opens; 3]));
+    scene.tamper("UPDATE credentials SET sealed = zeroblob(length(sealed)) WHERE name = 'B'");
+    assert_eq!(found(both), all([Finding::Opens, Finding::Damaged, Finding::Opens]));
+    assert_eq!(found(file(&scene, OTHER)), all([Finding::KeyMissing, Finding::KeyMissing, Finding::Opens]));
+    let none = scene.vault().verify();
+    assert!(matches!(none, Err(VaultError::Key { .. })), "{none:?}");
 }
 
 #[test]

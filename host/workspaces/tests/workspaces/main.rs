@@ -103,7 +103,7 @@ fn a_reserved_workspace_that_was_left_behind_goes_with_the_unused() {
 }
 
 #[test]
-fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
+fn the_unused_are_swept_and_those_in_use_are_not_and_a_stray_is_when_nobody_knew_it_for_so_long() {
     let state = state();
     let workspaces = open(state.path(), Bounds { unused: Duration::from_secs(100), ..Bounds::default() });
     let make = |seconds| workspaces.fresh(&Caller::local(), at(seconds)).expect("a workspace");
@@ -113,9 +113,38 @@ fn the_unused_and_the_stray_are_swept_and_those_in_use_are_not() {
     fs::create_dir(&stray).expect("made");
     let foreign = state.path().join("workspaces").join("not-ours");
     fs::create_dir(&foreign).expect("made");
-    assert_eq!(workspaces.sweep(at(200), |name| *name == busy.name).expect("swept"), 2);
-    assert!(!old.dir.exists() && !stray.exists());
+    assert_eq!(workspaces.sweep(at(200), |name| *name == busy.name).expect("swept"), 1);
+    assert!(!old.dir.exists() && stray.exists());
     assert!(busy.dir.exists() && touched.dir.exists() && young.dir.exists() && foreign.exists());
+    // The rest goes at its own time.
+    assert_eq!(workspaces.sweep(at(300), |_| false).expect("swept"), 3);
+    assert!(!young.dir.exists() && stray.exists());
+    assert_eq!(workspaces.sweep(at(301), |_| false).expect("swept"), 1);
+    assert!(!stray.exists() && foreign.exists());
+}
+
+#[test]
+fn a_workspace_that_an_older_database_does_not_know_is_nobodys_and_is_found_again_with_the_newer_one() {
+    let state = state();
+    let bounds = Bounds { unused: Duration::from_secs(100), ..Bounds::default() };
+    let made = open(state.path(), bounds).fresh(&Caller::local(), at(0)).expect("a workspace");
+    fs::write(made.dir.join("a"), "kept").expect("writable");
+    // One without anything is as old as can be.
+    fs::create_dir(state.path().join("older")).expect("made");
+    let older = Arc::new(Database::open(&state.path().join("older")).expect("a database"));
+    let older = Workspaces::open(older, state.path().join("workspaces"), bounds).expect("workspaces");
+    for seconds in [10, 110] {
+        assert_eq!(older.sweep(at(seconds), |_| false).expect("swept"), 0);
+        let listed = older.list(None).expect("listed");
+        assert_eq!(
+            listed.iter().map(|one| (&one.name, &one.owner)).collect::<Vec<_>>(),
+            [(&made.name, &None)]
+        );
+        let found = older.find(&Caller::local(), made.name.as_str(), at(seconds));
+        assert!(matches!(found, Err(WorkspaceError::NotFound(_))), "{found:?}");
+    }
+    open(state.path(), bounds).find(&Caller::local(), made.name.as_str(), at(110)).expect("found");
+    assert_eq!(fs::read_to_string(made.dir.join("a")).expect("there"), "kept");
 }
 
 #[test]

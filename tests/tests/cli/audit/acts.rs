@@ -168,6 +168,7 @@ fn an_edit_of_the_manifest_is_on_record_or_not_made() {
     let text = || fs::read_to_string(setup.policy_file()).expect("it is there");
     assert_eq!(text(), DENIED);
     fs::remove_file(&before).expect("the file is the test's");
+    fs::rename(setup.root().join("moved"), &before).expect("the directory is the test's");
     let written = setup.run(write);
     assert_eq!(written.json()["written"], true, "{written:?}");
     assert_ne!(text(), DENIED);

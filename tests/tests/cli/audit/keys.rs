@@ -34,6 +34,25 @@ fn a_new_key_signs_from_now_on_and_the_old_one_vouches_for_it() {
 }
 
 #[test]
+fn a_record_whose_keys_are_gone_says_which_files_are_missing() {
+    let setup = recorded();
+    let id = audit(&setup, &["keys"]).json()["keys"][0]["id"].as_str().expect("an id").to_owned();
+    let keys = setup.state().join("keys");
+    fs::rename(&keys, setup.root().join("moved")).expect("the directory is the test's");
+    for verb in [&["mcp"][..], &["call", "text.stats"], &["tokens", "create", "x"], &["artifacts", "ls"]] {
+        let ran = setup.run(verb);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{verb:?}: {ran:?}");
+        let (public, private) = (keys.join("public"), keys.join(format!("{id}.key")));
+        for words in [public.display().to_string(), private.display().to_string(), "Restore them".into()] {
+            assert!(ran.stderr.contains(&words), "{verb:?}: {words}: {}", ran.stderr);
+        }
+        assert!(!keys.exists(), "{verb:?}: no others are made");
+    }
+    fs::rename(setup.root().join("moved"), &keys).expect("the directory is the test's");
+    assert_eq!(setup.run(["tokens", "create", "x"]).code, 0);
+}
+
+#[test]
 fn what_keys_prints_is_what_the_state_has_and_no_private_half() {
     let setup = recorded();
     let printed = setup.run(["audit", "keys"]);

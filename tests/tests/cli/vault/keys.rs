@@ -100,6 +100,52 @@ fn a_key_that_is_not_there_or_not_private_or_another_is_said_so() {
     assert!(message(&ran).contains("is this the right key?"), "{ran:?}");
 }
 
+/// Two credentials of which this key opens the second alone.
+fn half_open(setup: &Setup) -> String {
+    let at = |name: &str, key: &str| format!("file:{}", file(setup, name, key, 0o600).display());
+    let (key, other) = (at("good.key", KEY), at("other.key", OTHER));
+    for (name, source) in [("A", &key), ("B", &other)] {
+        let set = [&["--vault-key", source, "vault", "set", name], &BOUND[..]].concat();
+        assert_eq!(fed(setup.command(set), VALUE.as_bytes()).code, 0);
+    }
+    other
+}
+
+#[test]
+fn what_a_key_opens_is_said_for_each_credential() {
+    let setup = Setup::new();
+    let other = half_open(&setup);
+    let verify = |words: &[&str]| setup.run([words, &["--vault-key", &other, "vault", "verify"]].concat());
+    let said = verify(&["--json"]);
+    assert_eq!((said.code, &said.json()["good"]), (1, &json!(false)), "{said:?}");
+    let rows = said.json()["credentials"].as_array().expect("a list").clone();
+    let found: Vec<_> = rows.iter().map(|row| (&row["name"], &row["finding"])).collect();
+    assert_eq!(found, [(&json!("A"), &json!("key_missing")), (&json!("B"), &json!("opens"))], "{said:?}");
+    let text = verify(&[]);
+    assert_eq!(text.code, 1, "{text:?}");
+    for words in ["no key   A", "is this the right key?", "opens    B"] {
+        assert!(text.stdout.contains(words), "{words}: {}", text.stdout);
+    }
+    let whole = vault(&kept("A"), &["verify"]);
+    assert_eq!((whole.code, &whole.json()["good"]), (0, &json!(true)), "{whole:?}");
+    let empty = Setup::new().run(["vault", "verify"]);
+    assert_eq!((empty.code, empty.stdout.trim()), (0, "no credentials"));
+}
+
+#[test]
+fn a_host_says_at_its_start_what_the_key_does_not_open() {
+    let setup = Setup::new();
+    let other = half_open(&setup);
+    let setup = setup.args(["--vault-key", &other]).warmed();
+    let log = setup.serve(&[]).log();
+    assert!(log.contains("does not open A, which") && log.contains("packhost vault verify"), "{log}");
+    // The end of stdin is the end of it.
+    let mcp = setup.run(["mcp"]);
+    assert!(mcp.code == 0 && mcp.stderr.contains("does not open A, which"), "{mcp:?}");
+    let whole = kept("A").warmed().serve(&[]).log();
+    assert!(!whole.contains("does not open"), "{whole}");
+}
+
 #[test]
 fn a_source_that_is_none_is_a_wrong_command_line() {
     let setup = Setup::new();

@@ -5,7 +5,7 @@ mod list;
 mod verify;
 
 use anstream::println;
-use packhost_artifacts::{ArtifactId, Artifacts, Operator, Store};
+use packhost_artifacts::{Artifact, ArtifactId, Artifacts, Operator, Store};
 use serde_json::json;
 use tokio::runtime::Builder;
 
@@ -26,10 +26,14 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         .map_err(|error| Error::failed(format!("no threads: {error}")))?;
     let store = artifacts::store(global, &dirs)?;
     runtime.block_on(async {
-        if let Args::Moved = args {
-            return moved(&dirs, &store, output).await;
-        }
-        let operator = Operator::of(&artifacts::open(store, &dirs).await?);
+        let opened = match args {
+            Args::Moved => return moved(&dirs, &store, output).await,
+            Args::Verify { .. } | Args::Rm { missing: true, .. } => {
+                artifacts::open_emptied(store, &dirs).await?
+            }
+            _ => artifacts::open(store, &dirs).await?,
+        };
+        let operator = Operator::of(&opened);
         act(&dirs, &operator, args, output).await
     })
 }
@@ -46,7 +50,8 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
         Args::Verify { ids, keys } => {
             verify::verify(operator, ids, &verify::keys(dirs, keys.as_deref())?, output).await
         }
-        Args::Rm { ids } => rm(dirs, operator, ids, output).await,
+        Args::Rm { missing: true, .. } => rm_missing(dirs, operator, output).await,
+        Args::Rm { ids, missing: false } => rm(dirs, operator, ids, output).await,
         Args::Gc => {
             let begun = Acts::open(dirs)?.begin(Act::new("artifacts.gc", "expired"))?;
             let swept = output.progress("removing what is no longer needed").watch(operator.sweep()).await;
@@ -57,6 +62,12 @@ async fn act(dirs: &Dirs, operator: &Operator, args: &Args, output: Output) -> R
                     "{} expired, {} abandoned, {} objects removed",
                     swept.expired, swept.abandoned, swept.objects
                 );
+                if swept.strays > 0 {
+                    println!(
+                        "{} objects that the state does not know are left alone, for a week each",
+                        swept.strays
+                    );
+                }
                 if swept.failed > 0 {
                     println!("{} objects could not be removed; the log says why", swept.failed);
                 }
@@ -91,6 +102,21 @@ async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output
         for id in ids {
             println!("removed {BOLD}{id}{BOLD:#}");
         }
+    });
+    Ok(())
+}
+
+async fn rm_missing(dirs: &Dirs, operator: &Operator, output: Output) -> Result<(), Error> {
+    let begun = Acts::open(dirs)?.begin(Act::new("artifacts.rm", "missing"))?;
+    let work = output.progress("looking for what is lost");
+    let removed = work.watch(operator.remove_missing()).await.map_err(Error::from);
+    let ids = |removed: &[Artifact]| removed.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    let removed = begun.end_with(removed, |act, removed| act.with_names("artifacts", ids(removed)))?;
+    output.answer(&json!({ "removed": ids(&removed) }), || {
+        if removed.is_empty() {
+            println!("nothing is missing");
+        }
+        removed.iter().for_each(|one| println!("removed {BOLD}{}{BOLD:#}  {}", one.id, one.name));
     });
     Ok(())
 }

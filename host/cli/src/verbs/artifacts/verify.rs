@@ -45,6 +45,11 @@ pub(super) async fn verify(
             println!("no artifacts");
         }
         reports.iter().for_each(show);
+        let lost = reports.iter().flat_map(|report| &report.artifacts);
+        match lost.filter(|one| one.finding == Finding::Lost).count() {
+            0 => {}
+            lost => println!("{DIM}lost: {lost}. Restore the store; or, where it is lost, packhost artifacts rm --missing{DIM:#}"),
+        }
     });
     if good { Ok(()) } else { Err(Error::Said) }
 }

@@ -1,6 +1,7 @@
 //! `packhost audit`: the record, for its operator. Only `checkpoint` and `rotate-key` write to it, and none of these makes
-//! one where there is none.
+//! one where there is none but `begin`, where there was one.
 
+mod begin;
 mod export;
 mod line;
 mod lines;
@@ -10,6 +11,7 @@ pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 
+use packhost_audit::AuditError;
 use packhost_core::{ErrorCode, Failure};
 
 use crate::args::{Audit, Global, RecordPlace};
@@ -27,6 +29,7 @@ pub(crate) fn run(global: &Global, args: &Audit, output: Output) -> Result<(), E
         Audit::Export(args) => export::run(&dirs, args),
         Audit::Checkpoint => sign::checkpoint(&dirs),
         Audit::Keys => sign::keys(&dirs, output),
+        Audit::Begin => begin::run(&dirs, output),
         Audit::RotateKey => sign::rotate(&dirs, output),
     }
 }
@@ -37,11 +40,15 @@ fn place(dirs: &Dirs, place: &RecordPlace) -> Result<PathBuf, Error> {
     if holds_a_record(&dir).map_err(|source| Error::file(&dir, source))? {
         return Ok(dir);
     }
+    if place.dir.is_none()
+        && let Some(last) = record::lost(dirs)?
+    {
+        return Err(AuditError::Lost { path: dir, last }.into());
+    }
     let inside = dir.join("audit");
     let fix = match holds_a_record(&inside) {
         Ok(true) => format!("There is one in {}.", inside.display()),
-        _ => "A call begins one, and so does whatever an operator changes. If there was one, somebody has removed it. --dir reads another."
-            .into(),
+        _ => "A call begins one, and so does whatever an operator changes. --dir reads another.".into(),
     };
     Err(Failure::new(ErrorCode::NotFound, format!("There is no record in {}.", dir.display()))
         .fix(fix)

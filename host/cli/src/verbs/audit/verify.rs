@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 
 use super::line::{tame, verdict};
 use super::{place, sign};
-use crate::args::Verify;
+use crate::args::{RecordPlace, Verify};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, DIM, NOTE, Output};
-use crate::record;
 
 /// The largest file of checkpoints, in bytes.
 const CHECKPOINTS: u64 = 4 << 20;
@@ -41,7 +40,8 @@ fn document(report: &Report) -> Value {
 
 /// Whether the record in its usual place is what this host wrote.
 pub(crate) fn of_this_host(dirs: &Dirs) -> Result<Value, Error> {
-    Ok(document(&verify(&record::log_dir(dirs), &sign::public(dirs)?, &[])?))
+    let dir = place(dirs, &RecordPlace { dir: None })?;
+    Ok(document(&verify(&dir, &sign::public(dirs)?, &[])?))
 }
 
 fn keys(dirs: &Dirs, args: &Verify) -> Result<PublicKeys, Error> {

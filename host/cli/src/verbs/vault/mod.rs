@@ -8,6 +8,7 @@ mod terminal;
 mod transfer;
 mod typed;
 pub(crate) mod uses;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 
@@ -36,6 +37,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         Args::Rm(args) => remove(&dirs, &vault, args, output),
         Args::Rotate(args) => rotate(&dirs, &vault, args, output),
         Args::Uses { name } => uses::run(global, &vault, name.as_ref(), output),
+        Args::Verify => verify::run(&vault, output),
         Args::Export(args) => transfer::export(&dirs, &vault, args, output),
         Args::Import(args) => transfer::import(&dirs, &vault, args, output),
     }
