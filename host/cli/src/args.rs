@@ -3,6 +3,7 @@
 mod artifacts;
 mod audit;
 mod callers;
+mod keeping;
 mod sessions;
 mod vault;
 
@@ -20,6 +21,7 @@ use url::Url;
 pub(crate) use artifacts::{AccessKeySource, Artifacts, InABucket};
 pub(crate) use audit::{Audit, ExportRecords, Place as RecordPlace, Query, Tail, Verify};
 pub(crate) use callers::{Create, Expiry, Tokens, WhoMayCall};
+pub(crate) use keeping::Keeping;
 pub(crate) use sessions::{Images, LaunchSandboxes, Sessions, Workspaces};
 pub(crate) use vault::{Bind, Bindings, Export, Import, Place, Rm, Rotate, Set, Vault, VaultKey};
 
@@ -242,6 +244,8 @@ pub(crate) struct Bounds {
     /// Threads that run packs; 0 means one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) guest_threads: usize,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
 }
 
 /// `packhost call`

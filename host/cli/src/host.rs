@@ -103,7 +103,10 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     // It has a thread, so that it waits for the walls.
     let record = match purpose {
         Purpose::Look => None,
-        Purpose::Stdio(_) | Purpose::Http { .. } | Purpose::Call(_) => Some(record::open(&dirs)?),
+        Purpose::Stdio(bounds) | Purpose::Http { bounds, .. } => {
+            Some(record::open_as(&dirs, bounds.keeping.settings())?)
+        }
+        Purpose::Call(_) => Some(record::open(&dirs)?),
     };
     settings.recorder = record.clone().map(|log| log as Arc<dyn Recorder>);
     Ok(Prepared {

@@ -23,7 +23,12 @@ const KEYS: &str = "keys";
 /// Opens the log, and makes it and the keys where they are missing and always were. It has a thread: the walls must be up. The
 /// state directory must be there.
 pub(crate) fn open(dirs: &Dirs) -> Result<Arc<Log>, Error> {
-    Ok(Arc::new(Log::open(log_dir(dirs), Arc::new(keyring(dirs)?), Settings::default())?))
+    open_as(dirs, Settings::default())
+}
+
+/// The same, kept as these settings say.
+pub(crate) fn open_as(dirs: &Dirs, settings: Settings) -> Result<Arc<Log>, Error> {
+    Ok(Arc::new(Log::open(log_dir(dirs), Arc::new(keyring(dirs)?), settings)?))
 }
 
 /// The last record that is known of a log that is lost; none where there is one, or never was.
