@@ -126,7 +126,11 @@ pub(crate) fn remember(_held: &Held, dir: &Path, signed: &[u8]) -> Result<(), Ke
     let path = dir.join(LAST);
     let fresh = path.with_added_extension("new");
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&fresh)(error)),
+        _ => {}
+    }
     let written = options.open(&fresh).and_then(|mut file| file.write_all(signed));
     written.and_then(|()| fs::rename(&fresh, &path)).map_err(failed(&path))
 }
