@@ -271,8 +271,14 @@ fn a_credential_whose_use_cannot_be_recorded_does_not_leave() {
     let answer = host.call("http_fetch", with.clone());
     assert_eq!((answer["isError"].as_bool(), web.asked().len()), (Some(false), 1), "{answer}");
     until_the_disk_is_full(&mut host);
-    let answer = host.call("http_fetch", with);
-    assert_eq!((answer["isError"].as_bool(), web.asked().len()), (Some(true), 1), "it has left: {answer}");
+    // A use takes less room than a call: a few may still fit, and their calls have no answer.
+    let stays = (0..100).any(|_| {
+        let left = web.asked().len();
+        let answer = host.call("http_fetch", with.clone());
+        assert_eq!(answer["isError"], true, "{answer}");
+        web.asked().len() == left
+    });
+    assert!(stays, "it leaves without being on record");
 }
 
 /// Keeps a credential for one port of loopback.
