@@ -40,6 +40,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         let (engine, reload, sending) = prepared.start(output).await?;
         let tools = engine.catalog().tools().count();
         let url = format!("{scheme}://{address}/mcp");
+        // Whoever reads, here or on record, that it serves may tell it to stop.
+        let leaving = shutdown();
         let serving = record.serving("host.serve", &url, &engine)?;
         if output.is_json() {
             let started = serde_json::json!({ "listening": url, "tools": tools, "walls": in_force });
@@ -56,7 +58,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         }
         reload.watch();
         let (drain, notice) = (Duration::from_secs(args.drain), Duration::from_secs(args.notice));
-        let served = serve(listener, settings, engine, drain, notice).await;
+        let served = serve(listener, settings, engine, (leaving, notice), drain).await;
         sending.end().await;
         serving.end(served.map_err(|error| {
             // stdout has had its document.
@@ -83,10 +85,10 @@ async fn serve(
     listener: std::net::TcpListener,
     mut settings: Settings,
     engine: Engine,
+    (leaving, notice): (CancellationToken, Duration),
     drain: Duration,
-    notice: Duration,
 ) -> Result<(), BindError> {
-    let (leaving, shutdown) = (shutdown(), CancellationToken::new());
+    let shutdown = CancellationToken::new();
     settings.leaving = leaving.clone();
     tokio::spawn({
         let shutdown = shutdown.clone();
@@ -111,12 +113,12 @@ async fn serve(
     served
 }
 
-/// Fires on SIGTERM and on the first Ctrl-C; a second one ends the process as it always does.
+/// Fires on SIGTERM and on the first Ctrl-C, from now on; a second one ends the process as it always does.
 pub(crate) fn shutdown() -> CancellationToken {
     let token = CancellationToken::new();
-    let fired = token.clone();
+    let (fired, terminate) = (token.clone(), signal(SignalKind::terminate()));
     tokio::spawn(async move {
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        let Ok(mut terminate) = terminate else { return };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
