@@ -67,8 +67,8 @@ pub(crate) struct Prepared {
     settings: Settings,
     sources: Vec<PackSource>,
     makers: Option<Makers>,
-    /// Where what calls make is kept, if one may make something.
-    store: Option<Store>,
+    /// Where what calls make is kept, if one may make something, and how much of it.
+    store: Option<(Store, packhost_artifacts::Settings)>,
     record: Option<Arc<Log>>,
     collector: Option<Collector>,
 }
@@ -96,7 +96,10 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let wanted = wanted(&loaded.manifest, purpose);
     let keeps = keeps(&loaded.manifest, purpose);
     let store = keeps.then(|| artifacts::store(global, &dirs)).transpose()?;
+    let store = store.map(|store| (store, room(purpose)));
     let makers = sessions::prepare(global, &dirs, &wanted)?;
+    // What it puts on record has the name of its user, which is out of reach behind the walls.
+    record::actor();
     let sockets = makers.iter().flat_map(Makers::unix_sockets).cloned().collect();
     let (in_force, kept) = walls::up(global, &dirs, &loaded.manifest, wanted, sockets)?;
     walls::warn_of_lacks(&in_force);
@@ -104,7 +107,7 @@ pub(crate) fn prepare(global: &Global, purpose: Purpose<'_>) -> Result<Prepared,
     let record = match purpose {
         Purpose::Look => None,
         Purpose::Stdio(bounds) | Purpose::Http { bounds, .. } => {
-            Some(record::open_as(&dirs, bounds.keeping.settings())?)
+            Some(record::open_as(&dirs, bounds.keeping.record())?)
         }
         Purpose::Call(_) => Some(record::open(&dirs)?),
     };
@@ -132,6 +135,14 @@ fn wanted(manifest: &Manifest, purpose: Purpose<'_>) -> Wanted {
             Wanted::of(manifest.entries().filter(|entry| packs::is_meant(entry.pack.as_str(), pack)))
         }
         Purpose::Stdio(_) | Purpose::Http { .. } => sessions::wanted(manifest),
+    }
+}
+
+/// How much calls may make.
+fn room(purpose: Purpose<'_>) -> packhost_artifacts::Settings {
+    match purpose {
+        Purpose::Stdio(bounds) | Purpose::Http { bounds, .. } => bounds.keeping.artifacts(),
+        Purpose::Call(_) | Purpose::Look => packhost_artifacts::Settings::default(),
     }
 }
 
@@ -206,8 +217,8 @@ impl Prepared {
     pub(crate) async fn start(self, output: Output) -> Result<(Engine, Reload, Sending), Error> {
         let Self { dirs, global, loaded, kept, mut settings, sources, makers, store, collector, .. } = self;
         let sending = traces::start(collector, &mut settings.recorder)?;
-        if let Some(store) = store {
-            let made = artifacts::open(store, &dirs).await?;
+        if let Some((store, room)) = store {
+            let made = artifacts::open_as(store, &dirs, room).await?;
             tokio::spawn(artifacts::sweep(made.clone()));
             settings.artifacts = Some(made);
         }

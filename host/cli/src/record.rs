@@ -11,6 +11,7 @@ use packhost_audit::{Log, Position, Settings};
 use packhost_keyring::Keyring;
 
 pub(crate) use act::{Act, Acts, Begun};
+pub(crate) use actor::actor;
 
 use crate::dirs::Dirs;
 use crate::exit::Error;

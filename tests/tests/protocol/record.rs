@@ -196,6 +196,9 @@ fn a_host_that_serves_is_on_record_from_its_start_to_its_end_in_good_order() {
         let of_host = exported.stdout.lines().filter(|line| line.contains("\"host.serve\"")).count();
         assert_eq!(of_host, 3, "{exported:?}");
     }
+    let host = newest()["actor"].clone();
+    assert_eq!(setup.run(["tokens", "create", "laptop"]).code, 0);
+    assert_eq!(newest()["actor"], host, "behind its walls a host has the name that its user has before them");
 }
 
 #[test]

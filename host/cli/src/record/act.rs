@@ -19,7 +19,7 @@ pub(crate) struct Act(packhost_audit::Act);
 impl Act {
     /// A verb of words joined by a dot, and what it is done to: a name, an id, a file.
     pub(crate) fn new(verb: &str, subject: impl Display) -> Self {
-        let (actor, details) = actor();
+        let (actor, details) = actor().clone();
         Self(packhost_audit::Act {
             actor,
             verb: verb.into(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::sync::OnceLock;
 
 /// As much of the list of users is read, in bytes.
 const USERS: u64 = 4 << 20;
@@ -11,7 +12,14 @@ const NOBODY: u32 = u32::MAX;
 
 /// The user of this process by name, or as `uid 1000` where the machine's own list has no name. With who logged in, where
 /// that is somebody else: the kernel keeps it through `su` and `sudo` (`/proc/self/loginuid`, pam_loginuid(8)).
-pub(super) fn actor() -> (String, BTreeMap<String, String>) {
+///
+/// It is looked up once. Whoever raises walls does so before: behind them the list cannot be read.
+pub(crate) fn actor() -> &'static (String, BTreeMap<String, String>) {
+    static ACTOR: OnceLock<(String, BTreeMap<String, String>)> = OnceLock::new();
+    ACTOR.get_or_init(look_up)
+}
+
+fn look_up() -> (String, BTreeMap<String, String>) {
     let own = rustix::process::getuid().as_raw();
     let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|uid| uid.trim().parse().ok());
     let login = login.filter(|login| *login != own && *login != NOBODY).map(name);
