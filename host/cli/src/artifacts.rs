@@ -20,8 +20,13 @@ const SWEEP: Duration = Duration::from_secs(600);
 
 /// Opens the artifacts in this store, and makes the keys where they are missing. The state directory must be there.
 pub(crate) async fn open(store: Store, dirs: &Dirs) -> Result<Artifacts, Error> {
+    open_as(store, dirs, Settings::default()).await
+}
+
+/// The same, with as much room as these settings say.
+pub(crate) async fn open_as(store: Store, dirs: &Dirs, settings: Settings) -> Result<Artifacts, Error> {
     let keyring = Arc::new(record::keyring(dirs)?);
-    Ok(Artifacts::open(store, open_state(dirs)?, keyring, Settings::default()).await?)
+    Ok(Artifacts::open(store, open_state(dirs)?, keyring, settings).await?)
 }
 
 /// The same where the store is lost, for an operator who looks at what is missing.

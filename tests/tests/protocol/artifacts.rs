@@ -104,6 +104,19 @@ fn nothing_is_kept_of_a_call_that_fails_or_of_what_is_not_finished() {
 }
 
 #[test]
+fn a_caller_has_as_much_room_as_the_host_says() {
+    let setup = host("    artifacts: true\n").env("PACKHOST_ARTIFACTS_PER_CALLER", "1MiB");
+    let mut rpc = connect(&setup);
+    let refused = make(&mut rpc, json!({ "name": "a", "size": 2_000_000 }));
+    assert_eq!(refused["isError"], true, "{refused}");
+    assert!(kept(&setup).is_empty(), "nothing is kept of it");
+    let made = make(&mut rpc, json!({ "name": "a", "size": 100_000 }));
+    assert_eq!(links(&made).len(), 1, "{made}");
+    let wrong = setup.run(["mcp", "--artifacts-most", "1KiB"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("of at least 1MiB"), "{wrong:?}");
+}
+
+#[test]
 fn a_pack_keeps_what_it_is_granted_and_no_more() {
     let refused = host("    limits: { keep: 2d }\n");
     let listed = refused.run(["--json", "packs", "list"]);
