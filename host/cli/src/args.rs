@@ -71,7 +71,7 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "URL",
-        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        env = "PACKHOST_OTLP_ENDPOINT",
         hide_env_values = true
     )]
     pub(crate) otlp_endpoint: Option<Url>,
