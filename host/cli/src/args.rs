@@ -67,13 +67,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SERVER", env = "PACKHOST_DNS", value_delimiter = ',')]
     pub(crate) dns: Vec<NameServer>,
     /// A collector of traces that takes OTLP over HTTP, such as http://127.0.0.1:4318; /v1/traces is added
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "PACKHOST_OTLP_ENDPOINT",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "URL", env = "PACKHOST_OTLP_ENDPOINT", hide_env_values = true)]
     pub(crate) otlp_endpoint: Option<Url>,
     /// A network outside of the public internet in which the collector may be, also without TLS, such as 10.1.0.0/16; repeatable.
     /// One on this machine needs none
