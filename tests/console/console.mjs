@@ -54,6 +54,12 @@ async function settled(page) {
   await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
 }
 
+/** Until the page of this heading is there, and all of it: a key or a click is answered a moment later. */
+async function arrives(page, heading) {
+  await page.locator("h1", { hasText: heading }).waitFor();
+  await settled(page);
+}
+
 async function go(page, path) {
   await page.evaluate((path) => { location.hash = `#/${path}`; }, path);
   await settled(page);
@@ -137,7 +143,7 @@ test("the keyboard alone leads everywhere", async (t) => {
   const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(ring, "solid", "the focus is seen");
   await page.keyboard.press("Enter");
-  await settled(page);
+  await arrives(page, "Record");
   assert.equal(await focused(), "Record", "the heading of the new page has the focus");
   assert.equal(await page.locator("#nav [aria-current]").textContent(), "Record");
 
@@ -148,7 +154,7 @@ test("the keyboard alone leads everywhere", async (t) => {
     await page.keyboard.press("Tab");
   }
   await page.keyboard.press("Enter");
-  await settled(page);
+  await arrives(page, `Record ${number}`);
   assert.equal(await focused(), `Record ${number}`);
 });
 
@@ -166,7 +172,7 @@ test("on a phone the menu opens and closes by keyboard", async (t) => {
   assert(await menu.evaluate((button) => button === document.activeElement));
   await menu.click();
   await page.getByRole("link", { name: "Packs", exact: true }).click();
-  await settled(page);
+  await arrives(page, "Packs");
   assert.equal(await page.locator("#nav").isVisible(), false, "it is closed on the new page");
 });
 

@@ -105,7 +105,14 @@ impl Mux {
         if self.commands.send(reply).await.is_err() {
             return Err(self.ended().await);
         }
-        match opened.await {
+        // Who asks in the moment in which the connection ends may be neither answered nor forgotten: what is sent while a channel
+        // is closed stays in it.
+        let opened = tokio::select! {
+            biased;
+            opened = opened => opened,
+            why = self.ended() => return Err(why),
+        };
+        match opened {
             Ok(stream) => Ok(Stream::new(stream, &self.over, place)),
             Err(_) => Err(self.ended().await),
         }
