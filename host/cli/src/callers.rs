@@ -14,7 +14,7 @@ use packhost_callers::{
     Callers, Fetch, FetchError, Fetched, Issuer, NamedToken, OAuth, OAuthSettings, TokenError, Tokens,
 };
 use packhost_core::{ErrorCode, Failure};
-use packhost_egress::{Allowance, CallEgress, Egress, Rules, Verdict, Waits};
+use packhost_egress::{Account, Allowance, CallEgress, Egress, Rules, Verdict, Waits};
 use url::{Origin, Url};
 
 use crate::args::{Global, WhoMayCall};
@@ -126,7 +126,8 @@ impl Fetch for OwnRequests {
         let request = http::Request::get(url.as_str()).header(http::header::ACCEPT, "application/json");
         let request = request.body(String::new()).map_err(|error| failed(&error))?;
         let allowance = Allowance { requests: 1, bytes: MOST, open: 1 };
-        let call = CallEgress::new(Arc::clone(&self.rules) as Arc<dyn Rules>, allowance);
+        let rules = Arc::clone(&self.rules) as Arc<dyn Rules>;
+        let call = CallEgress::own(Account::apart(1, Duration::ZERO), rules, allowance);
         let answer =
             self.egress.send(request, &call, Waits::default()).await.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();

@@ -26,6 +26,8 @@ pub struct CallEgress {
 
 pub(crate) struct Call {
     pub(crate) account: Account,
+    /// What it sends is the host's, and no pack's.
+    pub(crate) own: bool,
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) used: Used,
@@ -56,10 +58,27 @@ impl CallEgress {
         holding: Holding,
         ending: Ending,
     ) -> Self {
+        Self::sent_by(false, account, rules, allowance, holding, ending)
+    }
+
+    /// Something that the host itself sends. It asks its rules and has its addresses checked as any other, and no credential
+    /// goes into it: what looks like a placeholder in it is content, and what looks like a secret is a signature of the host's.
+    pub fn own(account: Account, rules: Arc<dyn Rules>, allowance: Allowance) -> Self {
+        Self::sent_by(true, account, rules, allowance, Holding::default(), Ending::default())
+    }
+
+    fn sent_by(
+        own: bool,
+        account: Account,
+        rules: Arc<dyn Rules>,
+        allowance: Allowance,
+        holding: Holding,
+        ending: Ending,
+    ) -> Self {
         let Holding { credentials, used } = holding;
         let Ending { revoked, cancelled } = ending;
         let (budget, log) = (Budget::new(allowance), ContactLog::default());
-        let inner = Call { account, rules, credentials, used, budget, log, revoked, cancelled };
+        let inner = Call { account, own, rules, credentials, used, budget, log, revoked, cancelled };
         Self { inner: Arc::new(inner), authority: None }
     }
 

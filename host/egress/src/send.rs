@@ -109,7 +109,10 @@ impl Egress {
         let transfer = Arc::new(Transfer::new(call.inner.clone(), contact, self.shared.settings.total));
         transfer.check()?;
         let (opened, granted) = ask(&request, &target, &transfer)?;
-        let asked = credential::plan(&request, &target.url, granted)?;
+        let asked = match call.inner.own {
+            true => None,
+            false => Some(credential::plan(&request, &target.url, granted)?),
+        };
         let mut interruption = transfer.interruption();
         let (wire, response, connection) = tokio::select! {
             biased;
@@ -124,7 +127,7 @@ impl Egress {
         request: Request<B>,
         target: Target,
         opened: Vec<IpNet>,
-        asked: Asked,
+        asked: Option<Asked>,
         transfer: Arc<Transfer>,
         waits: Waits,
     ) -> Result<Answered, EgressError>

@@ -15,7 +15,7 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfi
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanProcessor};
 use packhost_audit::Call;
-use packhost_egress::{Allowance, CallEgress, Egress, Rules, Verdict, Waits};
+use packhost_egress::{Account, Allowance, CallEgress, Egress, Rules, Verdict, Waits};
 use tokio::runtime::Handle;
 use url::{Host, Url};
 
@@ -166,7 +166,7 @@ impl HttpClient for ThroughEgress {
         let (egress, rules) = (self.egress.clone(), Arc::clone(&self.rules));
         let sending = self.runtime.spawn(async move {
             let allowance = Allowance { requests: 1, bytes: BATCH, open: 1 };
-            let call = CallEgress::new(rules as Arc<dyn Rules>, allowance);
+            let call = CallEgress::own(Account::apart(1, Duration::ZERO), rules as Arc<dyn Rules>, allowance);
             let answer = egress.send(request.map(Full::new), &call, Waits::default()).await?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, ANSWER).collect().await?;

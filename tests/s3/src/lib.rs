@@ -15,8 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The bucket that every server has.
 pub const BUCKET: &str = "artifacts";
-/// The id of the one access key.
-pub const KEY_ID: &str = "AKIDEXAMPLE";
+/// The id of the one access key: one that looks like Amazon's, which no pack may send.
+pub const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 /// Its secret.
 pub const SECRET: &str = "not-a-real-secret-key";
 

@@ -116,7 +116,8 @@ fn a_call_over_mcp_is_named_as_the_conventions_have_it_and_by_its_run_where_it_h
     let mut host = setup.mcp();
     host.initialize();
     let answer = host.call("text_stats", json!({ "text": [] }));
-    let unknown = host.request("tools/call", json!({ "name": "no_such_tool", "arguments": {} }));
+    // Nor is it a placeholder, which nothing may carry out of the host.
+    let unknown = host.request("tools/call", json!({ "name": "${vault:TOKEN}", "arguments": {} }));
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
     host.close();
     let spans = spans(&collector);

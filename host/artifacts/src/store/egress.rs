@@ -16,7 +16,7 @@ use object_store::client::{
     HttpService,
 };
 use packhost_egress::{
-    Account, Allowance, CallEgress, Egress, EgressError, Ending, Holding, ResponseBody, Rules, Verdict, Waits,
+    Account, Allowance, CallEgress, Egress, EgressError, ResponseBody, Rules, Verdict, Waits,
 };
 use url::{Host, Url};
 
@@ -84,7 +84,7 @@ impl HttpService for ThroughEgress {
         // Each request is a call of its own: what it may send is bounded by the quotas of artifacts, not by an allowance.
         let allowance = Allowance { requests: 1, bytes: u64::MAX, open: 1 };
         let (account, rules) = (self.account.clone(), Arc::clone(&self.rules));
-        let call = CallEgress::of(account, rules, allowance, Holding::default(), Ending::default());
+        let call = CallEgress::own(account, rules, allowance);
         let response = self.egress.send(request, &call, Waits::default()).await.map_err(error)?;
         Ok(response.map(|body| HttpResponseBody::new(Received(Mutex::new(body)))))
     }

@@ -128,6 +128,17 @@ async fn a_run_is_signed_for_and_swept_on_a_server() {
     assert_eq!(server.objects(), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_looks_like_a_placeholder_in_an_artifact_is_content() {
+    let (server, scene) = (Server::start(), Scene::new());
+    let artifacts = server.open(&scene).await;
+    let run = RunId::fresh();
+    let text = b"Write ${vault:TOKEN} where the key goes.";
+    let kept = write(&artifacts, draft(&ada(), run, "${vault:TOKEN}"), text).await.expect("kept");
+    assert_eq!(read(&artifacts, &kept).await.expect("readable"), &text[..]);
+    artifacts.seal(&run_of(&ada(), run)).await.expect("signed").expect("there is one");
+}
+
 fn is_large(server: &Server, name: &str) -> bool {
     std::fs::metadata(server.blobs().join(name)).unwrap().len() == 100_000
 }

@@ -74,7 +74,7 @@ fn escaped(value: &str) -> Cow<'_, str> {
 pub(crate) struct Filled<B> {
     held: VecDeque<Frame<Bytes>>,
     rest: Option<Pin<Box<B>>>,
-    /// `None` where what is sent was put together here.
+    /// `None` where what is sent was put together here, or is not read.
     scan: Option<Stream>,
 }
 
@@ -88,6 +88,11 @@ where
         let ended = body.is_end_stream();
         let (rest, scan) = if ended { (None, None) } else { (Some(Box::pin(body)), Some(marker().stream())) };
         Self { held: VecDeque::new(), rest, scan }
+    }
+
+    /// As it is, whatever is in it.
+    pub(super) fn unread(body: B) -> Self {
+        Self { held: VecDeque::new(), rest: Some(Box::pin(body)), scan: None }
     }
 
     pub(super) fn whole(text: String) -> Self {

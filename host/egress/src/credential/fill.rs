@@ -48,14 +48,14 @@ pub(crate) fn plan<B>(
 }
 
 /// Puts the values in, and signs what came of it. Returns the request as it is sent, with the URL that it is sent to where
-/// that is another.
+/// that is another. Where nothing was looked for, nothing is replaced.
 ///
 /// # Errors
 /// When a credential may not be used or cannot sign, or a placeholder stands in the body where none can.
 pub(crate) async fn fill<B>(
     request: Request<B>,
     url: &Url,
-    asked: Asked,
+    asked: Option<Asked>,
     call: &Arc<Call>,
 ) -> Result<(Request<Filled<B>>, Option<Url>), EgressError>
 where
@@ -63,7 +63,9 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (mut parts, body) = request.into_parts();
-    let Asked { granted, mut uses } = asked;
+    let Some(Asked { granted, mut uses }) = asked else {
+        return Ok((Request::from_parts(parts, Filled::unread(body)), None));
+    };
     let kind = Kind::of(parts.headers.get(CONTENT_TYPE)).filter(|_| !granted.is_empty());
     let (mut body, text) = match kind {
         None => (Filled::scanning(body), None),

@@ -1,6 +1,7 @@
 //! What a pack writes that is, or only looks like, a secret or a placeholder.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -35,6 +36,22 @@ fn holding(value: &str) -> CallEgress {
     let one = Arc::new(One(value.to_owned()));
     let holding = Holding { credentials: one.clone(), used: Used::default() };
     CallEgress::with(one, Allowance::default(), holding, Ending::default())
+}
+
+#[tokio::test]
+async fn what_the_host_itself_sends_is_sent_as_it_is() {
+    let mut server = Server::answering(OK).await;
+    let call = CallEgress::own(
+        Account::apart(1, Duration::ZERO),
+        Arc::new(One(VALUE.to_owned())),
+        Allowance { requests: 1, bytes: 1 << 20, open: 1 },
+    );
+    let signature = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261128/eu-west-1/s3/aws4_request";
+    let fields = [("authorization", signature), ("x-note", "${vault:TOKEN}"), ("content-type", "text/plain")];
+    let sent = request(&server.url("127.0.0.1"), &fields, "a file about ${vault:TOKEN}");
+    egress(&Names::new(&[])).send(sent, &call, Waits::default()).await.expect("nobody reads it");
+    let heads = server.heads();
+    assert!(heads[0].contains(signature) && heads[0].contains("x-note: ${vault:TOKEN}"), "{heads:?}");
 }
 
 #[tokio::test]
