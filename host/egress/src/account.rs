@@ -30,8 +30,20 @@ pub struct Quota {
 pub struct Account {
     pub(crate) caller: Option<Caller>,
     pub(crate) pool: Arc<Pool>,
-    rate: Option<Arc<Rate>>,
+    rate: Option<Charge>,
 }
+
+/// What a request is counted by: the limit of its call, and all others that the same caller has with the same pack.
+#[derive(Clone)]
+struct Charge {
+    own: Arc<Rate>,
+    all: Arc<Rates>,
+}
+
+/// The limits that one caller has had with one pack: one, but where a manifest was edited, or where a manifest narrows a group and
+/// the caller shows now one proof and now another.
+#[derive(Default)]
+struct Rates(Mutex<Vec<Arc<Rate>>>);
 
 struct Rate {
     per_minute: u32,
@@ -47,8 +59,66 @@ impl Rate {
 
     /// Whether a whole minute's requests could be sent now, which is where a new one begins. If so, they count as sent.
     fn is_full(&self) -> bool {
-        let all = self.limiter.as_ref().zip(NonZeroU32::new(self.per_minute));
-        all.is_none_or(|(limiter, all)| matches!(limiter.check_n(all), Ok(Ok(()))))
+        self.spend_all().unwrap_or(true)
+    }
+
+    /// Takes a whole minute's requests, if nothing of it was sent; whether that was so.
+    fn spend_all(&self) -> Option<bool> {
+        let (limiter, all) = self.limiter.as_ref().zip(NonZeroU32::new(self.per_minute))?;
+        Some(matches!(limiter.check_n(all), Ok(Ok(()))))
+    }
+
+    fn count(&self) -> Result<(), EgressError> {
+        let limit = self.per_minute;
+        let Some(limiter) = &self.limiter else {
+            return Err(EgressError::Rate { limit, retry_after: None });
+        };
+        limiter.check().map_err(|until| EgressError::Rate {
+            limit,
+            retry_after: Some(until.wait_time_from(DefaultClock::default().now())),
+        })
+    }
+}
+
+impl Rates {
+    /// The one with this limit. A new one beside others that were used begins with nothing: what the caller has sent in this minute
+    /// under another limit, no limit gives it again.
+    fn of(&self, per_minute: u32) -> Arc<Rate> {
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rate) = rates.iter().find(|rate| rate.per_minute == per_minute) {
+            return Arc::clone(rate);
+        }
+        forget(&mut rates);
+        let rate = Arc::new(Rate::new(per_minute));
+        if !rates.is_empty() {
+            rate.spend_all();
+        }
+        rates.push(Arc::clone(&rate));
+        rate
+    }
+
+    /// Whether they say nothing.
+    fn are_unused(&self) -> bool {
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        forget(&mut rates);
+        rates.is_empty()
+    }
+}
+
+/// Drops those that no call holds and of which nothing was sent.
+fn forget(rates: &mut Vec<Arc<Rate>>) {
+    rates.retain(|rate| Arc::strong_count(rate) > 1 || !rate.is_full());
+}
+
+impl Charge {
+    fn count(&self) -> Result<(), EgressError> {
+        self.own.count()?;
+        let others = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for other in others.iter().filter(|other| !Arc::ptr_eq(other, &self.own)) {
+            // One that is used up lets nobody through, and needs no more of it.
+            let _ = other.count();
+        }
+        Ok(())
     }
 }
 
@@ -61,15 +131,7 @@ impl Account {
 
     /// Counts one request.
     pub(crate) fn charge(&self) -> Result<(), EgressError> {
-        let Some(rate) = &self.rate else { return Ok(()) };
-        let limit = rate.per_minute;
-        let Some(limiter) = &rate.limiter else {
-            return Err(EgressError::Rate { limit, retry_after: None });
-        };
-        limiter.check().map_err(|until| EgressError::Rate {
-            limit,
-            retry_after: Some(until.wait_time_from(DefaultClock::default().now())),
-        })
+        self.rate.as_ref().map_or(Ok(()), Charge::count)
     }
 }
 
@@ -88,12 +150,12 @@ pub(crate) struct Accounts {
 #[derive(Default)]
 struct Known {
     pools: HashMap<PackName, Arc<Pool>>,
-    rates: HashMap<(PackName, Caller), Arc<Rate>>,
+    rates: HashMap<(PackName, Caller), Arc<Rates>>,
 }
 
 impl Accounts {
-    /// The account of this pack and caller. Where a limit is another than before, what was counted under the old one is
-    /// forgotten, and connections that are open then end with their exchange.
+    /// The account of this pack and caller. A request counts under every limit that the caller has with the pack, whichever is that
+    /// of its call. Where that of connections is another than before, those that are open end with their exchange.
     pub(crate) fn of(&self, pack: &PackName, caller: &Caller, quota: Quota, keep: Duration) -> Account {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.rates.len() >= MANY {
@@ -108,16 +170,8 @@ impl Accounts {
                 pool
             }
         };
-        let owner = (pack.clone(), caller.clone());
-        let limit = quota.requests_per_minute;
-        let rate = match known.rates.get(&owner).filter(|rate| rate.per_minute == limit) {
-            Some(rate) => Arc::clone(rate),
-            None => {
-                let rate = Arc::new(Rate::new(limit));
-                known.rates.insert(owner, Arc::clone(&rate));
-                rate
-            }
-        };
+        let all = Arc::clone(known.rates.entry((pack.clone(), caller.clone())).or_default());
+        let rate = Charge { own: all.of(quota.requests_per_minute), all };
         Account { caller: Some(caller.clone()), pool, rate: Some(rate) }
     }
 }
@@ -126,6 +180,6 @@ impl Known {
     /// Drops what no call holds and what says nothing: pools without a connection, and rates that are full again.
     fn forget(&mut self) {
         self.pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_unused());
-        self.rates.retain(|_, rate| Arc::strong_count(rate) > 1 || !rate.is_full());
+        self.rates.retain(|_, rates| Arc::strong_count(rates) > 1 || !rates.are_unused());
     }
 }

@@ -177,6 +177,22 @@ async fn an_idle_connection_is_closed_after_its_time() {
     keeping.closed.notified().await;
 }
 
+/// Who has two limits, by two proofs of who it is, has each minute what the lower one leaves under the lower one.
+#[tokio::test]
+async fn what_was_sent_under_one_limit_counts_under_the_other() {
+    let (keeping, egress) = (Keeping::start().await, pooling(&Names::new(&[])));
+    let url = keeping.server.url("127.0.0.1");
+    let ask = async |requests_per_minute: u32| {
+        let quota = Quota { requests_per_minute, ..QUOTA };
+        get(&egress, &granted(account(&egress, "a.one", &Caller::local(), quota)), &url).await
+    };
+    for (limit, goes) in
+        [(4, true), (4, true), (4, true), (4, true), (4, false), (3, false), (4, false), (3, false)]
+    {
+        assert_eq!(ask(limit).await.is_ok(), goes, "{limit}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_a_minute_are_counted_per_pack_and_caller() {
     let (keeping, egress) = (Keeping::start().await, pooling(&Names::new(&[])));
@@ -197,6 +213,13 @@ async fn requests_a_minute_are_counted_per_pack_and_caller() {
     assert_eq!(failure.code, packhost_core::ErrorCode::RateLimited);
     ask("a.two", Caller::local(), quota).await.unwrap();
     ask("a.one", Caller::token("somebody"), quota).await.unwrap();
+
+    // Under another limit, which an edit or another group of the caller has brought, the minute is the same.
+    let more = Quota { requests_per_minute: 60, ..QUOTA };
+    for quota in [more, quota, more] {
+        let refused = ask("a.one", Caller::local(), quota).await.unwrap_err();
+        assert!(matches!(refused, EgressError::Rate { .. }), "{refused:?}");
+    }
 
     let none = Quota { requests_per_minute: 0, ..QUOTA };
     let never = ask("a.three", Caller::local(), none).await.unwrap_err();

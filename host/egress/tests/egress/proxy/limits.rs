@@ -138,23 +138,23 @@ async fn requests_a_minute_and_connections_are_those_of_the_pack() {
     let server = echoing().await;
     let ask = format!("CONNECT granted.test:{} HTTP/1.1\r\nHost: x\r\n\r\n", server.port());
     let egress = waiting(|settings| settings.connect = SHORT);
-    let call = |quota| {
-        let account = egress.account(&"a.pack".parse().unwrap(), &Caller::local(), quota);
+    let call = |pack: &str, quota| {
+        let account = egress.account(&pack.parse().unwrap(), &Caller::local(), quota);
         let rules = Arc::new(Hosts(vec!["*"], vec!["127.0.0.0/8"]));
         CallEgress::of(account, rules, Allowance::default(), Holding::default(), Ending::default())
     };
     let one = Quota { requests_per_minute: 60, connections: 1 };
-    let mut first = proxied(&egress, &call(one));
+    let mut first = proxied(&egress, &call("a.pack", one));
     assert_eq!(first.ask(&ask).await.status(), 200);
-    let read = proxied(&egress, &call(one)).ask(&ask).await;
+    let read = proxied(&egress, &call("a.pack", one)).ask(&ask).await;
     assert_eq!((read.status(), read.problem()["code"].as_str()), (504, Some("timeout")));
     assert_eq!(first.close().await, (Vec::new(), Ok(())));
-    assert_eq!(proxied(&egress, &call(one)).ask(&ask).await.status(), 200);
+    assert_eq!(proxied(&egress, &call("a.pack", one)).ask(&ask).await.status(), 200);
 
     let few = Quota { requests_per_minute: 1, connections: 9 };
-    assert_eq!(proxied(&egress, &call(few)).ask(&ask).await.status(), 200);
+    assert_eq!(proxied(&egress, &call("b.pack", few)).ask(&ask).await.status(), 200);
     for request in [ask.as_str(), "GET http://granted.test/ HTTP/1.1\r\nHost: x\r\n\r\n"] {
-        let read = proxied(&egress, &call(few)).ask(request).await;
+        let read = proxied(&egress, &call("b.pack", few)).ask(request).await;
         assert_eq!((read.status(), read.problem()["code"].as_str()), (429, Some("rate_limited")));
         assert!(read.head.contains("\r\nretry-after: "), "{read:?}");
     }
