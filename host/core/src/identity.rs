@@ -36,22 +36,43 @@ impl Identity {
     }
 }
 
-/// The groups of a caller, sorted. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Groups(Arc<[Group]>);
+/// The groups that a caller is proved to be in, sorted. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Groups {
+    proved: Arc<[Group]>,
+    /// The caller may be in others.
+    and_perhaps_others: bool,
+}
 
 impl Groups {
-    /// Of one caller, this many count; those that are first in order.
+    /// Of one caller, this many are kept; those that are first in order.
     pub const MAX: usize = 256;
 
-    /// Whether the caller is in this one.
-    pub fn hold(&self, group: &str) -> bool {
-        self.0.iter().any(|own| own.as_str() == group)
+    /// The same, of a caller that may be in others of which nothing is known.
+    #[must_use]
+    pub fn and_perhaps_others(self) -> Self {
+        Self { and_perhaps_others: true, ..self }
     }
 
-    /// Each of them.
+    /// Whether the caller is proved to be in this one: what a group gives is for those.
+    pub fn hold(&self, group: &str) -> bool {
+        self.proved.iter().any(|own| own.as_str() == group)
+    }
+
+    /// Whether the caller is in this one, for all that is known: what is taken from a group is taken from those.
+    pub fn may_hold(&self, group: &str) -> bool {
+        self.and_perhaps_others || self.hold(group)
+    }
+
+    /// Each that is proved.
     pub fn iter(&self) -> impl Iterator<Item = &Group> {
-        self.0.iter()
+        self.proved.iter()
+    }
+}
+
+impl Serialize for Groups {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.proved.serialize(serializer)
     }
 }
 
@@ -60,8 +81,9 @@ impl FromIterator<Group> for Groups {
         let mut groups: Vec<Group> = groups.into_iter().collect();
         groups.sort();
         groups.dedup();
+        let and_perhaps_others = groups.len() > Self::MAX;
         groups.truncate(Self::MAX);
-        Self(groups.into())
+        Self { proved: groups.into(), and_perhaps_others }
     }
 }
 
@@ -135,7 +157,18 @@ mod tests {
     #[test]
     fn groups_are_bounded() {
         let many = (0..1000).map(|n| format!("g{n}").parse().expect("a group"));
-        assert_eq!(many.collect::<Groups>().iter().count(), Groups::MAX);
+        let groups = many.collect::<Groups>();
+        assert_eq!(groups.iter().count(), Groups::MAX);
+        assert!(!groups.hold("g999") && groups.may_hold("g999"), "it may be one of those that were too many");
+    }
+
+    #[test]
+    fn a_group_of_which_nothing_is_known_gives_nothing_and_takes_all_the_same() {
+        let ops: Groups = ["ops".parse().expect("a group")].into_iter().collect();
+        assert!(ops.hold("ops") && ops.may_hold("ops"));
+        assert!(!ops.hold("guests") && !ops.may_hold("guests"));
+        let ops = ops.and_perhaps_others();
+        assert!(!ops.hold("guests") && ops.may_hold("guests"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use packhost_core::{Caller, Identity, PackName};
+use packhost_core::{Caller, Groups, Identity, PackName};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -87,15 +87,13 @@ impl Callers {
     pub fn let_in(&self, identity: &Identity) -> bool {
         match self {
             Self::Every => true,
-            Self::Only(names) => Self::are_among(names, identity),
+            Self::Only(names) => names_any(names, identity, Groups::hold),
         }
     }
 
-    /// Whether these names have this caller's or that of a group that it is in.
-    pub(crate) fn are_among(names: &[String], identity: &Identity) -> bool {
-        let mut groups = names.iter().filter_map(|name| name.strip_prefix(Self::GROUP));
-        names.iter().any(|name| name == identity.caller.as_str())
-            || groups.any(|group| identity.groups.hold(group))
+    /// Whether these names have this caller's or that of a group that it is in, for all that is known.
+    pub(crate) fn may_be_among(names: &[String], identity: &Identity) -> bool {
+        names_any(names, identity, Groups::may_hold)
     }
 
     /// Whether this caller may call, by its own name.
@@ -105,6 +103,12 @@ impl Callers {
             Self::Only(names) => names.iter().any(|name| name == caller.as_str()),
         }
     }
+}
+
+fn names_any(names: &[String], identity: &Identity, is_in: fn(&Groups, &str) -> bool) -> bool {
+    let mut groups = names.iter().filter_map(|name| name.strip_prefix(Callers::GROUP));
+    names.iter().any(|name| name == identity.caller.as_str())
+        || groups.any(|group| is_in(&identity.groups, group))
 }
 
 impl fmt::Display for Callers {

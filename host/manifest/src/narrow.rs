@@ -57,9 +57,9 @@ fn names(credentials: &BTreeSet<CredentialName>) -> Vec<&str> {
 }
 
 impl Entry {
-    /// The entry as it is for this caller.
+    /// The entry as it is for this caller. Who may be in a group, for all that is known, has what is left for that group.
     pub fn for_caller(&self, identity: &Identity) -> Cow<'_, Self> {
-        self.narrowed(|narrowing| Callers::are_among(&narrowing.callers, identity))
+        self.narrowed(|narrowing| Callers::may_be_among(&narrowing.callers, identity))
     }
 
     /// The entry as it is for one that is in no group and has this name, or in this group and has no name.
@@ -154,6 +154,18 @@ mod tests {
             assert_eq!(session.http[0].credentials.len(), inside, "{name} {groups:?}");
             assert_eq!(own.limits.memory, entry.limits.memory, "nothing is said of it");
         }
+    }
+
+    #[test]
+    fn who_may_be_in_a_group_has_what_is_left_for_it() {
+        let manifest = manifest(ENTRY);
+        let entry = manifest.entries().next().expect("one");
+        let known = identity("ada", &["ops"]);
+        assert_eq!(entry.for_caller(&known).limits.requests, 8);
+        let unknown = Identity { groups: known.groups.clone().and_perhaps_others(), ..known };
+        let own = entry.for_caller(&unknown);
+        assert_eq!((own.limits.requests, own.limits.time.as_secs()), (2, 1));
+        assert!(own.http[0].credentials.is_empty(), "one of the groups has none");
     }
 
     #[test]

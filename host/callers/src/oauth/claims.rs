@@ -64,10 +64,17 @@ impl OAuthSettings {
         ours.filter_map(|word| word.parse::<Scope>().ok()).collect()
     }
 
-    /// The groups, of the claim that the operator named, whose names are clear.
+    /// The groups, of the claim that the operator named, whose names are clear: no manifest can name another. Where a token does
+    /// not have the claim, or not as a list of names, its holder may be in others as well: a provider leaves it away where a
+    /// client did not ask for it, and where a list is too long.
     fn groups(&self, claims: &Map<String, Value>) -> Groups {
         let named = self.groups_claim.as_ref().and_then(|name| claims.get(name));
-        words(named, false).filter_map(|word| word.parse::<Group>().ok()).collect()
+        let groups: Groups = words(named, false).filter_map(|word| word.parse::<Group>().ok()).collect();
+        let is_whole = match named {
+            Some(Value::Array(list)) => list.len() <= MAX_WORDS && list.iter().all(Value::is_string),
+            named => named.is_some_and(Value::is_string),
+        };
+        if is_whole { groups } else { groups.and_perhaps_others() }
     }
 }
 
@@ -249,5 +256,30 @@ mod tests {
         assert_eq!(groups(&settings(), json!("ops")), ["ops"]);
         let unnamed = OAuthSettings { groups_claim: None, ..settings() };
         assert!(groups(&unnamed, json!(["ops"])).is_empty());
+    }
+
+    #[test]
+    fn who_does_not_say_all_groups_may_be_in_others() {
+        let unnamed = OAuthSettings { groups_claim: None, ..settings() };
+        let many: Vec<_> = (0..=Groups::MAX).map(|n| format!("a{n}")).collect();
+        for (settings, value, may) in [
+            (settings(), json!(["ops", "Domain Admins"]), false),
+            (settings(), json!("ops"), false),
+            (settings(), json!([]), false),
+            (settings(), Value::Null, true),
+            (settings(), json!(["ops", 1]), true),
+            (settings(), json!({ "ops": true }), true),
+            (settings(), json!(many), true),
+            (settings(), json!(vec!["ops"; MAX_WORDS + 1]), true),
+            (unnamed, json!(["ops"]), true),
+        ] {
+            let mut claims = good();
+            claims["groups"] = value.clone();
+            let groups = check(&settings, &claims).expect("it is good").identity.groups;
+            assert!(!groups.hold("guests"), "{value}");
+            assert_eq!(groups.may_hold("guests"), may, "{value}");
+        }
+        let proved = check(&settings(), &good()).expect("it is good");
+        assert!(proved.identity.groups.may_hold("guests"), "a token without the claim");
     }
 }
