@@ -1,21 +1,35 @@
 //! Tokens that this host makes, keeps and takes back.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use packhost_core::{Caller, Digest, Groups, Identity, Scope, Scopes};
-use packhost_state::{Database, StateError};
+use packhost_state::{Database, Stamp, StateError};
 use serde::Serialize;
 
 use crate::named::TokenName;
 use crate::secret::Secret;
 use crate::store;
 
-/// The tokens in a state database. Every look-up reads the database, by an index and from memory: a token that another
+/// The tokens in a state database. What was looked up holds as long as nobody has written to the database: a token that another
 /// process revokes is refused from its commit on, and there is no cache to wait for. Its methods block, on the disk and on
 /// another process that writes; [`find`](Self::find) on neither, unless somebody else uses the same [`Database`].
 #[derive(Clone)]
-pub struct Tokens(Arc<Database>);
+pub struct Tokens {
+    database: Arc<Database>,
+    found: Arc<Mutex<Found>>,
+}
+
+/// What was looked up last, in one state of the database.
+#[derive(Default)]
+struct Found {
+    of: Option<Stamp>,
+    tokens: HashMap<Digest, About>,
+}
+
+/// So many of those that were looked up are kept at most. What is no token is not kept.
+const KEPT: usize = 256;
 
 /// A token that is to be made.
 #[derive(Debug, Clone)]
@@ -84,7 +98,7 @@ impl Tokens {
     /// When the tables are those of a newer host, or cannot be made.
     pub fn open(database: Arc<Database>) -> Result<Self, TokenError> {
         database.migrate("callers", store::STEPS)?;
-        Ok(Self(database))
+        Ok(Self { database, found: Arc::default() })
     }
 
     /// Makes a token. This is the one time that it is seen: what is kept is its digest.
@@ -99,7 +113,7 @@ impl Tokens {
         let scopes = if new.scopes.is_empty() { Scopes::usual() } else { new.scopes.into_iter().collect() };
         let about = About { name: new.name, scopes, groups: new.groups, created, expires: new.expires };
         let secret = Secret::random()?;
-        self.0.write(|sql| {
+        self.database.write(|sql| {
             if store::named(sql, &about.name)?.is_some() {
                 return Err(TokenError::Taken(about.name.clone()));
             }
@@ -116,7 +130,7 @@ impl Tokens {
     /// # Errors
     /// When the state cannot be read.
     pub fn list(&self) -> Result<Vec<About>, TokenError> {
-        self.0.read(store::all)
+        self.database.read(store::all)
     }
 
     /// Takes a token back: whoever shows it from now on is a stranger, in every process of this host. What it held is gone;
@@ -125,7 +139,7 @@ impl Tokens {
     /// # Errors
     /// When there is none of this name, or the state cannot be written.
     pub fn revoke(&self, name: &TokenName) -> Result<(), TokenError> {
-        match self.0.write(|sql| store::remove(sql, name))? {
+        match self.database.write(|sql| store::remove(sql, name))? {
             true => Ok(()),
             false => Err(TokenError::NotFound(name.clone())),
         }
@@ -133,17 +147,43 @@ impl Tokens {
 
     /// Whether there is any, good or not.
     pub(crate) fn any(&self) -> Result<bool, TokenError> {
-        self.0.glance(store::any)
+        self.database.glance(store::any)
     }
 
     /// The token of this name, good or not.
     pub(crate) fn named(&self, name: &TokenName) -> Result<Option<About>, TokenError> {
-        self.0.read(|sql| store::named(sql, name))
+        self.database.read(|sql| store::named(sql, name))
     }
 
     /// The token with this digest, good or not.
     pub(crate) fn find(&self, digest: &Digest) -> Result<Option<About>, TokenError> {
-        self.0.glance(|sql| store::find(sql, digest))
+        // In this order: what is read afterwards is of this state or of a newer one.
+        let stamp = self.database.stamp();
+        if let Some(about) = self.found().of(stamp).and_then(|tokens| tokens.get(digest).cloned()) {
+            return Ok(Some(about));
+        }
+        let about = self.database.glance(|sql| store::find(sql, digest))?;
+        if let (Some(about), Some(tokens)) = (&about, self.found().of(stamp)) {
+            if tokens.len() >= KEPT {
+                tokens.clear();
+            }
+            tokens.insert(*digest, about.clone());
+        }
+        Ok(about)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    /// What was found in this state of the database; of another one nothing is kept.
+    fn of(&mut self, stamp: Option<Stamp>) -> Option<&mut HashMap<Digest, About>> {
+        if self.of != stamp {
+            (self.of, self.tokens) = (stamp, HashMap::new());
+        }
+        stamp.map(|_| &mut self.tokens)
     }
 }
 
@@ -220,6 +260,34 @@ mod tests {
         assert_eq!(here.find(&secret.digest()).expect("readable").as_ref(), Some(&made));
         there.revoke(&made.name).expect("it is there");
         assert_eq!(here.find(&secret.digest()).expect("readable"), None);
+    }
+
+    #[test]
+    fn what_was_looked_up_holds_until_somebody_writes() {
+        let dir = TempDir::new().expect("a directory");
+        let (here, there) = (tokens(&dir), tokens(&dir));
+        let mut made = Vec::new();
+        for n in 0..KEPT + 2 {
+            made.push(there.create(new(&format!("t{n}"))).expect("made"));
+        }
+        for _ in 0..2 {
+            for (secret, about) in &made {
+                assert_eq!(here.find(&secret.digest()).expect("readable").as_ref(), Some(about));
+                let kept = here.found().tokens.len();
+                assert!((1..=KEPT).contains(&kept), "{kept}");
+            }
+        }
+        let stranger = Secret::random().expect("random numbers").digest();
+        assert_eq!(here.find(&stranger).expect("readable"), None);
+        assert!(!here.found().tokens.contains_key(&stranger), "a guess takes no room");
+        // Each is refused from its end on, and the others are known all the same, in either process.
+        for (at, (secret, about)) in made.iter().enumerate() {
+            let revoker = if at % 2 == 0 { &here } else { &there };
+            revoker.revoke(&about.name).expect("it is there");
+            assert_eq!(here.find(&secret.digest()).expect("readable"), None, "{at}");
+            let next = made.get(at + 1).map(|(secret, _)| here.find(&secret.digest()).expect("readable"));
+            assert!(next.is_none_or(|next| next.is_some()), "{at}");
+        }
     }
 
     #[test]

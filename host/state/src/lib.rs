@@ -5,6 +5,7 @@
 //! name), and its own statements.
 
 mod migrate;
+mod stamp;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation};
+
+pub use stamp::Stamp;
 
 /// How long a write waits for another process that writes, at least.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -146,6 +149,12 @@ impl Database {
     /// Those of the closure.
     pub fn glance<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         work(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Which state of the database is the newest: what was read since another one was asked for, and found the same, need not be
+    /// read again. It costs no system call. Absent where nothing can be said.
+    pub fn stamp(&self) -> Option<Stamp> {
+        Stamp::of(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs this in a transaction that nobody else writes beside, and commits it when it succeeds. It blocks: on the disk,

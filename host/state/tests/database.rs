@@ -135,3 +135,43 @@ fn the_file_is_this_users_alone() {
         "a link is no file of ours"
     );
 }
+
+#[test]
+fn a_stamp_is_that_of_one_state_alone() {
+    let dir = TempDir::new().expect("a directory");
+    let (here, there) =
+        (Database::open(dir.path()).expect("open"), Database::open(dir.path()).expect("open"));
+    let run = |database: &Database, sql: &str| {
+        let done: Result<(), StateError> = database.write(|to| Ok(to.execute_batch(sql)?));
+        done.expect("written");
+    };
+    run(&there, "CREATE TABLE t (n BIGINT)");
+    let count = || -> i64 {
+        let read: Result<i64, StateError> =
+            here.glance(|sql| Ok(sql.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0))?));
+        read.expect("readable")
+    };
+    let mut seen = Vec::new();
+    for n in 0..200 {
+        assert_eq!(count(), n);
+        let stamp = here.stamp().expect("the log is in use");
+        assert_eq!(there.stamp(), Some(stamp), "both see the same");
+        assert_eq!(here.stamp(), Some(stamp), "to look changes nothing");
+        assert!(!seen.contains(&stamp), "{n}");
+        seen.push(stamp);
+        // The log begins anew now and then, and what is thrown away is no state.
+        match n % 5 {
+            0 => there.scrub().expect("emptied"),
+            1 => {
+                let thrown: Result<(), StateError> = there.write(|sql| {
+                    sql.execute_batch("INSERT INTO t VALUES (0)")?;
+                    Err(StateError::Newer { room: "t", found: 1, known: 0 })
+                });
+                thrown.expect_err("it was thrown away");
+                assert_eq!(here.stamp(), Some(stamp));
+            }
+            _ => {}
+        }
+        run(if n % 2 == 0 { &here } else { &there }, "INSERT INTO t VALUES (1)");
+    }
+}
