@@ -1,7 +1,7 @@
 //! The engine: what is served now, and everything that calls share.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use packhost_artifacts::Artifacts;
@@ -132,7 +132,7 @@ impl Engine {
 
     /// Runs a call. The only way to run a pack. Dropping the future cancels the call.
     pub async fn dispatch(&self, call: Call) -> Outcome {
-        let (run, stop) = (call.run, Arc::new(Stop::default()));
+        let (run, stop, since) = (call.run, Arc::new(Stop::default()), Instant::now());
         let guard = CancelOnDrop { inner: &self.0.inner, stop: &stop };
         let observed = self.0.observer.get().map(|observer| Observed::begin(Arc::clone(observer)));
         let work = dispatch::dispatch(Arc::clone(&self.0.inner), call, Arc::clone(&stop));
@@ -159,7 +159,8 @@ impl Engine {
                 revision: String::new(),
                 session: None,
                 artifacts: Vec::new(),
-                usage: Usage::default(),
+                // It may have begun, and have had effects.
+                usage: Usage { ran: since.elapsed(), ..Usage::default() },
             }
         })
     }
