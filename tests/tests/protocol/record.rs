@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use packhost_core::Digest;
+use packhost_tests::guests;
 use packhost_tests::host::Setup;
 use packhost_tests::http::{self, post};
 use packhost_tests::record;
@@ -253,6 +254,23 @@ fn a_call_that_cannot_be_recorded_has_no_answer() {
     let mut host = on_a_small_disk(&setup, 128);
     host.initialize();
     assert!(until_the_disk_is_full(&mut host) > 10, "some fit");
+}
+
+#[test]
+fn what_a_call_has_made_that_cannot_be_recorded_is_not_there() {
+    let policy = "version: 1\npacks:\n  text.stats: {}\n  maker: { artifacts: true }\n";
+    let setup = Setup::new().policy(policy).packs(guests::maker()).warmed();
+    let mut host = on_a_small_disk(&setup, 128);
+    host.initialize();
+    let made = host.call("maker", json!({ "name": "before", "size": 5 }));
+    assert_eq!(made["isError"], false, "{made}");
+    let there = || setup.run(["--json", "artifacts", "ls"]).json()["artifacts"].clone();
+    let before = there();
+    assert_eq!(before.as_array().map(Vec::len), Some(2), "it and what is signed for it: {before}");
+    until_the_disk_is_full(&mut host);
+    let made = host.call("maker", json!({ "name": "after", "size": 5 }));
+    assert_eq!((made["isError"].as_bool(), code(&made)), (Some(true), "internal"), "{made}");
+    assert_eq!(there(), before);
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Record {
         }
     }
 
-    /// Writes the record, and hands on the result and what the record was made of. A call that cannot be recorded has no answer.
+    /// Writes the record, and hands on the result and what the record was made of. A call that cannot be recorded has no answer, and
+    /// what it has made is taken back.
     pub(super) async fn close(
         mut self,
         mut result: Result<Answer, Ended>,
@@ -75,6 +76,14 @@ impl Record {
             }
         }
         self.closed = true;
+        match (self.so_far.made.take(), &result) {
+            (Some(made), Ok(_)) => drop(made.take()),
+            (Some(made), Err(_)) => {
+                made.discard().await;
+                self.so_far.artifacts.clear();
+            }
+            (None, _) => {}
+        }
         match &result {
             Ok(_) => self.log("ok", None),
             Err(Ended::Asks(question)) => self.log("asks", Some(&question.id)),
@@ -132,6 +141,8 @@ impl Drop for Record {
             return;
         }
         let code = if std::thread::panicking() { ErrorCode::Internal } else { ErrorCode::Cancelled };
+        // It goes with what the call has made.
+        self.so_far.artifacts.clear();
         if let Some(recorder) = self.recorder.take() {
             let ended = Err(Failure::new(code, "The call was cut off.").into());
             if let Err(error) = recorder.record(&Event::Call(Box::new(event::call(self, &ended)))) {

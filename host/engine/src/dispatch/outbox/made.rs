@@ -1,8 +1,8 @@
-//! What a call has kept so far. It is the caller's when the call has succeeded, and nobody's where it has not.
+//! What a call has kept so far. It is the caller's when the call has succeeded and is on record, and nobody's where it is not.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packhost_artifacts::{Artifact, Artifacts};
+use packhost_artifacts::{Artifact, Artifacts, Operator};
 
 /// What a call has kept so far. Clones are of the same call; when the last of them goes and nobody has taken what is in it, it is
 /// removed again.
@@ -70,8 +70,10 @@ impl Drop for Inner {
 
 async fn remove(store: Option<Artifacts>, list: Vec<Artifact>) {
     let Some(store) = store else { return };
+    // The host takes back what it has kept; no caller removes a manifest.
+    let store = Operator::of(&store);
     for artifact in list {
-        if let Err(error) = store.remove(&artifact.owner, &artifact.id).await {
+        if let Err(error) = store.remove(&artifact.id).await {
             tracing::warn!(target: "packhost", %error, "an artifact of a call that failed is left until it expires");
         }
     }

@@ -98,9 +98,12 @@ impl Outbox {
                 return Err(trap::stopped(stop.reason(), tool).into());
             }
         }
-        self.seal(call, tool, so_far.sent, &left).await;
+        let manifest = self.seal(call, tool, so_far.sent, &left).await;
         show::add(answer, &left, tool.entry.limits.output);
-        so_far.artifacts = made.take();
+        so_far.artifacts = made.list();
+        manifest.into_iter().for_each(|manifest| made.add(manifest));
+        // It stays once the call is on record.
+        so_far.made = Some(made);
         Ok(())
     }
 
@@ -129,9 +132,9 @@ impl Outbox {
         }
     }
 
-    /// From here on nothing is added to the run.
-    async fn seal(&self, call: &Call, tool: &Tool, sent: Option<Digest>, left: &Left) {
-        let Some(input) = sent.filter(|_| !left.kept.is_empty()) else { return };
+    /// From here on nothing is added to the run. The manifest, where there is one.
+    async fn seal(&self, call: &Call, tool: &Tool, sent: Option<Digest>, left: &Left) -> Option<Artifact> {
+        let input = sent.filter(|_| !left.kept.is_empty())?;
         let run = Run {
             id: call.run,
             owner: call.caller().clone(),
@@ -139,10 +142,11 @@ impl Outbox {
             pack_digest: tool.pack.digest,
             input,
         };
-        if let Err(error) = self.artifacts.seal(&run).await {
+        self.artifacts.seal(&run).await.unwrap_or_else(|error| {
             // They are there, and `verify` says that nobody has signed for them.
             tracing::error!(target: "packhost", run = %call.run, %error, "what a call has made is not signed for");
-        }
+            None
+        })
     }
 }
 
