@@ -52,6 +52,9 @@ pub(crate) const WORKSPACE: &str = "work in a workspace";
 /// What an entry with artifacts may do.
 pub(crate) const ARTIFACTS: &str = "keep what its calls make as artifacts";
 
+/// What an entry with `record_input` may do.
+pub(crate) const ON_RECORD: &str = "have the input of its calls put on record as it was sent";
+
 /// What changes from `old` to `new`. Rules are compared as they are written: a rule that another one makes superfluous
 /// is still listed where it comes or goes.
 pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
@@ -177,6 +180,7 @@ fn facts(entry: &Entry) -> BTreeMap<String, Fact> {
     words.extend(entry.session.iter().flat_map(Session::facts));
     words.extend(entry.workspace.then(|| WORKSPACE.to_owned()));
     words.extend(entry.artifacts.then(|| ARTIFACTS.to_owned()));
+    words.extend(entry.record_input.then(|| ON_RECORD.to_owned()));
     words.extend(entry.command.iter().flat_map(CommandPack::facts));
     let mut facts: BTreeMap<String, Fact> = words.into_iter().map(|words| (words, Fact::Has)).collect();
     facts.extend(entry.session.iter().flat_map(|session| lasts(session.idle, session.lifetime)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use packhost_core::{CredentialName, PackName};
 use serde::Serialize;
 
-use crate::diff::{ARTIFACTS, REPORT, WORKSPACE};
+use crate::diff::{ARTIFACTS, ON_RECORD, REPORT, WORKSPACE};
 use crate::entry::{Callers, Entry};
 use crate::fs::{FsMode, FsRule};
 use crate::http::{CONNECT, HttpRule, Target};
@@ -91,6 +91,9 @@ fn may(entry: &Entry) -> Vec<Sentence> {
     if entry.artifacts {
         let text = format!("{ARTIFACTS}, each for {}", limit(entry, "keep"));
         may.push(said(text, Some(entry.place_of("artifacts"))));
+    }
+    if entry.record_input {
+        may.push(said(ON_RECORD, Some(entry.place_of("record_input"))));
     }
     if let Some(command) = &entry.command {
         may.push(said(command.words(), Some(&command.place)));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use packhost_core::{Identity, PackName};
-use packhost_manifest::{Cases, Entry, Manifest, Origin, Sentence, Source, explain, schema, shipped};
+use packhost_manifest::{Cases, Entry, Manifest, Origin, Sentence, Source, diff, explain, schema, shipped};
 
 fn operator(name: &str, text: &str) -> Source {
     Source { name: name.into(), text: text.into(), origin: Origin::Operator }
@@ -82,6 +82,24 @@ fn an_entry_is_explained_with_its_lines() {
     assert_eq!(said(&explained.may_not), [placed(rest, "")]);
     let nothing = explain(&manifest, &pack("not.there"));
     assert!(nothing.may.is_empty() && nothing.may_not[0].text.contains("no entry"));
+}
+
+#[test]
+fn that_inputs_are_on_record_is_explained_and_is_an_edit_that_stops_no_call() {
+    let with = |entry: &str| {
+        let text = format!("version: 1\npacks:\n  text.stats: {entry}\n");
+        Manifest::parse(&[operator("a.yaml", &text)]).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let (without, kept) = (with("{}"), with("{ record_input: true }"));
+    assert_ne!(without.revision(), kept.revision());
+    let words = "have the input of its calls put on record as it was sent";
+    assert_eq!(diff(&without, &kept).packs[0].gained, [words]);
+    assert_eq!(diff(&kept, &without).packs[0].lost, [words]);
+    let may = explain(&kept, &pack("text.stats")).may;
+    let line = may.iter().find(|one| one.text == words).expect("it is said");
+    assert_eq!(line.place.as_ref().map(ToString::to_string).as_deref(), Some("a.yaml:3"));
+    let entry = |manifest: &Manifest| manifest.entry(&pack("text.stats")).cloned().expect("there is one");
+    assert!(!entry(&kept).loses_under(&entry(&without)));
 }
 
 #[test]
