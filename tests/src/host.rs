@@ -256,9 +256,18 @@ impl Served {
     }
 
     /// Sends SIGTERM and waits for the end: the exit code, and everything that it logged.
-    pub fn terminate(mut self) -> (i32, String) {
+    pub fn terminate(self) -> (i32, String) {
+        self.signalled("-TERM")
+    }
+
+    /// The same with SIGINT, as Ctrl-C sends it.
+    pub fn interrupt(self) -> (i32, String) {
+        self.signalled("-INT")
+    }
+
+    fn signalled(mut self, signal: &str) -> (i32, String) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
         assert!(sent.success());
         let code = self.child.wait().expect("it ends").code().unwrap_or(-1);
         (code, self.stderr.take().and_then(|log| log.join().ok()).unwrap_or_default())

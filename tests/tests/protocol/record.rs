@@ -184,6 +184,11 @@ fn a_host_that_serves_is_on_record_from_its_start_to_its_end_in_good_order() {
     let (code, log) = served.terminate();
     assert_eq!(code, 0, "{log}");
     is(&newest(), "host.serve", &url, "done");
+    let served = setup.serve(&[]);
+    let url = served.url.clone();
+    let (code, log) = served.interrupt();
+    assert_eq!(code, 0, "{log}");
+    is(&newest(), "host.serve", &url, "done");
     // The end of stdin is the end of it.
     let mcp = setup.run(["mcp"]);
     assert_eq!(mcp.code, 0, "{mcp:?}");
@@ -195,7 +200,7 @@ fn a_host_that_serves_is_on_record_from_its_start_to_its_end_in_good_order() {
     for format in ["--ocsf", "--otlp"] {
         let exported = setup.run(["audit", "export", format]);
         let of_host = exported.stdout.lines().filter(|line| line.contains("\"host.serve\"")).count();
-        assert_eq!(of_host, 3, "{exported:?}");
+        assert_eq!(of_host, 5, "{exported:?}");
     }
     let host = newest()["actor"].clone();
     assert_eq!(setup.run(["tokens", "create", "laptop"]).code, 0);

@@ -116,15 +116,16 @@ async fn serve(
 /// Fires on SIGTERM and on the first Ctrl-C, from now on; a second one ends the process as it always does.
 pub(crate) fn shutdown() -> CancellationToken {
     let token = CancellationToken::new();
-    let (fired, terminate) = (token.clone(), signal(SignalKind::terminate()));
+    // Both are caught before this returns, and not when the task first runs: until then they would end the process at once.
+    let (fired, caught) = (token.clone(), [SignalKind::terminate(), SignalKind::interrupt()].map(signal));
     tokio::spawn(async move {
-        let Ok(mut terminate) = terminate else { return };
+        let [Ok(mut terminate), Ok(mut interrupt)] = caught else { return };
         tokio::select! {
             _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
         }
         fired.cancel();
-        let _ = tokio::signal::ctrl_c().await;
+        interrupt.recv().await;
         std::process::exit(INTERRUPTED.into());
     });
     token
