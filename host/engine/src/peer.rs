@@ -73,7 +73,37 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_of_a_traceparent_is_what_stands_in_it(
+            version in "[0-9a-f]{2}",
+            trace in "[0-9a-f]{32}|0{32}",
+            span in "[0-9a-f]{16}|0{16}",
+            flags in "[0-9a-f]{2}",
+            more in "|-|-[ -~]{0,9}",
+        ) {
+            let read = TraceParent::parse(&format!("{version}-{trace}-{span}-{flags}{more}"));
+            let zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
+            let good = version != "ff" && (version != "00" || more.is_empty()) && !zero(&trace) && !zero(&span);
+            prop_assert_eq!(read.is_some(), good);
+            if let Some(read) = read {
+                prop_assert_eq!((read.trace(), read.span()), (trace, span));
+                prop_assert_eq!(read.is_sampled(), flags.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
+            }
+        }
+
+        #[test]
+        fn whatever_else_a_client_sends_is_no_traceparent(text in "\\PC{0,80}|[0-9a-fA-F-]{50,60}") {
+            if let Some(read) = TraceParent::parse(&text) {
+                let again = format!("-{}-{}-", read.trace(), read.span());
+                prop_assert!(text.get(2..).is_some_and(|rest| rest.starts_with(&again)), "{}", text);
+            }
+        }
+    }
 
     #[test]
     fn a_traceparent_is_read_to_the_letter() {

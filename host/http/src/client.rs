@@ -49,6 +49,7 @@ fn address(hop: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -94,6 +95,58 @@ mod tests {
             ("10.0.0.1", &["203.0.113.9 192.0.2.7"], "10.0.0.1"),
         ] {
             assert_eq!(client(peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    /// An address of the trusted network, of another one, or something that is none.
+    fn hop() -> impl Strategy<Value = (String, Option<bool>)> {
+        prop_oneof![
+            (0u8..4).prop_map(|last| (format!("10.0.0.{last}"), Some(true))),
+            (0u8..4, any::<bool>()).prop_map(|(last, port)| {
+                (format!("203.0.113.{last}{}", if port { ":4711" } else { "" }), Some(false))
+            }),
+            "unknown|_[a-z]{1,5}||203\\.0\\.113|[ -+./-~]{1,12}"
+                .prop_filter_map("an address", |text| { address(&text).is_none().then_some((text, None)) }),
+        ]
+    }
+
+    proptest! {
+        /// Whatever stands in front of the last hop that no trusted proxy has written changes nothing.
+        #[test]
+        fn who_a_client_is_depends_on_what_proxies_have_written_alone(
+            forged in prop::collection::vec(hop(), 0..6),
+            written in prop::collection::vec(hop(), 1..6),
+            split in any::<bool>(),
+        ) {
+            let trusted = Proxies::of(&["10.0.0.0/8".parse().expect("a network")]);
+            let peer: IpAddr = "10.0.0.9".parse().expect("an address");
+            let ask = |hops: &[&(String, Option<bool>)]| {
+                let texts: Vec<_> = hops.iter().map(|(text, _)| text.clone()).collect();
+                let mut headers = HeaderMap::new();
+                let lines = if split { texts } else { vec![texts.join(", ")] };
+                for line in lines {
+                    headers.append(FORWARDED_FOR, HeaderValue::try_from(line).expect("a value"));
+                }
+                trusted.client(peer, &headers)
+            };
+            let all: Vec<_> = forged.iter().chain(&written).collect();
+            // From the end: trusted ones, and the first that is not.
+            let mut expected = peer;
+            for (text, trusted) in all.iter().rev() {
+                let Some(trusted) = trusted else { break };
+                expected = text.split(':').next().expect("one part").parse().expect("an address");
+                if !trusted {
+                    break;
+                }
+            }
+            prop_assert_eq!(ask(&all), expected);
+            if written.iter().any(|(_, trusted)| *trusted != Some(true)) {
+                prop_assert_eq!(ask(&written.iter().collect::<Vec<_>>()), expected, "without what was forged");
+            }
+            let stranger: IpAddr = "203.0.113.77".parse().expect("an address");
+            let mut headers = HeaderMap::new();
+            headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.1"));
+            prop_assert_eq!(trusted.client(stranger, &headers), stranger);
         }
     }
 
