@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use packhost_core::{Caller, ErrorCode};
 use packhost_engine::Engine;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +23,7 @@ use crate::{openapi, operations};
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/v1/openapi.json";
 
-/// Queries of the record that read it at once; more wait.
+/// Who reads the record at once, queries and verifications; more wait.
 const READING: usize = 2;
 
 /// The API. Cheap to clone.
@@ -36,7 +36,7 @@ struct Shared {
     tasks: TaskTracker,
     closing: CancellationToken,
     record: Option<PathBuf>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     still: Option<Arc<StillLetsIn>>,
     desk: Option<Arc<dyn Desk>>,
 }
@@ -48,7 +48,7 @@ impl Api {
     /// An API over this engine. Calls run on tasks that `tasks` counts. Once `closing` is cancelled, nobody waits for a kept
     /// call any more.
     pub fn new(engine: Engine, tasks: TaskTracker, closing: CancellationToken) -> Self {
-        let (kept, reading) = (Kept::new(Bounds::DEFAULT), Semaphore::new(READING));
+        let (kept, reading) = (Kept::new(Bounds::DEFAULT), Arc::new(Semaphore::new(READING)));
         Self(Arc::new(Shared {
             engine,
             kept,
@@ -140,8 +140,10 @@ impl Api {
         self.0.record.as_deref()
     }
 
-    pub(crate) fn reading(&self) -> &Semaphore {
-        &self.0.reading
+    /// A turn at reading the record. Whoever reads holds it until it has read: a thread goes on when its request is given up.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.0.reading).acquire_owned().await.ok()
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

@@ -125,8 +125,12 @@ pub(crate) async fn verification(
 ) -> Result<Response, Problem> {
     allowed(&identity, &Scope::ReadAudit)?;
     // It reads all of the record.
-    let _turn = api.reading().acquire().await;
-    Ok(json(StatusCode::OK, &ask(&api, |desk| desk.verification()).await?))
+    let turn = api.turn().await;
+    let found = ask(&api, move |desk| {
+        let _turn = turn;
+        desk.verification()
+    });
+    Ok(json(StatusCode::OK, &found.await?))
 }
 
 /// Whether an artifact is what was written, and who has signed for it.

@@ -72,9 +72,10 @@ pub(crate) async fn query(
         limit: Some(most as usize),
     };
     // Each reads the log: a few at a time.
-    let _turn = api.reading().acquire().await;
+    let turn = api.turn().await;
     let dir = dir.to_owned();
     let found = spawn_blocking(move || {
+        let _turn = turn;
         let mut found = Vec::new();
         let queried = packhost_audit::query(&dir, &filter, |entry| {
             found.push((entry.position().n, entry.json().to_owned()));

@@ -5,4 +5,5 @@ mod host;
 mod keys;
 mod later;
 mod operator;
+mod reading;
 mod strangers;
