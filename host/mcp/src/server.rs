@@ -2,6 +2,7 @@
 
 #![expect(deprecated, reason = "rmcp marks what the newest protocol version deprecates")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhost_artifacts::Artifacts;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
 /// What a session remembers.
 pub(crate) struct Session {
     level: Mutex<LoggingLevel>,
+    /// Whether its client is told of new catalogs.
+    told: AtomicBool,
     ended: CancellationToken,
     _ends: DropGuard,
 }
@@ -56,7 +59,12 @@ pub(crate) struct Session {
 impl Session {
     fn new() -> Self {
         let ended = CancellationToken::new();
-        Self { level: Mutex::new(LoggingLevel::Info), ended: ended.clone(), _ends: ended.drop_guard() }
+        Self {
+            level: Mutex::new(LoggingLevel::Info),
+            told: AtomicBool::new(false),
+            ended: ended.clone(),
+            _ends: ended.drop_guard(),
+        }
     }
 
     /// From which level up this client wants log lines: info, until it says otherwise.
@@ -203,6 +211,10 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        // A client may say so as often as it likes.
+        if self.session.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let generations = self.shared.engine.generations();
         tokio::spawn(changes::tell_peer(generations, context.peer, self.session.ended.clone()));
     }

@@ -34,6 +34,24 @@ fn an_edit_is_a_notification_on_stdio() {
     assert_eq!(called["structuredContent"]["results"], json!([1]), "{called}");
 }
 
+#[test]
+fn a_client_that_says_again_that_it_is_initialized_is_told_once() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let mut host = setup.mcp();
+    host.initialize();
+    for _ in 0..50 {
+        host.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    }
+    assert_eq!(names(&mut host), ["text_stats"]);
+    edit(&setup);
+    while host.message()["method"] != "notifications/tools/list_changed" {}
+    assert_eq!(names(&mut host), ["json_query", "text_stats"]);
+    let mut rest: Vec<_> = host.passed.iter().map(ToString::to_string).collect();
+    rest.extend(host.close().1);
+    let again = rest.iter().filter(|line| line.contains("notifications/tools/list_changed")).count();
+    assert_eq!(again, 0, "{rest:?}");
+}
+
 #[tokio::test]
 async fn a_client_with_a_handshake_is_told() {
     let setup = Setup::new().policy(ONE).warmed();
