@@ -36,14 +36,14 @@ pub(crate) async fn call(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let Asked { input, mut wanted, key } = Asked::read(&headers, &body)?;
-    // What this caller may not know of is told at once, by the engine and in its words.
-    let known = packs::visible(&api, &pack, &identity).is_some();
-    if !known {
+    // That this caller may not call it, or not know of it, is told at once, by the engine and in its words.
+    let callable = packs::callable(&api, &pack, &identity);
+    if callable.is_none() {
         wanted = Wanted::Whole;
     }
-    let key = key.filter(|_| known);
-    let job =
-        Job::new(identity.caller.clone(), pack, peer(address.map(|Extension(address)| address), &headers));
+    let key = key.filter(|_| callable.is_some());
+    let peer = peer(address.map(|Extension(address)| address), &headers);
+    let job = Job::new(identity.caller.clone(), pack, callable, peer);
     if wanted != Wanted::Later && key.is_none() {
         return Ok(once(&api, &job, identity, input, wanted).await);
     }

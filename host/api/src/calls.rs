@@ -1,4 +1,4 @@
-//! `/v1/calls`: the kept calls of this caller.
+//! `/v1/calls`: the kept calls of this caller, of the packs that its token lets it call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl CallState {
 }
 
 pub(crate) async fn list(State(api): State<Api>, Vouched(identity): Vouched) -> Response {
-    let calls = api.kept().of(&identity.caller).iter().map(|job| CallState::of(job)).collect();
+    let calls = api.kept().of(&identity).iter().map(|job| CallState::of(job)).collect();
     json(StatusCode::OK, &CallList { calls })
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn look(
     Vouched(identity): Vouched,
     Named(run): Named,
 ) -> Result<Response, Problem> {
-    let job = api.kept().find(&identity.caller, &run).ok_or_else(unknown)?;
+    let job = api.kept().find(&identity, &run).ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &CallState::of(&job)))
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn result(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let wait = wait(uri.query())?;
-    let job = api.kept().find(&identity.caller, &run).ok_or_else(unknown)?;
+    let job = api.kept().find(&identity, &run).ok_or_else(unknown)?;
     let reply = match (job.reply(), wait) {
         (Some(reply), _) => Some(reply),
         (None, Duration::ZERO) => None,
@@ -126,7 +126,7 @@ pub(crate) async fn end(
     Vouched(identity): Vouched,
     Named(run): Named,
 ) -> Result<Response, Problem> {
-    let job = api.kept().find(&identity.caller, &run).ok_or_else(unknown)?;
+    let job = api.kept().find(&identity, &run).ok_or_else(unknown)?;
     job.stop.cancel();
     api.kept().remove(job.run);
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use packhost_core::{Caller, Identity, RunId};
+use packhost_core::{Caller, Identity, PackName, RunId};
 use packhost_engine::{Call, Client, Door, Level, LogLine, Peer, Progress, Question, Reply as Answered};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -29,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) caller: Caller,
     /// The pack, by the name that was called.
     pub(crate) pack: String,
+    /// The pack by its own name; none where its caller may not call it.
+    callable: Option<PackName>,
     /// When it was accepted, in milliseconds since 1970.
     pub(crate) since_ms: u64,
     peer: Peer,
@@ -40,12 +42,13 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(caller: Caller, pack: String, peer: Peer) -> Arc<Self> {
+    pub(crate) fn new(caller: Caller, pack: String, callable: Option<PackName>, peer: Peer) -> Arc<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Arc::new(Self {
             run: RunId::fresh(),
             caller,
             pack,
+            callable,
             since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             peer,
             stop: CancellationToken::new(),
@@ -53,6 +56,12 @@ impl Job {
             reply: OnceLock::new(),
             ended: Notify::new(),
         })
+    }
+
+    /// Whether it is there for this one: the same caller, with a proof that lets it make such a call. One caller may have several.
+    pub(crate) fn is_for(&self, identity: &Identity) -> bool {
+        let may_call = self.callable.as_ref().is_some_and(|pack| identity.scopes.may_call(pack));
+        self.caller == identity.caller && may_call
     }
 
     /// Lets it run, on a task of its own. What it says comes out of the receiver until it has ended, or is lost with it.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use packhost_core::{Caller, Digest, ErrorCode, RunId};
+use packhost_core::{Caller, Digest, ErrorCode, Identity, RunId};
 
 use crate::job::Job;
 use crate::key::Key;
@@ -104,17 +104,17 @@ impl Kept {
         Ok(Claim::New)
     }
 
-    /// The call of this caller.
-    pub(crate) fn find(&self, caller: &Caller, run: &str) -> Option<Arc<Job>> {
+    /// The call, if it is there for this caller.
+    pub(crate) fn find(&self, identity: &Identity, run: &str) -> Option<Arc<Job>> {
         let run = RunId::recorded(run)?;
         let shelf = self.shelf();
-        shelf.jobs.get(&run).filter(|held| held.job.caller == *caller).map(|held| Arc::clone(&held.job))
+        shelf.jobs.get(&run).filter(|held| held.job.is_for(identity)).map(|held| Arc::clone(&held.job))
     }
 
-    /// All calls of this caller, the newest first.
-    pub(crate) fn of(&self, caller: &Caller) -> Vec<Arc<Job>> {
+    /// All calls that are there for this caller, the newest first.
+    pub(crate) fn of(&self, identity: &Identity) -> Vec<Arc<Job>> {
         let shelf = self.shelf();
-        let own = shelf.jobs.values().rev().filter(|held| held.job.caller == *caller);
+        let own = shelf.jobs.values().rev().filter(|held| held.job.is_for(identity));
         own.map(|held| Arc::clone(&held.job)).collect()
     }
 
@@ -224,7 +224,7 @@ mod tests {
         Bounds { calls_each: 2, calls: 3, bytes_each: 100, bytes: 150, lifetime: Duration::from_secs(3600) };
 
     fn job(caller: &str) -> Arc<Job> {
-        Job::new(Caller::token(caller), "a.b".into(), Peer::default())
+        Job::new(Caller::token(caller), "a.b".into(), "a.b".parse().ok(), Peer::default())
     }
 
     /// A call that has come to an answer of so many bytes.
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn is_there(kept: &Kept, job: &Job) -> bool {
-        kept.find(&job.caller, &job.run.to_string()).is_some()
+        kept.find(&Identity::of(job.caller.clone()), &job.run.to_string()).is_some()
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(crate) const ALL: &[Operation] = &[
         path: "/v1/calls",
         handler: || routing::get(calls::list),
         id: "listCalls",
-        summary: "The kept calls of this caller.",
+        summary: "The kept calls of this caller, of the packs that its token lets it call.",
         parameters: &[],
         body: None,
         answers: &[Answer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use packhost_core::{ErrorCode, Identity};
+use packhost_core::{ErrorCode, Identity, PackName};
 use packhost_engine::Tool;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -125,4 +125,10 @@ pub(crate) async fn describe(
 pub(crate) fn visible(api: &Api, name: &str, identity: &Identity) -> Option<Arc<Tool>> {
     let catalog = api.engine().catalog();
     catalog.find(name).filter(|tool| tool.is_visible_to(identity)).cloned()
+}
+
+/// The own name of the pack of this name, if this caller may call it.
+pub(crate) fn callable(api: &Api, name: &str, identity: &Identity) -> Option<PackName> {
+    let tool = visible(api, name, identity)?;
+    identity.scopes.may_call(&tool.name).then(|| tool.name.clone())
 }

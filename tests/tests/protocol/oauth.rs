@@ -207,6 +207,38 @@ fn a_subject_sees_only_what_its_scopes_and_the_manifest_allow() {
 }
 
 #[test]
+fn a_smaller_token_of_a_subject_has_nothing_of_the_calls_that_it_could_not_make() {
+    let scene = Scene::new();
+    let (whole, small) = (
+        scene.but("scope", json!("packs:call:text.*")),
+        scene.but("scope", json!("packs:list artifacts:read")),
+    );
+    let send = |token: &str, method: &str, path: &str, more: &[(&str, &str)]| {
+        let authorization = format!("Bearer {token}");
+        let usual = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let body = if method == "POST" { r#"{"input": {"text": "a"}}"# } else { "" };
+        http::send(scene.served.address, &[&usual, more].concat(), method, path, body.as_bytes())
+    };
+    let key = ("idempotency-key", "\"one\"");
+    let begun = send(&whole, "POST", "/v1/packs/text.stats/calls", &[key, ("prefer", "respond-async")]);
+    let place = begun.header("location").expect("a place").to_owned();
+    let result = format!("{place}/result?wait=60");
+    assert_eq!(send(&whole, "GET", &result, &[]).status, 200);
+    let guessed = send(&small, "GET", "/v1/calls/01890a5d-ac96-774b-bcce-b302099a8057", &[]);
+    for (method, path) in [("GET", &place), ("GET", &result), ("DELETE", &place)] {
+        let refused = send(&small, method, path, &[]);
+        assert_eq!((refused.status, refused.text()), (404, guessed.text()), "{method} {path}");
+    }
+    assert_eq!(send(&small, "GET", "/v1/calls", &[]).message(), json!({ "calls": [] }));
+    for more in [&[key][..], &[key, ("prefer", "respond-async")]] {
+        let replayed = send(&small, "POST", "/v1/packs/text.stats/calls", more);
+        assert_eq!((replayed.status, replayed.header("idempotency-replayed")), (403, None), "{replayed:?}");
+    }
+    let own = send(&whole, "GET", "/v1/calls", &[]).message();
+    assert_eq!(own["calls"].as_array().map(Vec::len), Some(1), "{own}");
+}
+
+#[test]
 fn a_token_for_somebody_else_is_refused() {
     let scene = Scene::new();
     for (name, value) in [
