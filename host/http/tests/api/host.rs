@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -10,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use packhost_callers::{Callers, NamedToken};
-use packhost_engine::{Engine, PackSource};
+use packhost_engine::{Engine, Observer, PackSource};
 use packhost_http::{Settings, bind, serve};
 use packhost_manifest::{Manifest, Origin, Source};
 use serde_json::Value;
@@ -89,6 +90,18 @@ pub(crate) async fn start(change: impl FnOnce(&mut Settings)) -> Host {
 
 /// Everyone is the local user, until `change` says otherwise.
 pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Host {
+    let (engine, state) = engine().await;
+    serving(engine, state, change)
+}
+
+/// Everyone is the local user, and this one is told of calls.
+pub(crate) async fn start_observed(by: Arc<dyn Observer>) -> Host {
+    let (engine, state) = engine().await;
+    assert!(engine.observe(by), "nobody else is told");
+    serving(engine, state, |_| {})
+}
+
+async fn engine() -> (Engine, TempDir) {
     let state = tempfile::Builder::new()
         .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir()
@@ -105,13 +118,16 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Host {
     let own = packhost_engine::Settings::new(state.path().to_owned(), state.path().join("cache"));
     let engine = Engine::start(own, vec![pack("math"), pack("alices")], manifest).await.expect("an engine");
     assert_eq!(engine.catalog().refused(), [], "every pack is served");
+    (engine, state)
+}
+
+fn serving(engine: Engine, state: TempDir, change: impl FnOnce(&mut Settings)) -> Host {
     let mut settings = Settings::new("127.0.0.1:0".parse().expect("an address"));
     change(&mut settings);
     let listener = bind(&settings).expect("loopback");
     let (at, shutdown) = (listener.local_addr().expect("an address"), CancellationToken::new());
-    let (serving, stop) = (engine.clone(), shutdown.clone());
-    let served =
-        tokio::spawn(async move { serve(listener, settings, serving, stop).await.expect("it serves") });
+    let (own, stop) = (engine.clone(), shutdown.clone());
+    let served = tokio::spawn(async move { serve(listener, settings, own, stop).await.expect("it serves") });
     Host { at, engine, shutdown, served, _state: state }
 }
 

@@ -1,8 +1,12 @@
 //! A request that is sent again is answered again, and its call is not made again.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhost_engine::{Observer, Outcome};
 use serde_json::json;
 
-use crate::host::{ALICE, BOB, start};
+use crate::host::{ALICE, BOB, start, start_observed};
 
 const KEY: (&str, &str) = ("idempotency-key", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
 
@@ -52,6 +56,26 @@ async fn a_call_that_never_ran_leaves_its_key_free() {
     host.call("math.add", BOB, json!({"a": 1}), &[KEY]).await.problem(400, "invalid_input");
     let mended = host.call("math.add", BOB, json!({"a": 1, "b": 2}), &[KEY]).await;
     assert_eq!((mended.status.as_u16(), mended.header("idempotency-replayed")), (200, None));
+}
+
+/// Breaks the host once a call has come to its end.
+struct Breaks;
+
+impl Observer for Breaks {
+    fn begins(&self) {}
+
+    fn ended(&self, outcome: Option<&Outcome>, _: Duration) {
+        assert!(outcome.is_none(), "the host breaks, as it was told to");
+    }
+}
+
+#[tokio::test]
+async fn a_call_in_which_the_host_breaks_may_have_run_and_is_not_made_again() {
+    let host = start_observed(Arc::new(Breaks)).await;
+    let first = host.call("math.add", "", json!({"a": 1, "b": 2}), &[KEY]).await;
+    let second = host.call("math.add", "", json!({"a": 1, "b": 2}), &[KEY]).await;
+    first.problem(500, "internal");
+    assert_eq!((first.body, second.header("idempotency-replayed")), (second.body.clone(), Some("true")));
 }
 
 #[tokio::test]
