@@ -2,7 +2,7 @@
 //!
 //! The types are read as they are written. A newer host may have written keys that are not here, and codes that are not in
 //! [`ErrorCode`](packhost_core::ErrorCode): both are read all the same. No text here is a secret, an input (unless the operator
-//! wants that) or what a guest has said.
+//! wants that) or what a guest has said, but for what a guest asked for: hosts, and the path of a request that no rule allows.
 
 mod act;
 mod call;
