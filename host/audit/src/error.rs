@@ -80,6 +80,12 @@ pub enum AuditError {
         /// The last record that is known to have been there.
         n: u64,
     },
+    /// The directory was moved or removed while the log was open; what is in its place is not this log.
+    #[error("{} is not the directory any more that this process has its record in: it was moved or removed. Nothing is put on record until the process is started again", path.display())]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// There was a log, and it is gone.
     #[error("{} has no record, and there was one{}: restore it from a backup; or, where it is lost, run `packhost audit begin`, which begins another one that says so", path.display(), how_far(last))]
     Lost {

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
@@ -28,6 +29,16 @@ const OTHERS: u32 = 0o077;
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     path: PathBuf,
+    /// What was there when the log was opened; none where it is only read.
+    opened: Option<Arc<Opened>>,
+}
+
+/// A directory that is held open, so that no other one gets its inode meanwhile.
+#[derive(Debug)]
+struct Opened {
+    device: u64,
+    inode: u64,
+    _held: File,
 }
 
 impl Directory {
@@ -37,18 +48,30 @@ impl Directory {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(path)(error)),
             _ => {}
         }
-        let about = fs::metadata(path).map_err(failed(path))?;
+        let held = File::open(path).map_err(failed(path))?;
+        let about = held.metadata().map_err(failed(path))?;
         let (mode, owner) = (about.mode() & 0o777, about.uid());
         let ours = owner == rustix::process::geteuid().as_raw() || owner == 0;
         if mode & OTHERS != 0 || !ours {
             return Err(AuditError::Exposed { path: path.to_owned(), mode, owner });
         }
-        Ok(Self::at(path))
+        let opened = Opened { device: about.dev(), inode: about.ino(), _held: held };
+        Ok(Self { opened: Some(Arc::new(opened)), ..Self::at(path) })
     }
 
     /// A directory that is only read.
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), opened: None }
+    }
+
+    /// Refuses where the path does not lead to what was opened: that was moved away, and another log may be in its place.
+    pub(crate) fn in_place(&self) -> Result<(), AuditError> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        match fs::metadata(&self.path) {
+            Ok(about) if (about.dev(), about.ino()) == (opened.device, opened.inode) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&self.path)(error)),
+            _ => Err(AuditError::Moved { path: self.path.clone() }),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -133,8 +156,11 @@ impl Directory {
 
     /// Waits for the turn of this process and thread at `head`, `synced` and `sealed`. Nobody appends or waits long meanwhile.
     pub(crate) fn turn(&self) -> Result<File, AuditError> {
+        self.in_place()?;
         let dir = File::open(&self.path).map_err(failed(&self.path))?;
         flock(&dir, FlockOperation::LockExclusive).map_err(|error| failed(&self.path)(error.into()))?;
+        // It may have been moved while this waited.
+        self.in_place()?;
         Ok(dir)
     }
 }

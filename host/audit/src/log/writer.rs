@@ -100,6 +100,7 @@ impl Writer {
 
     /// Reads on to where the log ends now.
     pub(super) fn catch_up(&mut self, _held: &Held) -> Result<(), AuditError> {
+        self.directory.in_place()?;
         loop {
             let about = fstat(&*self.file).map_err(|error| failed(&self.path())(error.into()))?;
             let (size, gone) = (about.st_size.cast_unsigned(), about.st_nlink == 0);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhost_audit::{AuditError, Durability, LARGEST, Log, Settings, Written, verify};
+use packhost_audit::{AuditError, Durability, LARGEST, Log, Retention, Settings, Written, verify};
 use serde_json::json;
 
 use crate::place::{Place, small};
@@ -345,4 +345,38 @@ fn a_log_that_is_taken_away_while_it_is_open_takes_no_records() {
     files.get_mut("00000001.log").unwrap().truncate(10);
     place.put(&files);
     assert!(matches!(log.append("test", &json!({})), Err(AuditError::Truncated { .. })));
+}
+
+#[test]
+fn a_log_that_is_moved_away_while_it_is_open_takes_no_records_and_leaves_the_next_one_alone() {
+    for is_moved in [true, false] {
+        let place = Place::new();
+        let away = place.root().join("away");
+        // It has much to note in the end.
+        let never = Durability::Within(Duration::from_secs(3600));
+        let log = place.open(Settings { durability: never, checkpoint_records: 5, ..place.settings() });
+        for _ in 0..20 {
+            log.append("test", &json!({})).unwrap();
+        }
+        if is_moved {
+            std::fs::rename(place.dir(), &away).unwrap();
+        } else {
+            std::fs::remove_dir_all(place.dir()).unwrap();
+        }
+        let refused = log.append("test", &json!({})).unwrap_err();
+        assert!(matches!(refused, AuditError::Moved { .. }), "{refused}");
+        let next = Log::begin(place.dir(), place.ring(), place.settings()).unwrap();
+        next.append("test", &json!({})).unwrap();
+        assert!(matches!(log.append("test", &json!({})), Err(AuditError::Moved { .. })));
+        log.checkpoint().unwrap_err();
+        log.roll().unwrap_err();
+        log.retain(Retention { age: None, bytes: Some(1) }).unwrap_err();
+        log.sync().unwrap_err();
+        log.close().unwrap_err();
+        next.append("test", &json!({})).unwrap();
+        next.close().unwrap();
+        place.open(place.settings()).append("test", &json!({})).unwrap();
+        assert_eq!(place.verified().records, 6);
+        assert!(!is_moved || !std::fs::exists(away.join("00000002.log")).unwrap());
+    }
 }

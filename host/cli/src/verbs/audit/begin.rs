@@ -13,7 +13,7 @@ use crate::record::{self, Act, Acts};
 pub(super) fn run(dirs: &Dirs, output: Output) -> Result<(), Error> {
     let dir = record::log_dir(dirs);
     if holds_a_record(&dir).map_err(|source| Error::file(&dir, source))? {
-        let message = format!("There is a record in {}, and it goes on.", dir.display());
+        let message = format!("There is a record in {}.", dir.display());
         return Err(Failure::new(ErrorCode::InvalidInput, message)
             .fix("To begin another one, move that directory away and keep it: it is evidence.")
             .into());
