@@ -134,6 +134,11 @@ pub(crate) fn is_kind(word: &str) -> bool {
 }
 
 impl<'a> Envelope<'a> {
+    /// What the clock said when the record was written, to the second where it was behind.
+    pub(crate) fn reading(&self) -> Moment {
+        self.clock.unwrap_or(self.time)
+    }
+
     /// The JSON of the record.
     fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"n\":");

@@ -203,12 +203,12 @@ pub(super) fn first_line(file: &File) -> std::io::Result<Option<Vec<u8>>> {
     })
 }
 
-/// Which log a segment is of, and when it began.
+/// Which log a segment is of, and what the clock said when it began.
 fn chain_of(file: &File) -> std::io::Result<Option<(String, Moment)>> {
     Ok(first_line(file)?.and_then(|line| {
         let line = Line::parse(&line).ok()?;
         let body: SegmentBody = serde_json::from_str(line.envelope.body).ok()?;
-        Some((body.chain, line.envelope.time))
+        Some((body.chain, line.envelope.reading()))
     }))
 }
 

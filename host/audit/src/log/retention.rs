@@ -2,9 +2,13 @@
 //!
 //! In this order: the line in `sealed` is on the disk, a record of kind `removed` is in the log, the file is gone. A process that
 //! dies in between leaves a segment that is in `sealed`, and the next time it goes.
+//!
+//! What is too old goes by two readings of the clock: one that was wrong for a moment, as after a start without a time server,
+//! costs nothing.
 
 use std::fs;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use rustix::fs::ftruncate;
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,9 @@ use super::writer::{Writer, json};
 use super::{Hash, Retention};
 use crate::error::{AuditError, failed};
 use crate::moment::Moment;
+
+/// So long a segment has been too old before it goes, as the clock says now and said when a later one began.
+const GRACE: Duration = Duration::from_secs(3600);
 
 /// The body of a record of kind `removed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +51,7 @@ pub(super) fn retain(writer: &mut Writer, held: &Held, keep: Retention) -> Resul
         let path = writer.directory.segment(number);
         segments.push((number, fs::metadata(&path).map_err(failed(&path))?.len()));
     }
+    let then = if keep.age.is_some() { earlier(writer, &segments)? } else { None };
     let mut total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
     for (number, bytes) in segments {
         if number >= current {
@@ -52,8 +60,7 @@ pub(super) fn retain(writer: &mut Writer, held: &Held, keep: Retention) -> Resul
         let known = ledger.entries.iter().any(|sealed| sealed.segment == number);
         if !known {
             let sealed = describe(writer, number, bytes)?;
-            let now = Moment::of((writer.settings.clock)());
-            let too_old = keep.age.is_some_and(|age| now.since(sealed.to) > age);
+            let too_old = keep.age.zip(then).is_some_and(|(age, then)| then.since(sealed.to) > age);
             if !too_old && keep.bytes.is_none_or(|most| total <= most) {
                 break;
             }
@@ -67,6 +74,23 @@ pub(super) fn retain(writer: &mut Writer, held: &Held, keep: Retention) -> Resul
     }
     writer.directory.sync()?;
     Ok(gone)
+}
+
+/// What the clock said when the newest segment began that has been there for longer than the grace.
+fn earlier(writer: &Writer, segments: &[(u64, u64)]) -> Result<Option<Moment>, AuditError> {
+    let now = Moment::of((writer.settings.clock)());
+    for (number, _) in segments.iter().rev() {
+        let path = writer.directory.segment(*number);
+        let file = writer.directory.read_from(&path).map_err(failed(&path))?;
+        let line = first_line(&file).map_err(failed(&path))?;
+        let parsed = line.as_deref().ok_or("the first line is none").and_then(Line::parse);
+        let damaged = |why: &str| AuditError::Damaged { path: path.clone(), byte: 0, why: why.into() };
+        let began = parsed.map_err(damaged)?.envelope.reading();
+        if now.since(began) >= GRACE {
+            return Ok(Some(began));
+        }
+    }
+    Ok(None)
 }
 
 /// What was removed until now. A line without an end is of a process that died; its segment is still there.

@@ -25,7 +25,8 @@ impl Default for Durability {
 /// What of the log is kept. What does not say anything keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
-    /// Whole segments go whose last record is older.
+    /// Whole segments go whose last record is older, and was so at the beginning of a segment that is an hour old: a clock
+    /// that is wrong for a moment removes nothing.
     pub age: Option<Duration>,
     /// Whole segments go, the oldest first, while all of them together are larger, in bytes.
     pub bytes: Option<u64>,
@@ -42,7 +43,7 @@ pub struct Settings {
     pub checkpoint_age: Duration,
     /// A segment takes no more than so many bytes, unless its only record has more; 64 MiB by default.
     pub segment_bytes: u64,
-    /// A segment is closed when its first record is older; never for that reason by default.
+    /// A segment is closed when its first record is older, or as far ahead of the clock; never for that reason by default.
     pub segment_age: Option<Duration>,
     /// What is removed whenever a segment is closed; nothing by default.
     pub retention: Retention,

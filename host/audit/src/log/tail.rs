@@ -39,7 +39,7 @@ pub(crate) struct Tail {
     pub(crate) segment: u64,
     /// The byte behind the last record.
     pub(crate) end: u64,
-    /// The time of the segment's first record.
+    /// What the clock said when the segment began.
     pub(crate) began: Moment,
     /// The segment has records besides its first.
     pub(crate) used: bool,
@@ -118,7 +118,7 @@ impl Tail {
                 return Err("the segment has a format that this host does not know");
             }
             self.chain = body.chain;
-            self.began = envelope.time;
+            self.began = envelope.reading();
         }
         let closes = envelope.kind == CheckpointBody::KIND
             && serde_json::from_str::<CheckpointBody>(envelope.body).is_ok_and(|body| body.closes);

@@ -170,7 +170,9 @@ impl Writer {
         let (settings, tail) = (&self.settings, &self.tail);
         // What stands before and behind the body in a line is less than a checkpoint.
         let too_large = tail.end + body as u64 + 2 * CLOSING > settings.segment_bytes;
-        let too_old = |age| Moment::of((settings.clock)()).since(tail.began) > age;
+        // A clock that was ahead when the segment began and is right again is no reason to go on for as long.
+        let now = Moment::of((settings.clock)());
+        let too_old = |age| now.since(tail.began).max(tail.began.since(now)) > age;
         let too_old = settings.segment_age.is_some_and(too_old);
         tail.used && (too_large || too_old)
     }
@@ -221,7 +223,7 @@ impl Writer {
             chain: self.tail.chain.clone(),
         };
         self.put(SegmentBody::KIND, &json(&body)?)?;
-        self.tail.began = self.tail.time;
+        self.tail.began = self.tail.time.min(Moment::of((self.settings.clock)()));
         self.file.sync_data().map_err(failed(&self.path()))?;
         self.directory.sync()
     }

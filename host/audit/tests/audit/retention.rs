@@ -26,6 +26,7 @@ fn what_is_too_old_goes_and_the_rest_still_verifies_from_a_named_start() {
     let place = Place::new();
     let log = hours(&place, 5);
     let kept = log.checkpoint().unwrap();
+    place.clock.advance(3600);
     let old = Retention { age: Some(Duration::from_secs(2 * 3600 + 1)), bytes: None };
     let removed = log.retain(old).unwrap();
     assert_eq!(
@@ -43,10 +44,54 @@ fn what_is_too_old_goes_and_the_rest_still_verifies_from_a_named_start() {
     // More of it later, and after another start.
     let log = place.open(place.settings());
     place.clock.advance(24 * 3600);
+    assert_eq!(log.retain(old).unwrap(), [], "one reading of the clock is not enough");
+    log.roll().unwrap();
+    place.clock.advance(3600);
     assert_eq!(log.retain(old).unwrap().len(), 3);
     log.close().unwrap();
-    assert_eq!(place.segments(), [6], "the one that is written to stays, however old");
+    assert_eq!(place.segments(), [6, 7]);
     assert_eq!(place.verified().removed.unwrap().n, 25);
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_a_moment_removes_nothing() {
+    let place = Place::new();
+    let age = Duration::from_secs(30 * 24 * 3600);
+    let years = 2 * 365 * 24 * 3600;
+    drop(hours(&place, 5));
+    let retention = Retention { age: Some(age), bytes: None };
+    let kept = || Settings { segment_age: Some(age / 12), retention, ..place.settings() };
+    // A machine that starts years ahead: the first record closes the segment, and more are closed.
+    place.clock.advance(years);
+    let log = place.open(kept());
+    for _ in 0..3 {
+        log.append("test", &json!({})).unwrap();
+        log.roll().unwrap();
+        assert_eq!(log.retain(retention).unwrap(), []);
+        place.clock.advance(600);
+    }
+    log.close().unwrap();
+    // Then it has its time, while records still say the other one; and starts like that once more.
+    let days = 7 * 24 * 3600;
+    for (back, on) in [(years, years + days), (0, 0)] {
+        place.clock.back(back);
+        let log = place.open(kept());
+        log.append("test", &json!({})).unwrap();
+        log.append("test", &json!({})).unwrap();
+        assert_eq!(log.retain(retention).unwrap(), []);
+        log.close().unwrap();
+        place.clock.advance(on);
+    }
+    assert_eq!(place.verified().first, Some(1));
+    // A clock that stays there is believed.
+    let log = place.open(place.settings());
+    log.roll().unwrap();
+    place.clock.advance(3599);
+    assert_eq!(log.retain(retention).unwrap(), []);
+    place.clock.advance(1);
+    assert_eq!(log.retain(retention).unwrap().first().map(|sealed| sealed.segment), Some(1));
+    log.close().unwrap();
+    place.verified();
 }
 
 #[test]
@@ -82,6 +127,7 @@ fn the_log_removes_what_it_is_told_to_when_a_segment_is_closed() {
 fn nothing_but_what_retention_removed_may_be_missing() {
     let place = Place::new();
     let log = hours(&place, 5);
+    place.clock.advance(3600);
     log.retain(Retention { age: Some(Duration::from_secs(2 * 3600 + 1)), bytes: None }).unwrap();
     log.close().unwrap();
     let whole = place.files();
@@ -108,7 +154,7 @@ fn nothing_but_what_retention_removed_may_be_missing() {
     // What is removed of another log.
     let other = Place::with_keys_of(&place);
     let log = hours(&other, 5);
-    other.clock.advance(1);
+    other.clock.advance(3601);
     log.retain(Retention { age: Some(Duration::from_secs(2 * 3600 + 1)), bytes: None }).unwrap();
     log.close().unwrap();
     fs::write(place.dir().join("sealed"), other.read("sealed")).unwrap();
