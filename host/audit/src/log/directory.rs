@@ -149,6 +149,15 @@ impl Directory {
         self.sync()
     }
 
+    /// Removes everything but the lock, which the caller has.
+    pub(crate) fn clear(&self) -> Result<(), AuditError> {
+        for name in self.names()?.into_iter().filter(|name| name != LOCK) {
+            let path = self.file(&name);
+            fs::remove_file(&path).map_err(failed(&path))?;
+        }
+        Ok(())
+    }
+
     /// Makes names in the directory last.
     pub(crate) fn sync(&self) -> Result<(), AuditError> {
         File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed(&self.path))

@@ -1,5 +1,6 @@
 //! The log: records in segments, each with the hash of all before it.
 
+mod begin;
 mod checkpoint;
 mod directory;
 mod ends;
@@ -95,7 +96,7 @@ impl Log {
         let path = path.into();
         match Self::lost(&path, keyring.dir())? {
             Some(last) => Err(AuditError::Lost { path, last }),
-            None => Self::begin(path, keyring, settings),
+            None => Self::made(path, keyring, settings),
         }
     }
 
@@ -127,17 +128,23 @@ impl Log {
         Ok(Keyring::open(ring)?)
     }
 
-    /// As [`open`](Self::open), and begins another log in place of one that is lost. Whoever does that puts on record that it
-    /// is.
+    /// Begins another log in place of one that is lost, and opens it. Its first record is this one, which says so: the log is
+    /// there with it, and on the disk, or not at all.
     ///
     /// # Errors
-    /// As there.
+    /// As [`open`](Self::open), and when something stands in its place.
     pub fn begin(
         path: impl Into<PathBuf>,
         keyring: Arc<Keyring>,
         settings: Settings,
+        first: &Event,
     ) -> Result<Self, AuditError> {
         let path = path.into();
+        begin::beside(&path, &keyring, &settings, first)?;
+        Self::made(path, keyring, settings)
+    }
+
+    fn made(path: PathBuf, keyring: Arc<Keyring>, settings: Settings) -> Result<Self, AuditError> {
         let directory = Directory::made(&path)?;
         let lock = Lock::of(&directory)?;
         let held = lock.hold()?;

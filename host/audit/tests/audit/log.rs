@@ -270,23 +270,23 @@ fn a_log_that_is_gone_is_missed_and_begun_again_on_request_alone() {
             "{checkpoint}: {refused}"
         );
         assert!(refused.to_string().contains("packhost audit begin"), "{refused}");
-        assert_eq!(refused.to_string().contains("up to record 3 at least"), checkpoint == 3, "{refused}");
+        assert_eq!(refused.to_string().contains("up to record 4 at least"), checkpoint == 4, "{refused}");
     };
     // Before anything was signed for.
     std::fs::remove_dir_all(place.dir()).unwrap();
     lost(0);
     assert!(!place.dir().exists(), "nothing is made in its place");
-    let begin = || Log::begin(place.dir(), place.ring(), place.settings()).unwrap();
+    let begin = || place.begin().unwrap();
     begin().append("test", &json!({})).unwrap();
     place.verified();
     let whole = place.files();
     // Emptied is as good as gone; a part of it is another matter.
     place.put(&BTreeMap::new());
-    lost(3);
+    lost(4);
     place.put(&whole);
     drop(place.open(place.settings()));
     std::fs::remove_dir_all(place.dir()).unwrap();
-    lost(3);
+    lost(4);
     begin().append("test", &json!({})).unwrap();
     drop(place.open(place.settings()));
     place.verified();
@@ -365,7 +365,7 @@ fn a_log_that_is_moved_away_while_it_is_open_takes_no_records_and_leaves_the_nex
         }
         let refused = log.append("test", &json!({})).unwrap_err();
         assert!(matches!(refused, AuditError::Moved { .. }), "{refused}");
-        let next = Log::begin(place.dir(), place.ring(), place.settings()).unwrap();
+        let next = place.begin().unwrap();
         next.append("test", &json!({})).unwrap();
         assert!(matches!(log.append("test", &json!({})), Err(AuditError::Moved { .. })));
         log.checkpoint().unwrap_err();
@@ -376,7 +376,7 @@ fn a_log_that_is_moved_away_while_it_is_open_takes_no_records_and_leaves_the_nex
         next.append("test", &json!({})).unwrap();
         next.close().unwrap();
         place.open(place.settings()).append("test", &json!({})).unwrap();
-        assert_eq!(place.verified().records, 6);
+        assert_eq!(place.verified().records, 7);
         assert!(!is_moved || !std::fs::exists(away.join("00000002.log")).unwrap());
     }
 }

@@ -1,6 +1,7 @@
 //! The room as its users have it: one binary for all of its tests.
 #![allow(clippy::unwrap_used)]
 
+mod begin;
 mod chains;
 mod child;
 mod clock;

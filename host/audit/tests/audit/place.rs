@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use packhost_audit::{AuditError, Entry, Filter, Follow, Log, Position, Report, Settings, verify};
+use packhost_audit::{
+    Act, AuditError, Entry, Event, Filter, Follow, Log, Position, Report, Settings, verify,
+};
 use packhost_keyring::{Keyring, PublicKeys};
 use tempfile::TempDir;
 
@@ -97,6 +99,12 @@ impl Place {
 
     pub(crate) fn try_open(&self, settings: Settings) -> Result<Log, AuditError> {
         Log::open(self.dir(), self.ring(), settings)
+    }
+
+    /// Begins another log in place of one that is lost.
+    pub(crate) fn begin(&self) -> Result<Log, AuditError> {
+        let first = Act { verb: "audit.begin".into(), subject: "audit".into(), ..Act::default() };
+        Log::begin(self.dir(), self.ring(), self.settings(), &Event::Act(first))
     }
 
     pub(crate) fn open(&self, settings: Settings) -> Log {

@@ -108,11 +108,12 @@ impl Acts {
         }
     }
 
-    /// The same where the record is lost: another one is begun in its place.
-    pub(crate) fn anew(dirs: &Dirs) -> Result<Self, Error> {
+    /// Begins another record in place of one that is lost, with this act.
+    pub(crate) fn anew(dirs: &Dirs, act: Act) -> Result<Begun, Error> {
         let keyring = Arc::new(super::keyring(dirs)?);
-        let begun = Log::begin(super::log_dir(dirs), keyring, Settings::default());
-        Ok(Self(Arc::new(begun.map_err(Error::Unrecorded)?)))
+        let first = Event::Act(act.0.clone());
+        let begun = Log::begin(super::log_dir(dirs), keyring, Settings::default(), &first);
+        Ok(Begun { recorder: Arc::new(begun.map_err(Error::Unrecorded)?), act })
     }
 
     /// Puts it on record, and on the disk, that this is about to be done.

@@ -23,7 +23,7 @@ pub(super) fn run(dirs: &Dirs, output: Output) -> Result<(), Error> {
             .fix("A call begins one, and so does whatever an operator changes.")
     })?;
     let act = Act::new("audit.begin", dir.display()).with("last", last.n).with("hash", last.hash);
-    Acts::anew(dirs)?.record(act, || Ok(()))?;
+    Acts::anew(dirs, act)?.end(Ok(()))?;
     output.answer(&json!({ "begun": dir, "lost": last }), || {
         println!("{GOOD}ok{GOOD:#}  another record begins in {BOLD}{}{BOLD:#}", dir.display());
         match last.n {
