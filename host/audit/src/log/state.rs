@@ -15,6 +15,9 @@ pub(super) struct State {
     pub(super) notes: Way,
     /// The checkpoint that is in `head`, or an earlier one.
     pub(super) head: u64,
+    /// When it is tried again to remove what is too much, after so many failures.
+    pub(super) retain: Option<Instant>,
+    pub(super) refused: u32,
     /// It is to end, and it has.
     pub(super) stop: bool,
     pub(super) ended: bool,

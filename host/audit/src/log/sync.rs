@@ -14,8 +14,10 @@ use super::writer::{Writer, json};
 use super::{Durability, PATIENCE, Position};
 use crate::error::AuditError;
 
-/// How long after a failure the disk is tried again.
+/// How long after a failure the disk is tried again, and retention for the first time.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How often the time until retention is tried again is doubled: it is more than an hour then.
+const DOUBLED: u32 = 12;
 /// How often the lock is tried at once, before it is waited for.
 const AT_ONCE: u32 = 64;
 /// The longest pause between two tries at the lock.
@@ -161,8 +163,12 @@ impl Shared {
             let (stop, uncovered) = self.pause();
             let covered = if uncovered || stop { self.cover(stop) } else { Ok(()) };
             let synced = self.sync();
+            let retained = self.retain();
             if stop {
-                return covered.and(synced);
+                return covered.and(synced).and(retained);
+            }
+            if let Err(error) = retained {
+                tracing::error!(target: "packhost::audit", %error, "what the audit log is to keep no more is not removed yet");
             }
             for error in [covered, synced].into_iter().filter_map(Result::err) {
                 tracing::error!(target: "packhost::audit", %error, "the audit log is not as durable as it should be");
@@ -181,7 +187,7 @@ impl Shared {
                 Durability::Within(time) => since + time,
             });
             let checkpoint = state.uncovered.map(|since| since + self.checkpoint_age);
-            let due = [sync, checkpoint].into_iter().flatten().min();
+            let due = [sync, checkpoint, state.retain].into_iter().flatten().min();
             let uncovered = checkpoint.is_some_and(|time| time <= now);
             match due {
                 _ if state.stop => return (true, uncovered),
@@ -243,8 +249,7 @@ impl Shared {
         }
         self.state().disk.came(tail.last.n);
         self.done.notify_all();
-        self.note(&tail)?;
-        self.retain()
+        self.note(&tail)
     }
 
     /// Notes in `head` and `synced` how far the log is on the disk.
@@ -283,18 +288,27 @@ impl Shared {
         Ok(())
     }
 
-    /// Removes what is older than it is kept, after a segment was closed.
+    /// Removes what is older than it is kept, after a segment was closed, and again after that failed.
     fn retain(&self) -> Result<(), AuditError> {
-        let retention = {
+        let (rolled, retention, lock) = {
             let mut writer = self.writer();
-            let retention = writer.settings.retention;
-            if !std::mem::take(&mut writer.rolled) || retention == super::Retention::default() {
-                return Ok(());
-            }
-            retention
+            let rolled = std::mem::take(&mut writer.rolled);
+            (rolled, writer.settings.retention, writer.directory.file(LOCK))
         };
-        self.held(true, |writer, held| super::retention::retain(writer, held, retention))?;
-        Ok(())
+        let is_due = rolled || self.state().retain.is_some_and(|time| time <= Instant::now());
+        if !is_due || retention == super::Retention::default() {
+            return Ok(());
+        }
+        let done = self.held(true, |writer, held| super::retention::retain(writer, held, retention));
+        let done = done.and_then(|done| done.map(drop).ok_or(AuditError::Locked { path: lock }));
+        let mut state = self.state();
+        if done.is_ok() {
+            (state.retain, state.refused) = (None, 0);
+        } else {
+            state.retain = Some(Instant::now() + AGAIN * 2u32.pow(state.refused.min(DOUBLED)));
+            state.refused += 1;
+        }
+        done
     }
 }
 

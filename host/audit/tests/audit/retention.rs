@@ -124,6 +124,30 @@ fn the_log_removes_what_it_is_told_to_when_a_segment_is_closed() {
 }
 
 #[test]
+fn what_could_not_be_removed_is_removed_once_it_can_be() {
+    let place = Place::new();
+    let retention = Retention { age: None, bytes: Some(1) };
+    let log = place.open(Settings { retention, ..place.settings() });
+    // Where it says what it removes nothing can be written.
+    let sealed = place.dir().join("sealed");
+    fs::create_dir(&sealed).unwrap();
+    let mut watch = place.follow();
+    log.append("test", &json!({})).unwrap();
+    log.roll().unwrap();
+    // The thread takes one thing after the other: it has failed before the second of these is done.
+    for _ in 0..2 {
+        log.append("test", &json!({})).unwrap();
+        log.sync().unwrap();
+    }
+    assert!(place.dir().join("00000001.log").exists());
+    fs::remove_dir(&sealed).unwrap();
+    watch.next_of("removed");
+    log.close().unwrap();
+    assert_eq!(place.segments(), [2]);
+    place.verified();
+}
+
+#[test]
 fn nothing_but_what_retention_removed_may_be_missing() {
     let place = Place::new();
     let log = hours(&place, 5);
