@@ -29,4 +29,4 @@ pub use log::{
 };
 pub use moment::{Moment, MomentError};
 pub use query::{Entry, Filter, Follow, Queried, When, WhenError, query};
-pub use verify::{Finding, Proven, Report, What, verify};
+pub use verify::{Finding, Proven, Report, What, verify, verify_with_ring};

@@ -1,5 +1,6 @@
 //! Beginning another log in place of one that is lost: it is made beside that place, and moved there once its first record says
-//! which one was lost. Who dies before has begun nothing, and the next one does it all again.
+//! which one was lost. Who dies before has begun nothing, and the next one does it all again. Who dies before the ring of keys
+//! knows of it leaves one that cannot be opened, as it lacks what the ring does know.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,12 +9,11 @@ use std::sync::Arc;
 
 use packhost_keyring::Keyring;
 
-use super::Settings;
 use super::directory::{Directory, LOCK};
 use super::ends::write_synced;
 use super::lock::Lock;
-use super::open;
 use super::writer::{Writer, json};
+use super::{Settings, known, open};
 use crate::error::{AuditError, failed};
 use crate::event::Event;
 
@@ -32,12 +32,14 @@ pub(super) fn beside(
     directory.in_place()?;
     directory.clear()?;
     open::made(&directory)?;
-    let end = open::end(&directory, keyring)?;
+    let end = open::end(&directory, keyring, None)?;
     let mut writer = Writer::new(directory.clone(), lock, Arc::clone(keyring), settings.clone(), end);
     writer.append(&held, first.kind(), &json(first)?)?;
     writer.file.sync_data().map_err(failed(&writer.path()))?;
     write_synced(&directory, writer.tail.last)?;
-    put(&fresh, path)
+    put(&fresh, path)?;
+    // Until here the lost one is missed in it, and it is opened by nobody.
+    known::replace(keyring, writer.tail.last)
 }
 
 /// Moves it to its place. A directory that was emptied gives way, and anything else does not.

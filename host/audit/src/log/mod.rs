@@ -37,6 +37,7 @@ pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::CheckpointBody;
 pub(crate) use directory::{Directory, LOCK, TORN};
 pub(crate) use ends::{HEAD, Head, SYNCED, read_synced};
+pub(crate) use known::{LAST, remembered};
 pub(crate) use line::Line;
 pub use line::{Hash, HashError, LARGEST};
 pub(crate) use reader::{Found, Lines};
@@ -86,7 +87,7 @@ impl Log {
     ///
     /// # Errors
     /// When the directory cannot be made, read or written, is open to others, or the log ends before what is known to have
-    /// been written to the disk, or something else stands there. Such a log is not written to. [`AuditError::Lost`] when there
+    /// been written to the disk, or than the ring of keys knows, or something else stands there. Such a log is not written to. [`AuditError::Lost`] when there
     /// is none, and there was one.
     pub fn open(
         path: impl Into<PathBuf>,
@@ -149,7 +150,8 @@ impl Log {
         let lock = Lock::of(&directory)?;
         let held = lock.hold()?;
         open::made(&directory)?;
-        let end = open::end(&directory, &keyring)?;
+        // Whoever notes something there has written it here before.
+        let end = open::end(&directory, &keyring, known::known(keyring.dir())?)?;
         known::remember_first(&keyring, end.0.mark)?;
         let mut writer = Writer::new(directory, lock, keyring, settings, end);
         writer.recover(&held)?;

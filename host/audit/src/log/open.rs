@@ -32,11 +32,16 @@ pub(super) fn is_missing(directory: &Directory) -> Result<bool, AuditError> {
             && read_synced(directory)?.is_none())
 }
 
-/// The last segment, read to its end. What stands behind the last whole record is still there. The caller has the lock.
+/// The last segment, read to its end. What stands behind the last whole record is still there. The caller has the lock. What is
+/// known beside the log of its last record has to be in it.
 ///
 /// # Errors
 /// When records are missing that are known to have been on the disk, or are others than those.
-pub(super) fn end(directory: &Directory, keyring: &Keyring) -> Result<(Tail, File), AuditError> {
+pub(super) fn end(
+    directory: &Directory,
+    keyring: &Keyring,
+    known: Option<Position>,
+) -> Result<(Tail, File), AuditError> {
     let head = Head::read(directory)?;
     if let Some(head) = &head {
         let keys = keyring.public()?;
@@ -49,18 +54,26 @@ pub(super) fn end(directory: &Directory, keyring: &Keyring) -> Result<(Tail, Fil
     let missing =
         || AuditError::Damaged { path: directory.file(SYNCED), byte: 0, why: "it is missing".into() };
     let synced = read_synced(directory)?.ok_or_else(missing)?;
-    let (tail, file) = last_segment(directory, head.as_ref())?;
-    let tail = read(directory, tail, &file, synced)?;
+    let known = known.filter(|known| known.n > 0);
+    let (tail, file) = last_segment(directory, head.as_ref(), known)?;
+    let tail = read(directory, tail, &file, [Some(synced), known])?;
     Ok((tail, file))
 }
 
 /// The last segment, and a place in it from which the chain is read.
-fn last_segment(directory: &Directory, head: Option<&Head>) -> Result<(Tail, File), AuditError> {
+fn last_segment(
+    directory: &Directory,
+    head: Option<&Head>,
+    known: Option<Position>,
+) -> Result<(Tail, File), AuditError> {
     let segments = directory.segments()?;
     let Some(last) = segments.last().copied() else {
         if let Some(head) = head {
             let path = directory.segment(head.segment);
             return Err(AuditError::Truncated { path, n: head.checkpoint.n });
+        }
+        if let Some(known) = known {
+            return Err(AuditError::Truncated { path: directory.segment(1), n: known.n });
         }
         return Ok((fresh()?, directory.append_to(&directory.segment(1))?));
     };
@@ -169,26 +182,31 @@ fn ending(directory: &Directory, mark: Mark) -> Result<(Moment, String), AuditEr
     Ok((line.envelope.time, chain))
 }
 
-/// Reads to the end, and holds it to what is known to be on the disk.
-fn read(directory: &Directory, mut tail: Tail, file: &File, synced: Position) -> Result<Tail, AuditError> {
+/// Reads to the end, and holds it to what is known to be on the disk. What stands before the newest checkpoint is for a
+/// verification.
+fn read(
+    directory: &Directory,
+    mut tail: Tail,
+    file: &File,
+    known: [Option<Position>; 2],
+) -> Result<Tail, AuditError> {
     let path = directory.segment(tail.segment);
     let size = file.metadata().map_err(failed(&path))?.len();
-    let other = |byte| AuditError::Damaged {
-        path: path.clone(),
-        byte,
-        why: format!("record {} is not the one that was written to the disk", synced.n),
+    let differs = |position: Position| {
+        known.iter().flatten().any(|known| known.n == position.n && known.hash != position.hash)
     };
-    let mut wrong = tail.last.n == synced.n && tail.last.hash != synced.hash;
-    let check = |position: Position| wrong |= position.n == synced.n && position.hash != synced.hash;
+    let mut wrong = Some(tail.last).filter(|last| differs(*last));
+    let check = |position| wrong = wrong.or(Some(position).filter(|position| differs(*position)));
     let broken = tail.read_on(file, size, check).map_err(failed(&path))?;
-    if wrong {
-        return Err(other(tail.end));
+    if let Some(Position { n, .. }) = wrong {
+        let why = format!("record {n} is not the one that was written to the disk");
+        return Err(AuditError::Damaged { path, byte: tail.end, why });
     }
-    if tail.last.n < synced.n {
+    if let Some(n) = known.iter().flatten().map(|known| known.n).max().filter(|n| tail.last.n < *n) {
         // What is damaged here had been written and confirmed.
         return Err(match broken {
             Some(broken) if !broken.torn => AuditError::Damaged { path, byte: broken.byte, why: broken.why },
-            _ => AuditError::Truncated { path, n: synced.n },
+            _ => AuditError::Truncated { path, n },
         });
     }
     Ok(tail)

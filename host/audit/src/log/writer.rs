@@ -111,7 +111,7 @@ impl Writer {
                 self.read_on(size)?;
             } else if gone {
                 // Retention has removed it, and perhaps the ones after it.
-                (self.tail, self.file) = super::open::end(&self.directory, &self.keyring)
+                (self.tail, self.file) = super::open::end(&self.directory, &self.keyring, None)
                     .map(|(tail, file)| (tail, Arc::new(file)))?;
             } else if self.tail.closed {
                 self.next_segment()?;

@@ -4,13 +4,18 @@ use packhost_keyring::PublicKeys;
 
 use super::report::{Finding, Proven, Report, What};
 use super::snapshot::Snapshot;
-use crate::log::{Checkpoint, HEAD, Head, Position, SYNCED};
+use crate::log::{Checkpoint, HEAD, Head, LAST, Position, SYNCED};
 use crate::moment::Moment;
+
+/// What a checkpoint is called that the caller has.
+const KEPT: &str = "kept checkpoint";
 
 /// What the log has to fit.
 pub(super) struct Ends {
     head: Option<Head>,
     synced: Option<Position>,
+    /// What the ring of keys remembers.
+    last: Option<Checkpoint>,
     kept: Vec<Checkpoint>,
     /// What the log has at the places that they speak of.
     seen: Vec<(Position, Option<Seen>)>,
@@ -65,27 +70,20 @@ impl Ends {
             }
             Ok(Some(found)) => synced = Some(*found),
         }
-        let mut good = Vec::new();
-        for checkpoint in kept {
-            match checkpoint.verify(keys) {
-                Ok(()) => good.push(checkpoint.clone()),
-                Err(error) => {
-                    let n = Some(checkpoint.n);
-                    let found = error.to_string();
-                    report.add(whole(
-                        What::Kept,
-                        "kept checkpoint",
-                        n,
-                        "a checkpoint that is signed",
-                        &found,
-                    ));
-                }
-            }
-        }
+        let mut signed = |checkpoint: &Checkpoint, what, name| {
+            let verified = checkpoint.verify(keys).map_err(|error| error.to_string());
+            let wrong = |found: &String| {
+                report.add(whole(what, name, Some(checkpoint.n), "a checkpoint that is signed", found));
+            };
+            verified.inspect_err(wrong).is_ok()
+        };
+        let last = snapshot.last.clone().filter(|last| signed(last, What::Last, LAST));
+        let kept = kept.iter().filter(|kept| signed(kept, What::Kept, KEPT));
+        let kept: Vec<Checkpoint> = kept.cloned().collect();
         let places = head.iter().map(|head| head.checkpoint.position()).chain(synced);
-        let places = places.chain(good.iter().map(Checkpoint::position));
+        let places = places.chain(last.iter().chain(&kept).map(Checkpoint::position));
         let seen = places.map(|position| (position, None)).collect();
-        Self { head, synced, kept: good, seen, covered: None }
+        Self { head, synced, last, kept, seen, covered: None }
     }
 
     /// Takes note of a record, whatever is wrong with it.
@@ -112,13 +110,18 @@ impl Ends {
         if let Some(synced) = self.synced {
             self.check_place(What::Synced, SYNCED, synced, file, report);
         }
+        if let Some(last) = &self.last
+            && self.check_place(What::Last, LAST, last.position(), file, report)
+        {
+            self.prove(last, report);
+        }
         for checkpoint in &self.kept {
             let position = checkpoint.position();
             if report.removed.is_some_and(|removed| position.n < removed.n)
                 && report.first.is_none_or(|first| position.n < first)
             {
                 report.kept_removed.push(position.n);
-            } else if self.check_place(What::Kept, "kept checkpoint", position, file, report) {
+            } else if self.check_place(What::Kept, KEPT, position, file, report) {
                 report.kept.push(position.n);
                 self.prove(checkpoint, report);
             }

@@ -31,10 +31,32 @@ const TRIES: usize = 4;
 /// # Errors
 /// When the directory or a file cannot be read. What is wrong with the log is no error but in the report.
 pub fn verify(dir: &Path, keys: &PublicKeys, kept: &[Checkpoint]) -> Result<Report, AuditError> {
+    with(dir, None, keys, kept)
+}
+
+/// The same of a log whose ring of keys is here, in this directory: it also has to have the checkpoint that the ring remembers.
+///
+/// # Errors
+/// As there.
+pub fn verify_with_ring(
+    dir: &Path,
+    ring: &Path,
+    keys: &PublicKeys,
+    kept: &[Checkpoint],
+) -> Result<Report, AuditError> {
+    with(dir, Some(ring), keys, kept)
+}
+
+fn with(
+    dir: &Path,
+    ring: Option<&Path>,
+    keys: &PublicKeys,
+    kept: &[Checkpoint],
+) -> Result<Report, AuditError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let snapshot = Snapshot::take(dir)?;
+        let snapshot = Snapshot::take(dir, ring)?;
         match once(&snapshot, keys, kept) {
             Err(AuditError::File { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound && tries < TRIES => {}

@@ -94,6 +94,8 @@ pub enum What {
     Head,
     /// The file `synced` is missing or wrong.
     Synced,
+    /// The checkpoint that the ring of keys remembers is not one of this log, or not signed by a known key.
+    Last,
     /// The file `sealed` is wrong, or what it says was removed is not what was.
     Sealed,
     /// What was cut off after a crash is not what the record of that says.

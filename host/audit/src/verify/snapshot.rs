@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{AuditError, failed};
-use crate::log::{Directory, Head, LARGEST_SEALED, LOCK, PATIENCE, Position, SEALED, read_synced};
+use crate::log::{
+    Checkpoint, Directory, Head, LARGEST_SEALED, LOCK, PATIENCE, Position, SEALED, read_synced, remembered,
+};
 
 /// The files at one moment.
 pub(super) struct Snapshot {
@@ -19,12 +21,15 @@ pub(super) struct Snapshot {
     pub(super) head: Result<Option<Head>, String>,
     pub(super) synced: Result<Option<Position>, String>,
     pub(super) sealed: Vec<u8>,
+    /// What the ring of keys remembers, where that is looked at.
+    pub(super) last: Option<Checkpoint>,
 }
 
 impl Snapshot {
-    /// Reads them in the order that keeps them true together: what `synced` says was in the log and, if it is a checkpoint, in
-    /// `head` before it said so; nobody appends while the sizes are read.
-    pub(super) fn take(dir: &Path) -> Result<Self, AuditError> {
+    /// Reads them in the order that keeps them true together: what the ring remembers was in the log before; what `synced` says was
+    /// in the log and, if it is a checkpoint, in `head` before it said so; nobody appends while the sizes are read.
+    pub(super) fn take(dir: &Path, ring: Option<&Path>) -> Result<Self, AuditError> {
+        let last = ring.map_or(Ok(None), remembered)?;
         let directory = Directory::at(dir);
         // A copy on a medium that cannot be written has no lock, and nobody who appends.
         let lock = directory.read_from(&directory.file(LOCK)).ok();
@@ -49,7 +54,7 @@ impl Snapshot {
             let path = directory.segment(number);
             segments.push((number, fs::metadata(&path).map_err(failed(&path))?.len()));
         }
-        Ok(Self { directory, segments, head, synced, sealed })
+        Ok(Self { directory, segments, head, synced, sealed, last })
     }
 }
 

@@ -261,7 +261,7 @@ fn a_torn_end_of_every_length_is_cut_off_kept_and_told() {
     let (whole, name) = (place.files(), "00000001.log");
     let line = [place.lines(1).last().unwrap().as_bytes(), b"\n"].concat();
     for length in 1..line.len() {
-        place.put(&whole);
+        place.restore(&whole);
         let torn: Vec<u8> = line.iter().copied().cycle().filter(|byte| *byte != b'\n').take(length).collect();
         fs::write(place.dir().join(name), [whole[name].as_slice(), &torn].concat()).unwrap();
         let before = place.verified();
@@ -297,7 +297,7 @@ fn what_a_machine_left_that_lost_its_power_is_cut_off_behind_what_was_on_the_dis
         line,
     ];
     for rest in rests {
-        place.put(&whole);
+        place.restore(&whole);
         let end = whole["00000001.log"].len();
         fs::write(place.dir().join("00000001.log"), [whole["00000001.log"].as_slice(), &rest].concat())
             .unwrap();

@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhost_audit::{AuditError, Durability, LARGEST, Log, Retention, Settings, Written, verify};
+use packhost_audit::{
+    AuditError, Durability, LARGEST, Log, Retention, Settings, What, Written, verify, verify_with_ring,
+};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::place::{Place, small};
 
@@ -301,6 +304,62 @@ fn a_log_that_an_older_host_began_is_missed_as_well() {
     std::fs::remove_dir_all(place.dir()).unwrap();
     let refused = place.try_open(place.settings()).unwrap_err();
     assert!(matches!(&refused, AuditError::Lost { last, .. } if last.n == 3), "{refused}");
+}
+
+#[test]
+fn a_log_that_has_not_what_the_ring_remembers_is_not_written_to() {
+    let fill = |place: &Place, records: usize| {
+        let log = place.open(place.settings());
+        for _ in 0..records {
+            log.append("test", &json!({})).unwrap();
+        }
+        log.close().unwrap();
+        place.files()
+    };
+    let place = Place::new();
+    let earlier = fill(&place, 3);
+    let other = Place::with_keys_of(&place);
+    let whole = fill(&place, 4);
+    let last = place.verified().last.unwrap().n;
+    let other = fill(&other, 8);
+    let ring = place.root().join("keys");
+    let found = || {
+        let report = verify_with_ring(&place.dir(), &ring, &place.keys(), &[]).unwrap();
+        report.findings.into_iter().map(|finding| (finding.what, finding.n)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(), []);
+    let genesis = Sha256::digest(b"packhost audit log 1\n");
+    let genesis: String = genesis.iter().map(|byte| format!("{byte:02x}")).collect();
+    let nothing = format!("{:020} {genesis}\n", 0);
+    let nothing = BTreeMap::from([("synced".to_owned(), nothing.into_bytes())]);
+    for (files, what, n) in [
+        (&earlier, What::Truncated, earlier_end(&earlier) + 1),
+        (&nothing, What::Truncated, 1),
+        (&other, What::Last, last),
+    ] {
+        place.put(files);
+        let refused = place.try_open(place.settings()).unwrap_err();
+        let is_short = matches!(refused, AuditError::Truncated { n, .. } if n == last);
+        assert!(is_short || matches!(refused, AuditError::Damaged { .. }) && what == What::Last, "{refused}");
+        assert_eq!(&place.files(), files, "nothing was changed");
+        assert_eq!(found(), [(what, Some(n))]);
+    }
+    place.put(&whole);
+    // Of another key, which says nothing of the log.
+    let text = std::fs::read_to_string(ring.join("last")).unwrap();
+    std::fs::write(ring.join("last"), text.replace(&format!(r#""n":{last},"#), r#""n":2,"#)).unwrap();
+    assert_eq!(found(), [(What::Last, Some(2))]);
+    // Cut off by a power cut, or removed: it is as if it had never been.
+    std::fs::write(ring.join("last"), "").unwrap();
+    assert_eq!(found(), []);
+    place.restore(&earlier);
+    drop(place.open(place.settings()));
+    assert_eq!(found(), []);
+}
+
+/// The record that was last on the disk.
+fn earlier_end(files: &BTreeMap<String, Vec<u8>>) -> u64 {
+    std::str::from_utf8(&files["synced"][..20]).unwrap().parse().unwrap()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `packhost audit verify`: that the record is what the host wrote, or where it is not.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use packhost_tests::host::Setup;
@@ -109,6 +110,18 @@ fn a_record_that_was_put_back_to_an_earlier_time_is_found_by_a_checkpoint_that_w
 
     fs::remove_dir_all(&log).expect("the directory is the test's");
     copy(&earlier, &log);
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o700)).expect("the directory is the test's");
+    let older = audit(&setup, &["verify"]);
+    let finding = &older.json()["findings"][0];
+    assert_eq!((older.code, &finding["what"]), (1, &json!("truncated")), "{older:?}");
+    assert!(
+        finding["expected"].as_str().is_some_and(|said| said.ends_with("which keys/last has")),
+        "{older:?}"
+    );
+    let refused = setup.run(["tokens", "create", "later"]);
+    assert!(refused.code == 1 && refused.stderr.contains("audit verify"), "{refused:?}");
+    // Who removes what the keys know as well is found by what was kept.
+    fs::remove_file(setup.state().join("keys/last")).expect("it is there");
     assert_eq!(audit(&setup, &["verify"]).code, 0, "it was whole then");
     let found = with(&setup);
     assert_eq!(found.code, 1, "{found:?}");

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anstream::println;
-use packhost_audit::{Checkpoint, Finding, Report, verify};
+use packhost_audit::{Checkpoint, Finding, Report, verify, verify_with_ring};
 use packhost_core::{ErrorCode, Failure};
 use packhost_keyring::PublicKeys;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::args::{RecordPlace, Verify};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, DIM, NOTE, Output};
+use crate::record;
 
 /// The largest file of checkpoints, in bytes.
 const CHECKPOINTS: u64 = 4 << 20;
@@ -27,7 +28,11 @@ pub(super) fn run(dirs: &Dirs, args: &Verify, output: Output) -> Result<(), Erro
     for file in &args.checkpoint {
         kept.append(&mut checkpoints(file)?);
     }
-    let report = verify(&dir, &keys, &kept)?;
+    // A copy in another place may be an older one.
+    let report = match args.place.dir {
+        Some(_) => verify(&dir, &keys, &kept)?,
+        None => verify_with_ring(&dir, &record::keys_dir(dirs), &keys, &kept)?,
+    };
     output.answer(&document(&report), || text(&dir, &report));
     if report.is_intact() { Ok(()) } else { Err(Error::Said) }
 }
@@ -41,7 +46,7 @@ fn document(report: &Report) -> Value {
 /// Whether the record in its usual place is what this host wrote.
 pub(crate) fn of_this_host(dirs: &Dirs) -> Result<Value, Error> {
     let dir = place(dirs, &RecordPlace { dir: None })?;
-    Ok(document(&verify(&dir, &sign::public(dirs)?, &[])?))
+    Ok(document(&verify_with_ring(&dir, &record::keys_dir(dirs), &sign::public(dirs)?, &[])?))
 }
 
 fn keys(dirs: &Dirs, args: &Verify) -> Result<PublicKeys, Error> {
