@@ -1,6 +1,7 @@
 //! `packhost audit`: how an operator reads the record, and what is on it of what an operator does.
 
 mod acts;
+mod kept;
 mod keys;
 mod lost;
 mod verify;
