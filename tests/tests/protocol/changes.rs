@@ -1,9 +1,12 @@
 //! `tools/list_changed`: an edit of the manifest reaches clients that are connected.
 
+use std::process::{Command, Stdio};
+
 use packhost_tests::host::{Setup, wait_until};
+use packhost_tests::record;
 use packhost_tests::rpc::{Rpc, result};
 use rmcp::model::{ServerNotification, SubscriptionFilter};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clients::{Client, Era, over_http, over_stdio};
 
@@ -91,6 +94,18 @@ async fn a_subscriber_over_http_is_told() {
     a_subscriber_is_told(&setup, client).await;
 }
 
+/// What is on record of edits.
+fn reloads(setup: &Setup) -> Vec<Value> {
+    let acts = record::of_kind(&setup.state(), "act").into_iter();
+    acts.filter(|act| act["verb"] == "policy.reload").collect()
+}
+
+fn are_begun_and_done(acts: &[Value]) {
+    assert_eq!((&acts[0]["outcome"], &acts[1]["outcome"]), (&json!("begun"), &json!("done")));
+    assert_eq!((&acts[0]["subject"], &acts[0]["details"]["files"]), (&acts[1]["subject"], &json!("1")));
+    assert_ne!(acts[0]["subject"], acts[0]["details"]["was"]);
+}
+
 #[test]
 fn another_manifest_is_on_record() {
     let setup = Setup::new().policy(ONE).warmed();
@@ -99,15 +114,39 @@ fn another_manifest_is_on_record() {
     assert_eq!(names(&mut host), ["text_stats"]);
     edit(&setup);
     while host.message()["method"] != "notifications/tools/list_changed" {}
-    let acts = || {
-        let ran = setup.run(["--json", "audit", "query", "--kind", "act"]);
-        let found = ran.json()["records"].as_array().expect("a list").clone();
-        let acts = found.into_iter().map(|record| record["body"].clone());
-        acts.filter(|act| act["verb"] == "policy.reload").collect::<Vec<_>>()
-    };
-    wait_until("what came of it is on record", &|| acts().len() == 2);
-    let acts = acts();
-    assert_eq!((&acts[0]["outcome"], &acts[1]["outcome"]), (&json!("begun"), &json!("done")));
-    assert_eq!((&acts[0]["subject"], &acts[0]["details"]["files"]), (&acts[1]["subject"], &json!("1")));
-    assert_ne!(acts[0]["subject"], acts[0]["details"]["was"]);
+    wait_until("what came of it is on record", &|| reloads(&setup).len() == 2);
+    are_begun_and_done(&reloads(&setup));
+}
+
+/// A host that outlives a write beyond the size that files may have: it fails.
+fn with_bounded_files(setup: &Setup) -> Rpc {
+    let host = setup.command(["mcp"]);
+    let mut command = Command::new("env");
+    command.arg("--ignore-signal=XFSZ").arg(host.get_program()).args(host.get_args());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Rpc::new(command.spawn().expect("env of coreutils"))
+}
+
+/// From now on no file of the host gets larger than this.
+fn bound(host: &Rpc, size: &str) {
+    let (pid, size) = (host.pid().to_string(), format!("--fsize={size}:"));
+    let bounded =
+        Command::new("prlimit").args(["--pid", &pid, &size]).status().expect("prlimit of util-linux");
+    assert!(bounded.success());
+}
+
+#[test]
+fn an_edit_that_cannot_be_put_on_record_is_not_in_force() {
+    let setup = Setup::new().policy(ONE).warmed();
+    let mut host = with_bounded_files(&setup);
+    host.initialize();
+    assert_eq!(names(&mut host), ["text_stats"]);
+    bound(&host, "0");
+    edit(&setup);
+    host.logged("cannot be put on record");
+    host.logged("nothing changed");
+    assert_eq!(names(&mut host), ["text_stats"]);
+    let told = host.passed.iter().find(|message| message["method"] == "notifications/tools/list_changed");
+    assert_eq!(told, None);
+    assert_eq!(reloads(&setup), Vec::<Value>::new());
 }
