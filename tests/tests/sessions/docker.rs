@@ -2,7 +2,8 @@
 
 use packhost_test_engine::Engine;
 use packhost_tests::host::{Setup, wait_until};
-use serde_json::json;
+use packhost_tests::record;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{answer, connect, failure, meta, shell, text};
@@ -21,6 +22,19 @@ fn manifest(image: &str) -> String {
     format!("version: 1\nextends: shipped\npacks:\n{}{}", entry("python.run"), entry("cmd.run"))
 }
 
+/// Who built the image, and what came of it.
+fn is_on_record(setup: &Setup, digest: &Value) {
+    let acts = record::of_kind(&setup.state(), "act");
+    let said: Vec<_> = acts
+        .iter()
+        .map(|act| ["verb", "subject", "outcome"].map(|key| act[key].as_str().unwrap_or_default()))
+        .collect();
+    let image = ["images.build", "packhost/python"];
+    assert_eq!(said, ["begun", "done"].map(|outcome| [image[0], image[1], outcome]), "{acts:?}");
+    let digests = [&acts[0], &acts[1]].map(|act| &act["details"]["digest"]);
+    assert_eq!(digests, [&Value::Null, digest], "it is known once it is built: {acts:?}");
+}
+
 #[test]
 fn an_image_that_is_built_here_runs_packs_in_an_engine() {
     let engine = Runtime::new().expect("threads").block_on(Engine::start());
@@ -29,6 +43,7 @@ fn an_image_that_is_built_here_runs_packs_in_an_engine() {
     assert_eq!(built.code, 0, "{built:?}");
     let built = built.json();
     let pinned = format!("packhost/python@{}", text(&built, "digest"));
+    is_on_record(&builder, &built["digest"]);
     let id = text(&built, "docker");
     let listed = engine.docker(&["images", "--quiet", "--no-trunc", "packhost/python"]);
     assert_eq!(listed, id);
