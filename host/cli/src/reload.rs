@@ -9,13 +9,13 @@ use packhost_audit::Recorder;
 use packhost_engine::Engine;
 use packhost_manifest::Entry;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::packs::BUILT_IN;
-use crate::policies;
+use crate::policies::{self, Loaded};
 use crate::record::{Act, Begun};
 use crate::walls::Kept;
 
@@ -23,6 +23,10 @@ use crate::walls::Kept;
 const QUIET: Duration = Duration::from_millis(200);
 /// An edit waits no longer than this, whatever else goes on in the directory.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after an edit could not be put on record it is tried again for the first time.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often that time is doubled: it is a minute then.
+const DOUBLED: u32 = 6;
 /// What Kubernetes replaces when a mounted ConfigMap changes; the manifests are links through it.
 const SWAPPED: &str = "..data";
 
@@ -48,36 +52,32 @@ impl Reload {
         let Some(watcher) = self.watcher(edits) else { return };
         tokio::spawn(async move {
             let _watcher = watcher;
-            while seen.recv().await.is_some() {
+            // How often the last edit could not be put on record.
+            let mut refused = 0;
+            while is_due(&mut seen, refused).await {
                 settle(&mut seen).await;
-                self.reload().await;
+                refused = if self.reload().await { 0 } else { refused + 1 };
             }
         });
     }
 
-    async fn reload(&mut self) {
+    /// Whether it is over: what cannot be put on record now may be later, and nobody edits anything for that.
+    async fn reload(&mut self) -> bool {
         let in_force = self.engine.manifest().revision().to_owned();
         let kept = format!("kept revision {in_force}; nothing changed");
-        let loaded = match policies::load(&self.global, &self.dirs) {
-            Ok(loaded) => loaded,
-            Err(error) => return tracing::error!(target: "packhost", "{error}\n{kept}"),
-        };
-        if self.files > 0 && loaded.files == 0 {
-            // Files that are away for a moment, as during a checkout, look the same.
-            return tracing::error!(
-                target: "packhost",
-                "every manifest file is gone\n{kept}; a restart goes on without them"
-            );
-        }
+        let Some(loaded) = self.edited(&kept) else { return true };
         if loaded.manifest.revision() == in_force {
             self.files = loaded.files;
-            return;
+            return true;
         }
         let revision = loaded.manifest.revision().to_owned();
         let act = Act::new("policy.reload", &revision).with("was", &in_force).with("files", loaded.files);
         let begun = match self.begin(act).await {
             Ok(begun) => begun,
-            Err(error) => return tracing::error!(target: "packhost", "{error}\n{kept}"),
+            Err(error) => {
+                tracing::error!(target: "packhost", "{error}\n{kept}; it is tried again");
+                return false;
+            }
         };
         self.files = loaded.files;
         self.engine.reload(loaded.manifest).await;
@@ -88,6 +88,23 @@ impl Reload {
         }
         tracing::warn!(target: "packhost", "manifest revision {revision} is in force (was {in_force})");
         self.warn();
+        true
+    }
+
+    /// What is there now, where that may take effect.
+    fn edited(&self, kept: &str) -> Option<Loaded> {
+        let loaded = policies::load(&self.global, &self.dirs);
+        let refused = |error: &Error| tracing::error!(target: "packhost", "{error}\n{kept}");
+        let loaded = loaded.inspect_err(refused).ok()?;
+        if self.files > 0 && loaded.files == 0 {
+            // Files that are away for a moment, as during a checkout, look the same.
+            tracing::error!(
+                target: "packhost",
+                "every manifest file is gone\n{kept}; a restart goes on without them"
+            );
+            return None;
+        }
+        Some(loaded)
     }
 
     /// The record may have to wait for another process.
@@ -148,6 +165,16 @@ impl Reload {
             }
         }
         Some(watcher)
+    }
+}
+
+/// Waits for the next edit, and where the last one was refused by the record, no longer than until it is tried again. False
+/// once nothing is watched any more.
+async fn is_due(seen: &mut mpsc::Receiver<()>, refused: u32) -> bool {
+    let edit = seen.recv();
+    match refused.checked_sub(1) {
+        None => edit.await.is_some(),
+        Some(before) => timeout(AGAIN * 2u32.pow(before.min(DOUBLED)), edit).await != Ok(None),
     }
 }
 

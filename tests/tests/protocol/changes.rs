@@ -136,7 +136,7 @@ fn bound(host: &Rpc, size: &str) {
 }
 
 #[test]
-fn an_edit_that_cannot_be_put_on_record_is_not_in_force() {
+fn an_edit_that_cannot_be_put_on_record_is_in_force_once_it_can_be() {
     let setup = Setup::new().policy(ONE).warmed();
     let mut host = with_bounded_files(&setup);
     host.initialize();
@@ -149,4 +149,10 @@ fn an_edit_that_cannot_be_put_on_record_is_not_in_force() {
     let told = host.passed.iter().find(|message| message["method"] == "notifications/tools/list_changed");
     assert_eq!(told, None);
     assert_eq!(reloads(&setup), Vec::<Value>::new());
+    // Nobody edits anything again.
+    bound(&host, "unlimited");
+    while host.message()["method"] != "notifications/tools/list_changed" {}
+    assert_eq!(names(&mut host), ["json_query", "text_stats"]);
+    wait_until("what came of it is on record", &|| reloads(&setup).len() == 2);
+    are_begun_and_done(&reloads(&setup));
 }
