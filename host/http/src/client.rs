@@ -25,7 +25,8 @@ impl Proxies {
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-        let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')).take(HOPS);
+        // Each by itself: one that is no text takes nothing from what a proxy has written behind it.
+        let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')).take(HOPS);
         for hop in hops {
             let (true, Some(before)) = (self.trusts(client), address(hop)) else { break };
             client = before;
@@ -39,8 +40,8 @@ impl Proxies {
 }
 
 /// An address, with or without a port, as proxies write them.
-fn address(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     let address = bare.parse().ok().or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))?;
     Some(address.to_canonical())
@@ -105,8 +106,9 @@ mod tests {
             (0u8..4, any::<bool>()).prop_map(|(last, port)| {
                 (format!("203.0.113.{last}{}", if port { ":4711" } else { "" }), Some(false))
             }),
-            "unknown|_[a-z]{1,5}||203\\.0\\.113|[ -+./-~]{1,12}"
-                .prop_filter_map("an address", |text| { address(&text).is_none().then_some((text, None)) }),
+            "unknown|_[a-z]{1,5}||203\\.0\\.113|[ -+./-~]{1,12}".prop_filter_map("an address", |text| {
+                address(text.as_bytes()).is_none().then_some((text, None))
+            }),
         ]
     }
 
@@ -147,6 +149,21 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.1"));
             prop_assert_eq!(trusted.client(stranger, &headers), stranger);
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_hides_nothing_that_a_proxy_has_written() {
+        let proxies = Proxies::of(&["10.0.0.0/8".parse().expect("a network")]);
+        let from = "10.0.0.1".parse().expect("an address");
+        for (line, expected) in [
+            (&b"\xff, 203.0.113.9"[..], "203.0.113.9"),
+            (b"203.0.113.9, \xff", "10.0.0.1"),
+            (b"\xc3\xa9", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, HeaderValue::from_bytes(line).expect("a value"));
+            assert_eq!(proxies.client(from, &headers).to_string(), expected, "{line:?}");
         }
     }
 
