@@ -87,8 +87,8 @@ impl Log {
     ///
     /// # Errors
     /// When the directory cannot be made, read or written, is open to others, or the log ends before what is known to have
-    /// been written to the disk, or than the ring of keys knows, or something else stands there. Such a log is not written to. [`AuditError::Lost`] when there
-    /// is none, and there was one.
+    /// been written to the disk, or before what the ring of keys knows of, or something else stands there. Such a log is not
+    /// written to. [`AuditError::Lost`] when there is none, and there was one.
     pub fn open(
         path: impl Into<PathBuf>,
         keyring: Arc<Keyring>,
