@@ -6,7 +6,7 @@ use crate::step::{Done, cargo, root, run};
 use crate::{bench, fuzz, tools};
 
 /// Fuzzing in a test run, per target, in seconds.
-const FUZZ: u32 = 20;
+const FUZZ: u32 = 12;
 
 /// What is built for tests; see the profile in Cargo.toml.
 const PROFILE: &str = "ci";

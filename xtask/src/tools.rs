@@ -30,12 +30,15 @@ pub(crate) fn all() -> Done {
     debian("bwrap", &["--version"], &["bubblewrap"])?;
     debian("mmdebstrap", &["--version"], &["mmdebstrap"])?;
     debian("chromium", &["--version"], &["chromium"])?;
-    nextest()?;
-    deny()?;
-    python()?;
-    conformance()?;
-    provider()?;
-    browser()
+    // What is compiled keeps the processor busy, what is downloaded the network.
+    let compiled = || nextest().and_then(|()| deny());
+    let downloaded =
+        || python().and_then(|()| conformance()).and_then(|()| provider()).and_then(|()| browser());
+    std::thread::scope(|scope| {
+        let downloading = scope.spawn(downloaded);
+        let done = compiled();
+        downloading.join().map_err(|_| "a thread that installs panicked".to_owned())?.and(done)
+    })
 }
 
 /// Where tools are kept that belong to this checkout.
