@@ -131,18 +131,19 @@ impl Engine {
     }
 
     /// Runs a call. The only way to run a pack. Dropping the future cancels the call.
-    pub async fn dispatch(&self, call: Call) -> Outcome {
+    pub async fn dispatch(&self, mut call: Call) -> Outcome {
         let (run, stop, since) = (call.run, Arc::new(Stop::default()), Instant::now());
         let guard = CancelOnDrop { inner: &self.0.inner, stop: &stop };
         let observed = self.0.observer.get().map(|observer| Observed::begin(Arc::clone(observer)));
-        let work = dispatch::dispatch(Arc::clone(&self.0.inner), call, Arc::clone(&stop));
-        let work = async move {
-            let outcome = work.await;
+        let (inner, stopped) = (Arc::clone(&self.0.inner), Arc::clone(&stop));
+        // What is moved into a future that waits is there twice for as long as that runs, so the call is lent.
+        let work = Box::pin(async move {
+            let outcome = dispatch::dispatch(&inner, &mut call, &stopped).await;
             if let Some(observed) = observed {
                 observed.end(&outcome);
             }
             outcome
-        };
+        });
         let done = self.0.threads.handle().spawn(work).await;
         std::mem::forget(guard);
         done.unwrap_or_else(|panic| {

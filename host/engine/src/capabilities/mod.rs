@@ -97,7 +97,7 @@ pub(crate) struct Granted<'a> {
     pub(crate) client: &'a Arc<dyn Client>,
     pub(crate) spending: &'a Spends<'a>,
     pub(crate) workspace: Option<&'a Arc<Workspace>>,
-    pub(crate) session: CallSession,
+    pub(crate) session: Box<CallSession>,
     pub(crate) maker: Maker,
     pub(crate) made: Made,
     pub(crate) stop: &'a Arc<Stop>,

@@ -20,7 +20,7 @@ const TOLD: usize = 2_000;
 pub(super) async fn run(
     pack: &CommandPack,
     tool: &Arc<Tool>,
-    mut session: CallSession,
+    mut session: Box<CallSession>,
     input: Value,
     stop: &Arc<Stop>,
     so_far: &mut Progressed,

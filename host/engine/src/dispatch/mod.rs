@@ -63,12 +63,12 @@ pub(crate) struct Progressed {
 
 /// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped. What cannot be recorded is
 /// not answered.
-pub(crate) async fn dispatch(engine: Arc<Inner>, mut call: Call, stop: Arc<Stop>) -> Outcome {
-    let mut record = Record::open(&engine, &call);
+pub(crate) async fn dispatch(engine: &Arc<Inner>, call: &mut Call, stop: &Arc<Stop>) -> Outcome {
+    let mut record = Record::open(engine, call);
     record.so_far.sent = record.input;
-    let result = steps(&engine, &mut call, &stop, &mut record.so_far).await;
+    let result = steps(engine, call, stop, &mut record.so_far).await;
     let result = redact::result(&record.so_far.used, result);
-    record::denied(&engine, &record.so_far).await;
+    record::denied(engine, &record.so_far).await;
     let (result, so_far) = record.close(result).await; // 7
     Outcome {
         run: call.run,
@@ -99,7 +99,7 @@ async fn steps(
     let ran = run::run(engine, call, &tool, given, stop, so_far).await?; // 5
     let mut answer = answer::check(&tool, ran)?; // 6
     if let Some(outbox) = outbox {
-        outbox.empty(call, &tool, stop, so_far, &mut answer).await?;
+        Box::pin(outbox.empty(call, &tool, stop, so_far, &mut answer)).await?;
     }
     Ok(answer)
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(
     so_far.began = true;
     let session = session(engine, call, tool, &given, inside.call)?;
     let ran = match &*tool.export {
-        Export::Command(pack) => command::run(pack, tool, session, given.input, stop, so_far).await,
+        Export::Command(pack) => Box::pin(command::run(pack, tool, session, given.input, stop, so_far)).await,
         _ => in_component(engine, call, tool, given, &spending, session, stop, so_far).await,
     };
     so_far.denied.extend(inside.decided.denied());
@@ -71,7 +71,7 @@ fn session(
     tool: &Tool,
     given: &Given,
     inside: CallEgress,
-) -> Result<CallSession, Failure> {
+) -> Result<Box<CallSession>, Failure> {
     let mut way = Way::new(engine.egress.clone(), inside);
     let rules = given.grants.session.iter().flat_map(|session| session.http.rules());
     if rules.into_iter().any(|rule| rule.terminate) {
@@ -81,7 +81,7 @@ fn session(
         })?;
         way = way.terminating(authority);
     }
-    Ok(CallSession::new(Wanted {
+    Ok(Box::new(CallSession::new(Wanted {
         sessions: engine.settings.sessions.clone(),
         run: call.run,
         caller: call.caller().clone(),
@@ -90,7 +90,7 @@ fn session(
         limits: tool.entry.limits,
         workspace: given.workspace.clone(),
         way,
-    }))
+    })))
 }
 
 #[expect(clippy::too_many_arguments, reason = "all that a call is, once")]
@@ -100,7 +100,7 @@ async fn in_component(
     tool: &Arc<Tool>,
     given: Given,
     spending: &Spends<'_>,
-    session: CallSession,
+    session: Box<CallSession>,
     stop: &Arc<Stop>,
     so_far: &mut Progressed,
 ) -> Result<Raw, Ended> {

@@ -23,7 +23,7 @@ pub(crate) struct Guest {
     pub(crate) progress: Reporter,
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
-    pub(crate) session: CallSession,
+    pub(crate) session: Box<CallSession>,
     pub(crate) keeping: Keeping,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct GuestParts {
     pub(crate) progress: Reporter,
     pub(crate) ask: Ask,
     pub(crate) logs: Arc<Logs>,
-    pub(crate) session: CallSession,
+    pub(crate) session: Box<CallSession>,
     pub(crate) keeping: Keeping,
 }
 

@@ -43,7 +43,8 @@ pub(crate) struct CallSession {
     limits: Limits,
     workspace: Option<Arc<Workspace>>,
     way: Arc<Way>,
-    held: Option<Held>,
+    /// Apart, because most calls have none.
+    held: Option<Box<Held>>,
     /// Programs that may still be started.
     left: u32,
     /// A program was cut off, or the sandbox failed: nobody else is to have it.
@@ -335,9 +336,9 @@ impl CallSession {
                 let confinement = self.confined(held.capabilities().two_users)?;
                 trust::install(held.link(), root, confinement).await?;
             }
-            self.held = Some(held);
+            self.held = Some(Box::new(held));
         }
-        self.held.as_ref().ok_or_else(refusal::none_here)
+        self.held.as_deref().ok_or_else(refusal::none_here)
     }
 }
 
