@@ -1,6 +1,7 @@
 //! Who makes a call.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -8,9 +9,10 @@ const NOBODY: &str = "nobody";
 const TOKEN: &str = "token:";
 const OAUTH: &str = "oauth:";
 
-/// The one on whose behalf a call runs. Limits are counted and handles are owned per caller.
+/// The one on whose behalf a call runs. Limits are counted and handles are owned per caller. Clones share
+/// the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Caller(String);
+pub struct Caller(Arc<str>);
 
 impl Caller {
     /// The longest issuer of a caller's token, and the longest subject there, in bytes (OpenID Connect Core 1.0 section 2).
@@ -23,7 +25,7 @@ impl Caller {
 
     /// The holder of a bearer token of this host, by the name that the operator gave the token.
     pub fn token(name: &str) -> Self {
-        Self(format!("{TOKEN}{name}"))
+        Self(format!("{TOKEN}{name}").into())
     }
 
     /// The subject of an access token of this issuer (RFC 9068): `oauth:`, the issuer without `https://`, a colon, the
@@ -33,7 +35,7 @@ impl Caller {
         let fits = |part: &str| (1..=Self::MAX_PART).contains(&part.len());
         let named = issuer.strip_prefix("https://").unwrap_or(issuer);
         (fits(issuer) && fits(subject) && !named.is_empty())
-            .then(|| Self(format!("{OAUTH}{}:{}", escaped(named), escaped(subject))))
+            .then(|| Self(format!("{OAUTH}{}:{}", escaped(named), escaped(subject)).into()))
     }
 
     /// Nobody yet: whose something is that stands ready for the first caller who comes. No door lets anybody in as this.
@@ -43,7 +45,7 @@ impl Caller {
 
     /// Whether this is nobody.
     pub fn is_nobody(&self) -> bool {
-        self.0 == NOBODY
+        &*self.0 == NOBODY
     }
 
     /// Whether an access token of an issuer proved who this is.
@@ -62,7 +64,7 @@ impl Caller {
         } else {
             matches!(text, "local" | NOBODY)
         };
-        known.then(|| Self(text.to_owned()))
+        known.then(|| Self(text.into()))
     }
 
     /// The caller as it stands in logs and records.

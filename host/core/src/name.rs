@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// The name of a pack: one or more lower-case words joined by dots, such as `http.fetch` or `github.create_issue`.
 ///
 /// Grammar: `segment ("." segment)*`, `segment = [a-z][a-z0-9_-]*`, at most [`PackName::MAX`] bytes. What is not
-/// a name cannot be held in this type.
+/// a name cannot be held in this type. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PackName(String);
+pub struct PackName(Arc<str>);
 
 /// Why a text is not a [`PackName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +73,7 @@ impl TryFrom<String> for PackName {
 
 impl From<PackName> for String {
     fn from(name: PackName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
