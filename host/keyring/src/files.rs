@@ -59,6 +59,17 @@ fn private(path: &Path, open: &File) -> Result<(), KeyringError> {
     Ok(())
 }
 
+/// Whether there are public keys. Where that cannot be said they are taken to be there: a chain that is begun in their place
+/// would lose every key but the current one.
+pub(crate) fn has_public(dir: &Path) -> Result<bool, KeyringError> {
+    let path = dir.join(PUBLIC);
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed(&path)(error)),
+    }
+}
+
 /// Which version of the public keys is there: it changes with each replacement.
 pub(crate) fn version(dir: &Path) -> Result<(u64, i64, i64), KeyringError> {
     let path = dir.join(PUBLIC);

@@ -44,7 +44,7 @@ impl Keyring {
         let dir = dir.into();
         let held = files::hold(&dir)?;
         let here = files::privates(&held, &dir)?;
-        if !Self::is_there(&dir) {
+        if !files::has_public(&dir)? {
             begin(&held, &dir, &here)?;
         }
         let loaded = Loaded::read(&dir)?;

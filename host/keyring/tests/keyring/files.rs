@@ -53,6 +53,26 @@ fn what_others_may_read_or_write_is_not_used() {
 }
 
 #[test]
+fn public_keys_that_cannot_be_looked_at_are_told_and_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = {
+        let ring = opened(dir.path());
+        ring.rotate().unwrap();
+        ring.public().unwrap()
+    };
+    let (keys, away) = (dir.path().join("keys"), dir.path().join("away"));
+    let public = keys.join("public");
+    fs::rename(&public, &away).unwrap();
+    // A disk that is not there at the moment.
+    symlink(dir.path().join("not-mounted"), &public).unwrap();
+    let refused = Keyring::open(&keys).unwrap_err();
+    assert!(matches!(refused, KeyringError::File { .. }), "{refused}");
+    assert!(public.is_symlink(), "no other chain was begun");
+    fs::rename(&away, &public).unwrap();
+    assert_eq!(opened(dir.path()).public().unwrap(), chain);
+}
+
+#[test]
 fn a_private_key_that_is_gone_or_is_another_is_told_and_not_replaced() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let id = opened(dir.path()).current().unwrap().id();
