@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::error::RedactError;
 use crate::pattern::Pattern;
 use crate::prefilter::Prefilter;
@@ -24,7 +26,7 @@ pub(crate) struct Known {
     labels: Vec<String>,
     pub(crate) replacements: Vec<String>,
     /// The values that are numbers too long to be written down exactly by whoever reads them as JSON.
-    pub(crate) numbers: Vec<(f64, usize)>,
+    pub(crate) numbers: Zeroizing<Vec<(f64, usize)>>,
 }
 
 /// So many digits a double has for certain.
@@ -64,11 +66,9 @@ impl Redactor {
             patterns,
             labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             replacements: Vec::new(),
-            numbers: bytes
-                .iter()
-                .enumerate()
-                .filter_map(|(value, bytes)| Some((number(bytes)?, value)))
-                .collect(),
+            numbers: Zeroizing::new(
+                bytes.iter().enumerate().filter_map(|(value, bytes)| Some((number(bytes)?, value))).collect(),
+            ),
         };
         known.replacements = replacements(&labels, &bytes, |text| known.finds(text))?;
         Ok(Self(Arc::new(known)))
