@@ -90,6 +90,11 @@ impl Pattern {
         self.places.len()
     }
 
+    /// Whether encoders write line breaks between its places.
+    pub(crate) fn wraps(&self) -> bool {
+        !matches!(self.form, Form::Plain)
+    }
+
     /// Whether a byte of the text, taken as it is, fits.
     pub(crate) fn fits(&self, place: usize, byte: u8) -> bool {
         match self.form {

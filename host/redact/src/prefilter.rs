@@ -2,11 +2,11 @@
 //! proposed. It proposes too much, never too little; [`crate::search`] decides.
 //!
 //! A form begins in one of two ways. Either its first [`Prefilter::window`] places stand in the text as they are: that is
-//! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape among
-//! them, and before the first escape at most `window - 1` places that stand as they are: that is found from the escape
-//! backwards. Escapes begin with one of three bytes, which memchr finds.
+//! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape or a line break
+//! among them, and before the first of those at most `window - 1` places that stand as they are: that is found from there
+//! backwards. Escapes and line breaks begin with one of five bytes, which memchr finds.
 
-use memchr::memchr3_iter;
+use memchr::{memchr2_iter, memchr3_iter};
 use zeroize::Zeroizing;
 
 use crate::pattern::Pattern;
@@ -52,6 +52,8 @@ pub(crate) struct Prefilter {
     plain: ByByte,
     /// The places within the window that an escape for a byte fits.
     escaped: ByByte,
+    /// How many places of a pattern stand before a line break within the window, by the byte that is the last of them.
+    wrapped: ByByte,
 }
 
 impl Prefilter {
@@ -65,12 +67,18 @@ impl Prefilter {
             ends: Zeroizing::new(Vec::new()),
             plain: ByByte::new(&mut Vec::new()),
             escaped: ByByte::new(&mut Vec::new()),
+            wrapped: ByByte::new(&mut Vec::new()),
         };
-        let (mut plain, mut escaped) = (Vec::new(), Vec::new());
+        let (mut plain, mut escaped, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
         for (pattern, number) in patterns.iter().zip(0..) {
             let fitting: Vec<_> = (0..window).map(|place| Zeroizing::new(pattern.fitting(place))).collect();
             plain.extend(fitting[0].iter().map(|byte| (*byte, (number, 0))));
             filter.add_window(number, &fitting);
+            if pattern.wraps() {
+                for (last, count) in fitting[..window - 1].iter().zip(1..) {
+                    wrapped.extend(last.iter().map(|byte| (*byte, (number, count))));
+                }
+            }
             for place in 0..window {
                 let means = |byte: &u8| pattern.means(place, *byte);
                 escaped
@@ -81,6 +89,7 @@ impl Prefilter {
         filter.ends.dedup();
         filter.plain = ByByte::new(&mut plain);
         filter.escaped = ByByte::new(&mut escaped);
+        filter.wrapped = ByByte::new(&mut wrapped);
         filter
     }
 
@@ -178,7 +187,7 @@ impl Prefilter {
         }
     }
 
-    /// What has an escape within its window.
+    /// What has an escape or a line break within its window.
     fn escapes(
         &self,
         patterns: &[Pattern],
@@ -188,13 +197,44 @@ impl Prefilter {
     ) {
         for at in memchr3_iter(b'%', b'\\', b'&', &text[starts.start..]) {
             let at = starts.start + at;
+            self.breaks(patterns, text, at, &starts, found);
             let Read::Unit(unit) = unit::read(&text[at..]) else { continue };
-            for (number, place) in self.escaped.of(unit.first()) {
-                let Some(start) = at.checked_sub(usize::from(*place)) else { continue };
-                if starts.contains(&start) && stands(&patterns[usize::from(*number)], &text[start..at]) {
-                    found.push(Thread { pattern: *number, place: u32::from(*place), at, start });
-                }
-            }
+            backwards(patterns, text, at, &starts, self.escaped.of(unit.first()), found);
+        }
+        for at in memchr2_iter(b'\r', b'\n', &text[starts.start..]) {
+            self.breaks(patterns, text, starts.start + at, &starts, found);
+        }
+    }
+
+    /// What has a line break here, if there is one: it may be whole, or cut off by the end of the text.
+    fn breaks(
+        &self,
+        patterns: &[Pattern],
+        text: &[u8],
+        at: usize,
+        starts: &std::ops::Range<usize>,
+        found: &mut Vec<Thread>,
+    ) {
+        let Some(last) = at.checked_sub(1) else { return };
+        if unit::line_break(&text[at..]) != Read::None {
+            backwards(patterns, text, at, starts, self.wrapped.of(text[last]), found);
+        }
+    }
+}
+
+/// Proposes those of the patterns of which so many places stand before this one as they are.
+fn backwards(
+    patterns: &[Pattern],
+    text: &[u8],
+    at: usize,
+    starts: &std::ops::Range<usize>,
+    places: &[Place],
+    found: &mut Vec<Thread>,
+) {
+    for (number, place) in places {
+        let Some(start) = at.checked_sub(usize::from(*place)) else { continue };
+        if starts.contains(&start) && stands(&patterns[usize::from(*number)], &text[start..at]) {
+            found.push(Thread { pattern: *number, place: u32::from(*place), at, start });
         }
     }
 }

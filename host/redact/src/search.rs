@@ -2,7 +2,8 @@
 //! of the text they need.
 //!
 //! A place of a form is either a byte as it is or an escape, and a value may hold what looks like an escape. So there may be
-//! more than one way through the same bytes, and each is followed.
+//! more than one way through the same bytes, and each is followed. Between two digits of an encoded form there may be a line
+//! break.
 
 use std::collections::BTreeSet;
 
@@ -95,6 +96,18 @@ impl Search {
                         _ => {}
                     }
                 }
+                if index > 0 && pattern.wraps() && unit::may_break(*byte) {
+                    match past_break(pattern, text, at, place) {
+                        Past::Waits if more => {
+                            self.threads.push(Thread { at, place, ..thread });
+                            break;
+                        }
+                        Past::Goes(at, place) => {
+                            others.insert((at, place));
+                        }
+                        _ => {}
+                    }
+                }
                 if !pattern.fits(index, *byte) {
                     break;
                 }
@@ -106,6 +119,37 @@ impl Search {
             }
             next = others.pop_first();
         }
+    }
+}
+
+/// What comes of a line break and the place after it.
+enum Past {
+    /// The next state.
+    Goes(usize, u32),
+    /// The text ends before that can be said.
+    Waits,
+    /// They are not there.
+    Ends,
+}
+
+/// Takes a line break together with the place that follows on it, so that there is one break at the most between two places:
+/// what is held back has a bound.
+fn past_break(pattern: &Pattern, text: &[u8], at: usize, place: u32) -> Past {
+    let at = match unit::line_break(&text[at..]) {
+        Read::Unit(unit) => at + unit.len,
+        Read::Partial => return Past::Waits,
+        Read::None => return Past::Ends,
+    };
+    let Some(byte) = text.get(at) else { return Past::Waits };
+    let index = place as usize;
+    match unit::read(&text[at..]) {
+        Read::Partial => Past::Waits,
+        Read::Unit(unit) if pattern.takes(index, unit.bytes()) => {
+            Past::Goes(at + unit.len, place + count(unit.bytes()))
+        }
+        // No digit begins an escape.
+        Read::None if pattern.fits(index, *byte) => Past::Goes(at + 1, place + 1),
+        Read::Unit(_) | Read::None => Past::Ends,
     }
 }
 

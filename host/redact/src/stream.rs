@@ -1,7 +1,7 @@
 //! A text that comes in parts. Owns what is held back, and that no more is than may be the beginning of a value.
 //!
 //! What is held back is bounded by the longest spelling of the longest value: two hexadecimal digits for each byte, each in
-//! an escape of at most 14 bytes, so 448 KiB for a value of 16 KiB.
+//! an escape of at most 14 bytes and after a line break of two such escapes, so 1344 KiB for a value of 16 KiB.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! One escape in a text: what it is and what it stands for. Owns the three schemes, and how long an escape may be. Decides
-//! nothing about values.
+//! One escape in a text: what it is and what it stands for; and the line breaks that encoders write. Owns the three schemes, and
+//! how long an escape may be. Decides nothing about values.
 
 /// The longest escape, in bytes: `&#x`, ten digits, `;`.
 pub(crate) const LONGEST: usize = 3 + DIGITS + 1;
@@ -61,6 +61,41 @@ pub(crate) fn read(text: &[u8]) -> Read {
         Some(b'\\') => json(text),
         Some(b'&') => reference(text),
         _ => Read::None,
+    }
+}
+
+/// Whether a line break can begin with this byte.
+pub(crate) fn may_break(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n') || is_lead(byte)
+}
+
+/// Reads a line break at the start of the text: CR, LF or both, each as it is or as an escape. Encoders write them between the
+/// digits of a long text (RFC 2045 section 6.8), and decoders pass over them.
+pub(crate) fn line_break(text: &[u8]) -> Read {
+    let first = match line_end(text) {
+        Read::Unit(unit) if unit.first() == b'\r' => unit,
+        other => return other,
+    };
+    match line_end(&text[first.len..]) {
+        Read::Unit(second) if second.first() == b'\n' => {
+            Read::Unit(Unit::byte(first.len + second.len, b'\n'))
+        }
+        Read::Partial => Read::Partial,
+        Read::Unit(_) | Read::None => Read::Unit(first),
+    }
+}
+
+/// One of the two characters that end a line.
+fn line_end(text: &[u8]) -> Read {
+    match text {
+        [] => Read::Partial,
+        [byte @ (b'\r' | b'\n'), ..] => Read::Unit(Unit::byte(1, *byte)),
+        [b'\\', b'r', ..] => Read::Unit(Unit::byte(2, b'\r')),
+        [b'\\', b'n', ..] => Read::Unit(Unit::byte(2, b'\n')),
+        _ => match read(text) {
+            Read::Unit(unit) if !matches!(unit.bytes(), b"\r" | b"\n") => Read::None,
+            read => read,
+        },
     }
 }
 
@@ -208,6 +243,28 @@ mod tests {
             for end in 1..text.len() {
                 assert_eq!(read(&text.as_bytes()[..end]), Read::Partial, "{}", &text[..end]);
             }
+        }
+    }
+
+    #[test]
+    fn a_line_break_is_read_in_its_length_in_every_spelling() {
+        let (returns, feeds) =
+            (["\r", "\\r", "%0d", "\\u000D", "&#13;"], ["\n", "\\n", "%0A", "\\u000a", "&#xA;"]);
+        let both = returns.iter().flat_map(|one| feeds.map(|two| format!("{one}{two}")));
+        for text in both.chain(returns.iter().chain(&feeds).map(|one| (*one).to_owned())) {
+            for after in ["QUJD", "\\u0041", "\r\r", "%41", ";"] {
+                let text_after = format!("{text}{after}");
+                let Read::Unit(unit) = line_break(text_after.as_bytes()) else { panic!("{text_after:?}") };
+                assert_eq!(unit.len, text.len(), "{text_after:?}");
+            }
+            for end in 1..text.len() {
+                assert_ne!(line_break(&text.as_bytes()[..end]), Read::None, "{text:?} to {end}");
+            }
+        }
+        assert_eq!(line_break(b"\r"), Read::Partial, "a line feed may follow");
+        assert_eq!(line_break(b"\r%0"), Read::Partial);
+        for text in ["A", "\\t", "\\\\n", "%0C", "&#32;", "\\u0041", "&lt;"] {
+            assert_eq!(line_break(text.as_bytes()), Read::None, "{text}");
         }
     }
 

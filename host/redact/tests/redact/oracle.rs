@@ -7,11 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 type Found = (usize, usize, usize);
 
 /// One character of a form: what it may be as it is, what it may be through an escape, and, for the first byte of a
-/// character of more than one, that character.
+/// character of more than one, that character; and whether a line break may stand before it, where it is not the first.
 struct Letter {
     plain: Vec<u8>,
     meant: Vec<u8>,
     char: Option<char>,
+    wraps: bool,
 }
 
 pub(crate) struct Oracle {
@@ -68,14 +69,15 @@ fn plain(value: &str) -> Vec<Letter> {
     for char in value.chars() {
         for (index, byte) in char.to_string().bytes().enumerate() {
             let plain = if byte == b' ' { b" +".to_vec() } else { vec![byte] };
-            letters.push(Letter { plain, meant: vec![byte], char: (index == 0).then_some(char) });
+            let char = (index == 0).then_some(char);
+            letters.push(Letter { plain, meant: vec![byte], char, wraps: false });
         }
     }
     letters
 }
 
 fn either_way(bytes: Vec<u8>) -> Letter {
-    Letter { plain: bytes.clone(), meant: bytes, char: None }
+    Letter { plain: bytes.clone(), meant: bytes, char: None, wraps: true }
 }
 
 fn hex(value: &str) -> Vec<Letter> {
@@ -115,25 +117,55 @@ fn ends(form: &[Letter], text: &[u8], start: usize) -> Vec<usize> {
         if letter > 0 && !seen.insert((letter, at)) {
             continue;
         }
-        let Some(Letter { plain, meant, char }) = form.get(letter) else {
+        let Some(next) = form.get(letter) else {
             ends.push(at);
             continue;
         };
-        let Some(next) = text.get(at) else { continue };
-        if plain.contains(next) {
-            rest.push((letter + 1, at + 1));
+        let mut from = vec![at];
+        if letter > 0 && next.wraps {
+            from.extend(breaks(&text[at..]).iter().map(|len| at + len));
         }
-        for byte in meant {
-            rest.extend(percent(&text[at..], *byte).map(|len| (letter + 1, at + len)));
-            if byte.is_ascii() {
-                rest.extend(escapes(&text[at..], char::from(*byte)).map(|len| (letter + 1, at + len)));
-            }
-        }
-        if let Some(char) = char.filter(|char| !char.is_ascii()) {
-            rest.extend(escapes(&text[at..], char).map(|len| (letter + char.len_utf8(), at + len)));
+        for at in from {
+            rest.extend(steps(next, &text[at..]).iter().map(|(letters, len)| (letter + letters, at + len)));
         }
     }
     ends
+}
+
+/// How many letters what stands here takes, and how many bytes it has.
+fn steps(letter: &Letter, text: &[u8]) -> Vec<(usize, usize)> {
+    let Letter { plain, meant, char, .. } = letter;
+    let mut steps = Vec::new();
+    if text.first().is_some_and(|next| plain.contains(next)) {
+        steps.push((1, 1));
+    }
+    for byte in meant {
+        steps.extend(percent(text, *byte).map(|len| (1, len)));
+        if byte.is_ascii() {
+            steps.extend(escapes(text, char::from(*byte)).map(|len| (1, len)));
+        }
+    }
+    if let Some(char) = char.filter(|char| !char.is_ascii()) {
+        steps.extend(escapes(text, char).map(|len| (char.len_utf8(), len)));
+    }
+    steps
+}
+
+/// The lengths of the line breaks that stand here: CR, LF, or both.
+fn breaks(text: &[u8]) -> Vec<usize> {
+    let (returns, feeds) = (line_ends(text, '\r', b"\\r"), line_ends(text, '\n', b"\\n"));
+    let mut all = [returns.clone(), feeds].concat();
+    for len in returns {
+        all.extend(line_ends(&text[len..], '\n', b"\\n").iter().map(|more| len + more));
+    }
+    all
+}
+
+fn line_ends(text: &[u8], char: char, short: &[u8]) -> Vec<usize> {
+    let mut all: Vec<usize> = escapes(text, char).chain(percent(text, char as u8)).collect();
+    all.extend((text.first() == Some(&(char as u8))).then_some(1));
+    all.extend(text.starts_with(short).then_some(2));
+    all
 }
 
 fn percent(text: &[u8], byte: u8) -> Option<usize> {

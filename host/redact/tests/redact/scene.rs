@@ -133,9 +133,14 @@ fn value(choices: &mut Choices<'_>, last: Option<&str>) -> String {
     value
 }
 
-/// A value in one of its forms, with some of the characters escaped.
+/// Line breaks as encoders write them, and as they are when they were escaped.
+pub(crate) const BREAKS: [&str; 9] =
+    ["\n", "\r\n", "\r", "\\n", "\\r\\n", "%0A", "%0d%0a", "&#xD;\n", "\\u000d&#10;"];
+
+/// A value in one of its forms, with some of the characters escaped, and line breaks in those that encoders wrap.
 pub(crate) fn spelled(choices: &mut Choices<'_>, value: &str) -> Vec<u8> {
-    let form = match choices.below(4) {
+    let kind = choices.below(4);
+    let form = match kind {
         0 => value.bytes().map(|byte| format!("{byte:02x}")).collect(),
         1 => {
             let (before, after) = (&"xyz"[..choices.below(3)], &"xyz"[..choices.below(3)]);
@@ -144,8 +149,12 @@ pub(crate) fn spelled(choices: &mut Choices<'_>, value: &str) -> Vec<u8> {
         _ => value.to_owned(),
     };
     let density = [1, 2, 5, 255][choices.below(4)];
+    let line = if kind < 2 { [usize::MAX, 1, 3, 7][choices.below(4)] } else { usize::MAX };
     let mut out = Vec::new();
-    for char in form.chars() {
+    for (at, char) in form.chars().enumerate() {
+        if at > 0 && at.is_multiple_of(line) {
+            out.extend_from_slice(choices.of(&BREAKS).as_bytes());
+        }
         if choices.below(density) == 0 {
             out.extend(escaped(choices, char));
         } else {

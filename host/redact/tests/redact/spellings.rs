@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::scene::show;
+use crate::scene::{BREAKS, show};
 use crate::{VALUE, knows};
 
 /// The texts around a value: nothing, letters of every alphabet, the beginnings of escapes.
@@ -157,6 +157,43 @@ fn in_base64_at_every_alignment_no_bit_is_left() {
             }
         }
     }
+}
+
+/// With a line break after each so many digits.
+fn wrapped(digits: &str, line: usize, line_break: &str) -> String {
+    let lines: Vec<_> =
+        digits.as_bytes().chunks(line).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    lines.join(line_break)
+}
+
+#[test]
+fn in_digits_that_are_wrapped() {
+    let hex: String = VALUE.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let redactor = knows(&[("A", VALUE)]);
+    for line_break in BREAKS {
+        for line in 1..40 {
+            is_taken_out(&wrapped(&hex, line, line_break));
+            for before in ["", "u", "us"] {
+                let all = base64(format!("{before}{VALUE}").as_bytes());
+                let text = wrapped(all.trim_end_matches('='), line, line_break);
+                let out = redactor.text(&text).into_owned();
+                assert!(out.len() < 12 + 2 * line_break.len() + before.len() + 4, "{text}: {out}");
+                assert_eq!(out.matches("[redacted:A]").count(), 1, "{text}: {out}");
+            }
+        }
+    }
+    let mime = base64(format!("{}{VALUE}{}", "x".repeat(40), "y".repeat(40)).as_bytes());
+    let mail = wrapped(&mime, 76, "\r\n");
+    let json = wrapped(&mime, 60, "\\n");
+    for text in [mail, json] {
+        let out = redactor.text(&text).into_owned();
+        assert_eq!(out.matches("[redacted:A]").count(), 1, "{text}: {out}");
+    }
+    // An empty line is not between the digits of one text.
+    let apart = hex.replacen(&hex[..9], &format!("{}\n\n{}", &hex[..4], &hex[4..9]), 1);
+    assert_eq!(redactor.text(&apart), apart);
+    let plain = VALUE.replacen("p4ss", "p4\nss", 1);
+    assert_eq!(redactor.text(&plain), plain, "what is not encoded has no line breaks");
 }
 
 #[test]

@@ -77,6 +77,22 @@ fn a_value_in_every_spelling_is_found_across_every_cut() {
 }
 
 #[test]
+fn line_breaks_hold_nothing_back_for_long() {
+    // In base64 "cXdlcnR5dWlvcA".
+    let mut stream = knows(&[("A", "qwertyuiop")]).stream();
+    assert_eq!(pushed(&mut stream, ".cXd\r"), ".");
+    assert_eq!(pushed(&mut stream, "\nlcn"), "");
+    assert_eq!(pushed(&mut stream, "\n\n"), show(b"cXd\r\nlcn\n\n"));
+    assert_eq!(pushed(&mut stream, &"\r\n".repeat(99)), show("\r\n".repeat(99).as_bytes()));
+    assert_eq!(pushed(&mut stream, ".cXd\r"), ".");
+    for part in ["\nlcn\\", "n", "R5dWl", "%0", "D&#1", "0", ";v"] {
+        assert_eq!(pushed(&mut stream, part), "", "{part}");
+    }
+    assert_eq!(pushed(&mut stream, "cA."), "[redacted:A].");
+    assert_eq!(show(&stream.finish()), "");
+}
+
+#[test]
 fn a_stream_can_be_used_again() {
     let mut stream = knows(&[("A", "qwertyuiop")]).stream();
     assert_eq!(pushed(&mut stream, "qwerty"), "");
