@@ -217,8 +217,12 @@ fn private(path: &Path, others: u32) -> Result<Zeroizing<String>, VaultError> {
 
 fn text(from: &mut impl Read) -> io::Result<Zeroizing<String>> {
     // Room for all of it: one that grows leaves copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(MOST as usize));
-    from.take(MOST).read_to_string(&mut text)?;
+    let mut text = Zeroizing::new(String::with_capacity(MOST as usize + 1));
+    from.take(MOST + 1).read_to_string(&mut text)?;
+    // The keys behind that would be missed as if they were not there.
+    if text.len() > MOST as usize {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 64 KiB"));
+    }
     Ok(text)
 }
 
@@ -233,7 +237,8 @@ fn output(words: &[String]) -> Result<Zeroizing<String>, String> {
     // One that says more than is read must not wait for a reader.
     drop(stdout);
     let status = child.wait().map_err(|error| error.to_string())?;
-    if status.success() { said } else { Err(format!("it ended with {status}")) }
+    // One that says too much ends at a pipe that is closed.
+    if status.success() || said.is_err() { said } else { Err(format!("it ended with {status}")) }
 }
 
 /// Writes a file that is there as a whole or not at all, also after a power cut. An existing one is replaced or kept.

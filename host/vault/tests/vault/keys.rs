@@ -112,6 +112,23 @@ fn what_is_no_key_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn keys_behind_more_than_64_kib_are_not_taken_for_absent_ones() {
+    let scene = Scene::new();
+    scene.with(file(&scene, OTHER)).set(&name("A"), &secret(), &[github()]).expect("kept");
+    let long = format!("{KEY}\n{}{OTHER}\n", "# a comment\n".repeat(6000));
+    let from_file = file(&scene, &long);
+    let KeySource::File(path) = &from_file else { panic!("a file") };
+    let said = KeySource::Command(vec!["cat".into(), path.display().to_string()]);
+    for source in [from_file, said] {
+        let refused = scene.with(source).open_for(&name("A"), &Tried::good().of());
+        assert!(
+            matches!(&refused, Err(VaultError::Key { why, .. }) if why.contains("64 KiB")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn the_master_key_is_exchanged_while_others_use_the_vault() {
     let scene = Scene::new();
     let (operator, host) = (scene.vault(), scene.vault());
