@@ -32,19 +32,15 @@ impl Written {
 
     /// The key that this value is.
     pub(crate) fn key(self, value: &[u8], shortest: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        const LENIENT: GeneralPurposeConfig =
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         if key::is_private(value) {
             return Err(KeyError::Private);
         }
         let key = match self {
-            Self::Text => Some(value.to_vec()),
-            Self::Base64 => [STANDARD, URL_SAFE]
-                .iter()
-                .find_map(|alphabet| GeneralPurpose::new(alphabet, LENIENT).decode(value).ok()),
+            Self::Text => Some(Zeroizing::new(value.to_vec())),
+            Self::Base64 => unbase64(value),
             Self::Hex => unhex(value),
         };
-        let key = Zeroizing::new(key.ok_or(KeyError::Spelling(self.name()))?);
+        let key = key.ok_or(KeyError::Spelling(self.name()))?;
         if key.len() < shortest { Err(KeyError::Short(shortest)) } else { Ok(key) }
     }
 
@@ -57,9 +53,21 @@ impl Written {
     }
 }
 
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+/// A key in base64url is read in the other alphabet first, up to where that fails: what came of it is wiped as well.
+fn unbase64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let mut bytes = Zeroizing::new(vec![0_u8; base64::decoded_len_estimate(text.len())]);
+    let length = [STANDARD, URL_SAFE]
+        .iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, LENIENT).decode_slice(text, &mut bytes).ok())?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut bytes = Vec::with_capacity(text.len() / 2);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
     for pair in text.chunks(2) {
         let [high, low] = pair else { return None };
         bytes.push((digit(*high)? << 4 | digit(*low)?) as u8);

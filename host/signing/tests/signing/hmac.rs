@@ -69,7 +69,7 @@ fn binance_signs_query_and_body() {
 }
 
 #[test]
-fn the_key_can_be_written_in_base64_or_hexadecimal_and_so_can_the_signature() {
+fn the_key_can_be_written_in_base64_or_hexadecimal() {
     let sent = post(&[("x-time", "12")], b"{}");
     let over = r#""over": [{"header": "x-time"}, "method", "target", "body"]"#;
     let text = made(&format!(r#"{{{over}, "encoding": "base64"}}"#), "0123456789abcdef", &sent);
@@ -83,6 +83,18 @@ fn the_key_can_be_written_in_base64_or_hexadecimal_and_so_can_the_signature() {
         let refused = hmac(&json).sign(b"not so!!", &sent.message()).expect_err("not written so");
         assert!(matches!(refused, SigningError::Key(_)), "{refused}");
     }
+    let text = made(&format!("{{{over}}}"), "abc???abc>>>abc!", &sent);
+    for key in ["YWJjPz8/YWJjPj4+YWJjIQ==", "YWJjPz8_YWJjPj4-YWJjIQ==", "YWJjPz8_YWJjPj4-YWJjIQ"] {
+        let json = format!(r#"{{{over}, "key": "base64"}}"#);
+        assert_eq!(made(&json, key, &sent), text, "{key}: in either alphabet");
+    }
+}
+
+#[test]
+fn a_signature_can_be_written_in_base64url() {
+    let sent = post(&[("x-time", "12")], b"{}");
+    let over = r#""over": [{"header": "x-time"}, "method", "target", "body"]"#;
+    let text = made(&format!(r#"{{{over}, "encoding": "base64"}}"#), "0123456789abcdef", &sent);
     let url = made(&format!(r#"{{{over}, "encoding": "base64url"}}"#), "0123456789abcdef", &sent);
     assert_eq!(url, text.trim_end_matches('=').replace('+', "-").replace('/', "_"));
 }
