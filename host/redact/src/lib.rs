@@ -5,9 +5,10 @@
 //! byte; a value that is encrypted, compressed or spelled otherwise is not seen.
 //!
 //! A value is found as it is, in hexadecimal (in any case), and in base64 or base64url wherever it stands in the encoded
-//! text. Between two digits of those there may be a line break: CR, LF or both, as they are or escaped. Any of the characters
-//! of each may be escaped: `%41`; `+` for a space; `\u0041`, `\/`, `\"`, `\\`; `&#65;`, `&#x41;` and `&amp;`, `&lt;`, `&gt;`,
-//! `&quot;`, `&apos;`. Escapes of different kinds may stand side by side, not within each other.
+//! text. Between two digits of those there may be a line break, CR, LF or both, and between two bytes in hexadecimal a space
+//! or a colon; each as it is or escaped. Any of the characters may be escaped: `%41`; `+` for a space; `\u0041`, `\/`, `\"`,
+//! `\\`; `&#65;`, `&#x41;` and `&amp;`, `&lt;`, `&gt;`, `&quot;`, `&apos;`. Escapes of different kinds may stand side by side,
+//! not within each other.
 //!
 //! The time is linear in the length of the text, for values that do not repeat themselves. For one that does, such as a
 //! thousand times the same letter, it is at most the length of the text times that of the value.

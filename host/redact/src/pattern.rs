@@ -90,9 +90,18 @@ impl Pattern {
         self.places.len()
     }
 
-    /// Whether encoders write line breaks between its places.
-    pub(crate) fn wraps(&self) -> bool {
+    /// Whether encoders write something between its places.
+    pub(crate) fn is_digits(&self) -> bool {
         !matches!(self.form, Form::Plain)
+    }
+
+    /// Whether encoders write this before this place: line breaks anywhere, and a space or a colon before each byte.
+    pub(crate) fn is_parted(&self, place: usize, by: u8) -> bool {
+        match self.form {
+            Form::Plain => false,
+            Form::Hex => place > 0 && (matches!(by, b'\r' | b'\n') || place.is_multiple_of(2)),
+            Form::Base64 { .. } => place > 0 && matches!(by, b'\r' | b'\n'),
+        }
     }
 
     /// Whether a byte of the text, taken as it is, fits.

@@ -2,9 +2,9 @@
 //! proposed. It proposes too much, never too little; [`crate::search`] decides.
 //!
 //! A form begins in one of two ways. Either its first [`Prefilter::window`] places stand in the text as they are: that is
-//! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape or a line break
-//! among them, and before the first of those at most `window - 1` places that stand as they are: that is found from there
-//! backwards. Escapes and line breaks begin with one of five bytes, which memchr finds.
+//! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape among them, or
+//! what parts digits, and before the first of those at most `window - 1` places that stand as they are: that is found from
+//! there backwards. They begin with one of seven bytes, which memchr finds.
 
 use memchr::{memchr2_iter, memchr3_iter};
 use zeroize::Zeroizing;
@@ -52,8 +52,8 @@ pub(crate) struct Prefilter {
     plain: ByByte,
     /// The places within the window that an escape for a byte fits.
     escaped: ByByte,
-    /// How many places of a pattern stand before a line break within the window, by the byte that is the last of them.
-    wrapped: ByByte,
+    /// How many places of a pattern stand before what parts them within the window, by the byte that is the last of them.
+    parted: ByByte,
 }
 
 impl Prefilter {
@@ -67,16 +67,16 @@ impl Prefilter {
             ends: Zeroizing::new(Vec::new()),
             plain: ByByte::new(&mut Vec::new()),
             escaped: ByByte::new(&mut Vec::new()),
-            wrapped: ByByte::new(&mut Vec::new()),
+            parted: ByByte::new(&mut Vec::new()),
         };
-        let (mut plain, mut escaped, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plain, mut escaped, mut parted) = (Vec::new(), Vec::new(), Vec::new());
         for (pattern, number) in patterns.iter().zip(0..) {
             let fitting: Vec<_> = (0..window).map(|place| Zeroizing::new(pattern.fitting(place))).collect();
             plain.extend(fitting[0].iter().map(|byte| (*byte, (number, 0))));
             filter.add_window(number, &fitting);
-            if pattern.wraps() {
+            if pattern.is_digits() {
                 for (last, count) in fitting[..window - 1].iter().zip(1..) {
-                    wrapped.extend(last.iter().map(|byte| (*byte, (number, count))));
+                    parted.extend(last.iter().map(|byte| (*byte, (number, count))));
                 }
             }
             for place in 0..window {
@@ -89,7 +89,7 @@ impl Prefilter {
         filter.ends.dedup();
         filter.plain = ByByte::new(&mut plain);
         filter.escaped = ByByte::new(&mut escaped);
-        filter.wrapped = ByByte::new(&mut wrapped);
+        filter.parted = ByByte::new(&mut parted);
         filter
     }
 
@@ -187,7 +187,7 @@ impl Prefilter {
         }
     }
 
-    /// What has an escape or a line break within its window.
+    /// What has an escape within its window, or is parted there.
     fn escapes(
         &self,
         patterns: &[Pattern],
@@ -197,17 +197,25 @@ impl Prefilter {
     ) {
         for at in memchr3_iter(b'%', b'\\', b'&', &text[starts.start..]) {
             let at = starts.start + at;
-            self.breaks(patterns, text, at, &starts, found);
+            self.parts(patterns, text, at, &starts, found);
             let Read::Unit(unit) = unit::read(&text[at..]) else { continue };
             backwards(patterns, text, at, &starts, self.escaped.of(unit.first()), found);
         }
-        for at in memchr2_iter(b'\r', b'\n', &text[starts.start..]) {
-            self.breaks(patterns, text, starts.start + at, &starts, found);
+        let rest = &text[starts.start..];
+        for at in memchr2_iter(b'\r', b'\n', rest) {
+            self.parts(patterns, text, starts.start + at, &starts, found);
+        }
+        for at in memchr2_iter(b' ', b':', rest) {
+            let at = starts.start + at;
+            // They part bytes in hexadecimal alone, and few words end with one.
+            if at >= 2 && text[at - 2..at].iter().all(u8::is_ascii_hexdigit) {
+                self.parts(patterns, text, at, &starts, found);
+            }
         }
     }
 
-    /// What has a line break here, if there is one: it may be whole, or cut off by the end of the text.
-    fn breaks(
+    /// What is parted here, if it is: what parts it may be whole, or cut off by the end of the text.
+    fn parts(
         &self,
         patterns: &[Pattern],
         text: &[u8],
@@ -216,8 +224,9 @@ impl Prefilter {
         found: &mut Vec<Thread>,
     ) {
         let Some(last) = at.checked_sub(1) else { return };
-        if unit::line_break(&text[at..]) != Read::None {
-            backwards(patterns, text, at, starts, self.wrapped.of(text[last]), found);
+        let parted = self.parted.of(text[last]);
+        if !parted.is_empty() && unit::between(&text[at..]) != Read::None {
+            backwards(patterns, text, at, starts, parted, found);
         }
     }
 }

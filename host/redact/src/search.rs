@@ -2,8 +2,8 @@
 //! of the text they need.
 //!
 //! A place of a form is either a byte as it is or an escape, and a value may hold what looks like an escape. So there may be
-//! more than one way through the same bytes, and each is followed. Between two digits of an encoded form there may be a line
-//! break.
+//! more than one way through the same bytes, and each is followed. The digits of an encoded form may be parted, by line breaks
+//! for example.
 
 use std::collections::BTreeSet;
 
@@ -96,8 +96,8 @@ impl Search {
                         _ => {}
                     }
                 }
-                if index > 0 && pattern.wraps() && unit::may_break(*byte) {
-                    match past_break(pattern, text, at, place) {
+                if pattern.is_digits() && unit::may_part(*byte) {
+                    match past(pattern, text, at, place) {
                         Past::Waits if more => {
                             self.threads.push(Thread { at, place, ..thread });
                             break;
@@ -122,7 +122,7 @@ impl Search {
     }
 }
 
-/// What comes of a line break and the place after it.
+/// What comes of something between two digits and the place after it.
 enum Past {
     /// The next state.
     Goes(usize, u32),
@@ -132,16 +132,16 @@ enum Past {
     Ends,
 }
 
-/// Takes a line break together with the place that follows on it, so that there is one break at the most between two places:
+/// Takes what parts two digits together with the place that follows on it, so that there is no more than that between them:
 /// what is held back has a bound.
-fn past_break(pattern: &Pattern, text: &[u8], at: usize, place: u32) -> Past {
-    let at = match unit::line_break(&text[at..]) {
-        Read::Unit(unit) => at + unit.len,
-        Read::Partial => return Past::Waits,
-        Read::None => return Past::Ends,
+fn past(pattern: &Pattern, text: &[u8], at: usize, place: u32) -> Past {
+    let index = place as usize;
+    let at = match unit::between(&text[at..]) {
+        Read::Unit(unit) if pattern.is_parted(index, unit.first()) => at + unit.len,
+        Read::Partial if index > 0 => return Past::Waits,
+        _ => return Past::Ends,
     };
     let Some(byte) = text.get(at) else { return Past::Waits };
-    let index = place as usize;
     match unit::read(&text[at..]) {
         Read::Partial => Past::Waits,
         Read::Unit(unit) if pattern.takes(index, unit.bytes()) => {

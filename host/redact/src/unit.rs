@@ -1,4 +1,4 @@
-//! One escape in a text: what it is and what it stands for; and the line breaks that encoders write. Owns the three schemes, and
+//! One escape in a text: what it is and what it stands for; and what encoders write between digits. Owns the three schemes, and
 //! how long an escape may be. Decides nothing about values.
 
 /// The longest escape, in bytes: `&#x`, ten digits, `;`.
@@ -64,19 +64,25 @@ pub(crate) fn read(text: &[u8]) -> Read {
     }
 }
 
-/// Whether a line break can begin with this byte.
-pub(crate) fn may_break(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n') || is_lead(byte)
+/// Whether what stands between two digits can begin with this byte.
+pub(crate) fn may_part(byte: u8) -> bool {
+    is_between(byte) || is_lead(byte)
 }
 
-/// Reads a line break at the start of the text: CR, LF or both, each as it is or as an escape. Encoders write them between the
-/// digits of a long text (RFC 2045 section 6.8), and decoders pass over them.
-pub(crate) fn line_break(text: &[u8]) -> Read {
-    let first = match line_end(text) {
+/// What ends a line, and what dumps have between bytes.
+fn is_between(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | b' ' | b':')
+}
+
+/// Reads what encoders write between the digits of a long text, and decoders pass over: a line break, which is CR, LF or both
+/// (RFC 2045 section 6.8); or, between bytes in hexadecimal, a space or a colon. Each may be an escape. It means its last
+/// character.
+pub(crate) fn between(text: &[u8]) -> Read {
+    let first = match one_between(text) {
         Read::Unit(unit) if unit.first() == b'\r' => unit,
         other => return other,
     };
-    match line_end(&text[first.len..]) {
+    match one_between(&text[first.len..]) {
         Read::Unit(second) if second.first() == b'\n' => {
             Read::Unit(Unit::byte(first.len + second.len, b'\n'))
         }
@@ -85,15 +91,15 @@ pub(crate) fn line_break(text: &[u8]) -> Read {
     }
 }
 
-/// One of the two characters that end a line.
-fn line_end(text: &[u8]) -> Read {
+/// One of these characters.
+fn one_between(text: &[u8]) -> Read {
     match text {
         [] => Read::Partial,
-        [byte @ (b'\r' | b'\n'), ..] => Read::Unit(Unit::byte(1, *byte)),
+        [byte, ..] if is_between(*byte) => Read::Unit(Unit::byte(1, *byte)),
         [b'\\', b'r', ..] => Read::Unit(Unit::byte(2, b'\r')),
         [b'\\', b'n', ..] => Read::Unit(Unit::byte(2, b'\n')),
         _ => match read(text) {
-            Read::Unit(unit) if !matches!(unit.bytes(), b"\r" | b"\n") => Read::None,
+            Read::Unit(unit) if !is_between(unit.first()) => Read::None,
             read => read,
         },
     }
@@ -247,24 +253,28 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_is_read_in_its_length_in_every_spelling() {
+    fn what_parts_digits_is_read_in_its_length_in_every_spelling() {
         let (returns, feeds) =
             (["\r", "\\r", "%0d", "\\u000D", "&#13;"], ["\n", "\\n", "%0A", "\\u000a", "&#xA;"]);
         let both = returns.iter().flat_map(|one| feeds.map(|two| format!("{one}{two}")));
         for text in both.chain(returns.iter().chain(&feeds).map(|one| (*one).to_owned())) {
             for after in ["QUJD", "\\u0041", "\r\r", "%41", ";"] {
                 let text_after = format!("{text}{after}");
-                let Read::Unit(unit) = line_break(text_after.as_bytes()) else { panic!("{text_after:?}") };
+                let Read::Unit(unit) = between(text_after.as_bytes()) else { panic!("{text_after:?}") };
                 assert_eq!(unit.len, text.len(), "{text_after:?}");
             }
             for end in 1..text.len() {
-                assert_ne!(line_break(&text.as_bytes()[..end]), Read::None, "{text:?} to {end}");
+                assert_ne!(between(&text.as_bytes()[..end]), Read::None, "{text:?} to {end}");
             }
         }
-        assert_eq!(line_break(b"\r"), Read::Partial, "a line feed may follow");
-        assert_eq!(line_break(b"\r%0"), Read::Partial);
-        for text in ["A", "\\t", "\\\\n", "%0C", "&#32;", "\\u0041", "&lt;"] {
-            assert_eq!(line_break(text.as_bytes()), Read::None, "{text}");
+        assert_eq!(between(b"\r"), Read::Partial, "a line feed may follow");
+        assert_eq!(between(b"\r%0"), Read::Partial);
+        for text in [" ", ":", "%20", "\\u003a", "&#x20;"] {
+            let Read::Unit(unit) = between(format!("{text} :").as_bytes()) else { panic!("{text}") };
+            assert_eq!(unit.len, text.len(), "one alone: {text}");
+        }
+        for text in ["A", "\\t", "\\\\n", "%0C", "&#33;", "\\u0041", "&lt;"] {
+            assert_eq!(between(text.as_bytes()), Read::None, "{text}");
         }
     }
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 type Found = (usize, usize, usize);
 
 /// One character of a form: what it may be as it is, what it may be through an escape, and, for the first byte of a
-/// character of more than one, that character; and whether a line break may stand before it, where it is not the first.
+/// character of more than one, that character; and what may stand before it, where it is not the first.
 struct Letter {
     plain: Vec<u8>,
     meant: Vec<u8>,
     char: Option<char>,
-    wraps: bool,
+    between: &'static str,
 }
 
 pub(crate) struct Oracle {
@@ -70,19 +70,23 @@ fn plain(value: &str) -> Vec<Letter> {
         for (index, byte) in char.to_string().bytes().enumerate() {
             let plain = if byte == b' ' { b" +".to_vec() } else { vec![byte] };
             let char = (index == 0).then_some(char);
-            letters.push(Letter { plain, meant: vec![byte], char, wraps: false });
+            letters.push(Letter { plain, meant: vec![byte], char, between: "" });
         }
     }
     letters
 }
 
 fn either_way(bytes: Vec<u8>) -> Letter {
-    Letter { plain: bytes.clone(), meant: bytes, char: None, wraps: true }
+    Letter { plain: bytes.clone(), meant: bytes, char: None, between: "\r\n" }
 }
 
 fn hex(value: &str) -> Vec<Letter> {
     let text: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    text.bytes().map(|byte| either_way(vec![byte, byte.to_ascii_uppercase()])).collect()
+    let digit = |(at, byte): (usize, u8)| {
+        let between = if at.is_multiple_of(2) { "\r\n :" } else { "\r\n" };
+        Letter { between, ..either_way(vec![byte, byte.to_ascii_uppercase()]) }
+    };
+    text.bytes().enumerate().map(digit).collect()
 }
 
 /// From the bits as a text of zeros and ones, with question marks where a neighbour's are.
@@ -122,8 +126,8 @@ fn ends(form: &[Letter], text: &[u8], start: usize) -> Vec<usize> {
             continue;
         };
         let mut from = vec![at];
-        if letter > 0 && next.wraps {
-            from.extend(breaks(&text[at..]).iter().map(|len| at + len));
+        if letter > 0 {
+            from.extend(parts(next.between, &text[at..]).iter().map(|len| at + len));
         }
         for at in from {
             rest.extend(steps(next, &text[at..]).iter().map(|(letters, len)| (letter + letters, at + len)));
@@ -151,20 +155,23 @@ fn steps(letter: &Letter, text: &[u8]) -> Vec<(usize, usize)> {
     steps
 }
 
-/// The lengths of the line breaks that stand here: CR, LF, or both.
-fn breaks(text: &[u8]) -> Vec<usize> {
-    let (returns, feeds) = (line_ends(text, '\r', b"\\r"), line_ends(text, '\n', b"\\n"));
-    let mut all = [returns.clone(), feeds].concat();
-    for len in returns {
-        all.extend(line_ends(&text[len..], '\n', b"\\n").iter().map(|more| len + more));
+/// The lengths of what parts two digits here: one of these characters, or CR and LF.
+fn parts(between: &str, text: &[u8]) -> Vec<usize> {
+    let mut all: Vec<usize> = between.chars().flat_map(|char| part(text, char)).collect();
+    if between.contains('\r') {
+        for len in part(text, '\r') {
+            all.extend(part(&text[len..], '\n').iter().map(|more| len + more));
+        }
     }
     all
 }
 
-fn line_ends(text: &[u8], char: char, short: &[u8]) -> Vec<usize> {
+fn part(text: &[u8], char: char) -> Vec<usize> {
+    let short =
+        [('\r', b"\\r"), ('\n', b"\\n")].iter().any(|(of, short)| *of == char && text.starts_with(*short));
     let mut all: Vec<usize> = escapes(text, char).chain(percent(text, char as u8)).collect();
     all.extend((text.first() == Some(&(char as u8))).then_some(1));
-    all.extend(text.starts_with(short).then_some(2));
+    all.extend(short.then_some(2));
     all
 }
 

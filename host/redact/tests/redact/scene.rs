@@ -133,11 +133,14 @@ fn value(choices: &mut Choices<'_>, last: Option<&str>) -> String {
     value
 }
 
+/// What encoders write between bytes in hexadecimal, and what that is when it was escaped.
+pub(crate) const GAPS: [&str; 4] = [" ", ":", "%20", "&#58;"];
+
 /// Line breaks as encoders write them, and as they are when they were escaped.
 pub(crate) const BREAKS: [&str; 9] =
     ["\n", "\r\n", "\r", "\\n", "\\r\\n", "%0A", "%0d%0a", "&#xD;\n", "\\u000d&#10;"];
 
-/// A value in one of its forms, with some of the characters escaped, and line breaks in those that encoders wrap.
+/// A value in one of its forms, with some of the characters escaped, and with what encoders write between digits.
 pub(crate) fn spelled(choices: &mut Choices<'_>, value: &str) -> Vec<u8> {
     let kind = choices.below(4);
     let form = match kind {
@@ -149,11 +152,12 @@ pub(crate) fn spelled(choices: &mut Choices<'_>, value: &str) -> Vec<u8> {
         _ => value.to_owned(),
     };
     let density = [1, 2, 5, 255][choices.below(4)];
-    let line = if kind < 2 { [usize::MAX, 1, 3, 7][choices.below(4)] } else { usize::MAX };
+    let line = if kind < 2 { [usize::MAX, 1, 2, 7][choices.below(4)] } else { usize::MAX };
+    let all: &[&str] = if kind == 0 && choices.below(2) == 1 { &GAPS } else { &BREAKS };
     let mut out = Vec::new();
     for (at, char) in form.chars().enumerate() {
         if at > 0 && at.is_multiple_of(line) {
-            out.extend_from_slice(choices.of(&BREAKS).as_bytes());
+            out.extend_from_slice(choices.of(all).as_bytes());
         }
         if choices.below(density) == 0 {
             out.extend(escaped(choices, char));

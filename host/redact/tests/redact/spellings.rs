@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::scene::{BREAKS, show};
+use crate::scene::{BREAKS, GAPS, show};
 use crate::{VALUE, knows};
 
 /// The texts around a value: nothing, letters of every alphabet, the beginnings of escapes.
@@ -188,6 +188,14 @@ fn in_digits_that_are_wrapped() {
     for text in [mail, json] {
         let out = redactor.text(&text).into_owned();
         assert_eq!(out.matches("[redacted:A]").count(), 1, "{text}: {out}");
+    }
+    for gap in GAPS {
+        for bytes in [1, 2, 4] {
+            is_taken_out(&wrapped(&hex, 2 * bytes, gap));
+            is_taken_out(&wrapped(&hex.to_uppercase(), 2 * bytes, gap));
+        }
+        let odd = wrapped(&hex, 3, gap);
+        assert_eq!(redactor.text(&odd), odd, "bytes are not parted in their middle");
     }
     // An empty line is not between the digits of one text.
     let apart = hex.replacen(&hex[..9], &format!("{}\n\n{}", &hex[..4], &hex[4..9]), 1);
