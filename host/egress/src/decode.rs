@@ -25,6 +25,9 @@ pub(crate) const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 const LAYERS: usize = 3;
 /// The largest window of `zstd`, as a power of two in bytes: 8 MiB (RFC 9659). Decoders keep as much of what came before.
 const ZSTD_WINDOW: u32 = 23;
+/// How much lies between two codings that is read at once, in bytes. What comes of it may be nothing, so that there would be no
+/// moment in which anybody else has a turn.
+const AT_ONCE: usize = 256 << 10;
 /// How a window begins that is larger than the 16 MiB of `br` (RFC 7932 section 9.1). Its decoders know it as an extension.
 const LARGE_BROTLI: u8 = 0x11;
 
@@ -76,11 +79,15 @@ pub(crate) struct Decoded {
 }
 
 impl Decoded {
-    pub(crate) fn new(body: Arriving, codings: &[Coding]) -> Self {
+    /// `limit` is how much may lie between two codings, in bytes; what comes of the last one is the reader's to count.
+    pub(crate) fn new(body: Arriving, codings: &[Coding], limit: u64) -> Self {
         let trailers = Arc::new(Mutex::new(None));
         let frames = Frames { body, trailers: trailers.clone() };
         let mut reader: Reader = Box::pin(StreamReader::new(frames));
-        for coding in codings.iter().rev() {
+        for (at, coding) in codings.iter().rev().enumerate() {
+            if at > 0 {
+                reader = Box::pin(Between { reader, left: limit, turn: 0 });
+            }
             reader = match coding {
                 Coding::Gzip => {
                     let mut decoder = GzipDecoder::new(reader);
@@ -110,6 +117,61 @@ impl Decoded {
     /// What came after the body. There once it has ended.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
         self.trailers.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What one coding was put on and another one is under: counted, and read with pauses.
+struct Between {
+    reader: Reader,
+    left: u64,
+    /// How much was read since the last pause.
+    turn: usize,
+}
+
+impl Between {
+    /// What ends a body of which more lies between two codings than may.
+    const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
+}
+
+/// Whether this is why a body could not be read on.
+pub(crate) fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == Between::TOO_LARGE
+}
+
+impl AsyncRead for Between {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let piece = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let taken = piece.len().min(into.remaining());
+        into.put_slice(&piece[..taken]);
+        self.consume(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncBufRead for Between {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.turn >= AT_ONCE {
+            this.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = ready!(this.reader.as_mut().poll_fill_buf(cx))?;
+        if piece.len() as u64 > this.left {
+            return Poll::Ready(Err(Self::TOO_LARGE.into()));
+        }
+        Poll::Ready(Ok(piece))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        this.left = this.left.saturating_sub(amount as u64);
+        this.turn = this.turn.saturating_add(amount);
+        this.reader.as_mut().consume(amount);
     }
 }
 
@@ -198,5 +260,27 @@ impl AsyncRead for Brotli {
             Self::Unknown(_) => Poll::Ready(Ok(())),
             Self::Known(decoder) => decoder.as_mut().poll_read(cx, into),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn what_lies_between_two_codings_is_read_with_pauses() {
+        let bytes = vec![0; AT_ONCE * 2];
+        let reader: Reader = Box::pin(io::Cursor::new(bytes));
+        let mut between = Box::pin(Between { reader, left: AT_ONCE as u64 * 2, turn: 0 });
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            assert!(between.as_mut().poll_fill_buf(&mut cx).is_ready());
+            between.as_mut().consume(AT_ONCE);
+            assert!(between.as_mut().poll_fill_buf(&mut cx).is_pending(), "somebody else has a turn");
+        }
+        let end = between.as_mut().poll_fill_buf(&mut cx);
+        assert!(matches!(end, Poll::Ready(Ok([]))), "as much as may be there is no error");
     }
 }

@@ -12,7 +12,7 @@ use packhost_redact::{Redactor, Stream};
 
 use crate::body::Arriving;
 use crate::credential::Used;
-use crate::decode::{Decoded, codings};
+use crate::decode::{Decoded, codings, is_too_large};
 use crate::error::EgressError;
 use crate::transfer::Transfer;
 
@@ -53,7 +53,7 @@ fn source(body: Arriving, headers: &mut HeaderMap, limit: u64) -> Result<Source,
         return Ok(Source::Plain(body));
     }
     headers.remove(CONTENT_ENCODING);
-    Ok(Source::Decoded { decoded: Decoded::new(body, &codings), left: limit, limit })
+    Ok(Source::Decoded { decoded: Decoded::new(body, &codings, limit), left: limit, limit })
 }
 
 /// Takes the values out of a head's fields. A name that holds one goes with its field.
@@ -136,6 +136,9 @@ impl Source {
                 };
                 *left = rest;
                 Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Err(error) if is_too_large(&error) => {
+                Poll::Ready(Some(Err(transfer.fail(EgressError::Decoded { limit: *limit }))))
             }
             Err(error) => {
                 tracing::debug!(%error, "a compressed response could not be read");

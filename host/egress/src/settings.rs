@@ -27,7 +27,7 @@ pub struct Settings {
     /// fields are read. Default 64 KiB.
     pub max_head: usize,
     /// The most that a compressed response body may become, in bytes, where the host has to look into it: when the call has
-    /// used a credential. Default 64 MiB.
+    /// used a credential; of several codings, what lies between two of them as well. Default 64 MiB.
     pub max_decoded: u64,
     /// Roots that are trusted besides the platform's.
     pub extra_roots: Vec<CertificateDer<'static>>,

@@ -74,3 +74,19 @@ async fn a_bomb_is_stopped_at_the_limit() {
         assert_eq!(error, EgressError::Decoded { limit: 1 << 20 }, "{coding}");
     }
 }
+
+/// Nothing, a hundred thousand times over: little arrives, nothing comes of it, and in between there is much to read.
+#[tokio::test]
+async fn a_bomb_of_which_nothing_comes_is_stopped_as_well() {
+    let nothing = coded("gzip", b"").await;
+    let between = nothing.repeat((2 << 20) / nothing.len());
+    let head = "content-encoding: gzip, gzip\r\n";
+    let limited = || Settings { max_decoded: 1 << 20, ..Settings::default() };
+    let bomb = coded("gzip", &between).await;
+    assert!(bomb.len() < 64 << 10, "{} bytes", bomb.len());
+    let error = answered(head, &bomb, limited()).await.unwrap_err();
+    assert_eq!(error, EgressError::Decoded { limit: 1 << 20 });
+    let few = coded("gzip", &between[..nothing.len() * 1000]).await;
+    let (_, body) = answered(head, &few, limited()).await.unwrap();
+    assert!(body.is_empty());
+}
