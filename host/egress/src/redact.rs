@@ -93,7 +93,7 @@ struct Redacted {
     ended: bool,
 }
 
-/// A search for so many values.
+/// A search for all that was used up to some moment.
 struct Looking {
     known: usize,
     redactor: Redactor,

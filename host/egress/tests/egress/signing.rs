@@ -54,7 +54,7 @@ impl Rules for Granting {
     }
 }
 
-fn with(sign: &Value) -> CallEgress {
+pub(crate) fn with(sign: &Value) -> CallEgress {
     let holding = Holding { credentials: Arc::new(Signs(sign.clone())), used: Used::default() };
     CallEgress::with(Arc::new(Granting), Allowance::default(), holding, Ending::default())
 }

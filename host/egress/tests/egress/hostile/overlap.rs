@@ -5,10 +5,12 @@ use std::sync::Arc;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use packhost_egress::*;
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, mpsc};
 
 use super::super::credentials::{VALUE, everywhere, request};
+use super::super::signing::with;
 use super::super::support::*;
 
 /// `/log` is a log of the requests that arrive from then on, in these pieces; everything else is answered at once.
@@ -56,6 +58,20 @@ async fn a_response_that_began_before_a_value_was_used_does_not_hold_it_either()
         assert!(said.contains("authorization: Bearer [redacted:TOKEN]\r\n"), "{said}");
         assert!(!said.contains(VALUE), "{said}");
     }
+}
+
+/// Each request of a key that signs makes another one, and the key itself is looked for all along.
+#[tokio::test]
+async fn a_signature_that_is_made_while_a_response_is_on_its_way_is_not_in_it_either() {
+    let server = logging(|head| vec![head.to_owned()]).await;
+    let call = with(&json!({ "hmac": { "over": ["target"] } }));
+    let (egress, url) = (plain(), server.url("127.0.0.1"));
+    let signed = |path: &str| request(&format!("{url}{path}"), &[("x-signature", "${vault:KEY}")], "");
+    let log = egress.send(signed("log"), &call, Waits::default()).await.unwrap();
+    let answer = egress.send(signed("other"), &call, Waits::default()).await.unwrap();
+    assert_eq!(text(answer).await.unwrap(), "hello");
+    let said = text(log).await.unwrap();
+    assert!(said.contains("x-signature: [redacted:KEY]\r\n"), "{said}");
 }
 
 /// One that is looked for already is not cut in two when there is another to look for.
