@@ -12,6 +12,8 @@ pub(crate) enum Closed {
     Own,
     /// It is not public, and nothing opens it.
     Special(packhost_manifest::Closed),
+    /// It is in none of the networks that what is sent has to stay in.
+    Outside,
 }
 
 /// Decides on one address that a granted host has. `opened` is what the rule lists under `addresses`, `own` is where this
@@ -24,6 +26,14 @@ pub(crate) fn check(target: SocketAddr, opened: &[IpNet], own: &[SocketAddr]) ->
         }
     }
     reachable(target.ip(), opened).map_err(Closed::Special)
+}
+
+/// Decides whether an address is in these networks, where there are any to stay in; that a translator leads to it is enough.
+pub(crate) fn stays(address: IpAddr, within: Option<&[IpNet]>) -> Result<(), Closed> {
+    let inside = |networks: &[IpNet]| {
+        stands_for(address).iter().any(|one| networks.iter().any(|network| network.contains(one)))
+    };
+    if within.is_none_or(inside) { Ok(()) } else { Err(Closed::Outside) }
 }
 
 fn is_own(target: IpAddr, listener: IpAddr) -> bool {

@@ -13,6 +13,12 @@ pub trait Rules: Send + Sync {
     /// segments left.
     fn decide(&self, method: &Method, url: &Url) -> Verdict;
 
+    /// Networks that whatever leaves stays in, although [`Verdict::Allowed`] lets it go to public addresses as well. Without an
+    /// implementation there are none, and nothing is kept from a public address.
+    fn within(&self) -> Option<&[IpNet]> {
+        None
+    }
+
     /// Decides on one tunnel, which a `CONNECT` asks for (RFC 9110 section 9.3.6). `origin` is the https origin that it leads
     /// to, with the path `/`. What goes through a tunnel cannot be looked into: whoever allows one allows every method and
     /// every path of that origin. Credentials of the verdict are not used. Without an implementation no tunnel is allowed.

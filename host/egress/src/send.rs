@@ -243,7 +243,9 @@ impl Egress {
         }
         let addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
         for address in &addresses {
-            if let Err(closed) = address::check(*address, opened, &self.shared.settings.own_listeners) {
+            let checked = address::check(*address, opened, &self.shared.settings.own_listeners);
+            let within = transfer.call.rules.within();
+            if let Err(closed) = checked.and_then(|()| address::stays(address.ip(), within)) {
                 transfer.contact.at(address.ip());
                 transfer.contact.decided(Decision::DeniedByAddress);
                 return Err(refused(target, address.ip(), closed));
@@ -279,6 +281,10 @@ fn refused(target: &Target, address: IpAddr, closed: Closed) -> EgressError {
     let no_rule = || "No rule can open this address; use another server.".to_owned();
     let (why, fix) = match closed {
         Closed::Own => ("where this host itself listens, which is never reachable".to_owned(), no_rule()),
+        Closed::Outside => (
+            "outside of the networks that this may be sent to".to_owned(),
+            "Send it over TLS, or name the network of the server.".to_owned(),
+        ),
         Closed::Special(closed) if closed.reach.opening == Opening::Never => {
             (closed.reach.to_string(), no_rule())
         }

@@ -72,7 +72,8 @@ impl Collector {
         let mut endpoint = base.clone();
         endpoint.set_path(&format!("{}/v1/traces", base.path().trim_end_matches('/')));
         let networks = networks.iter().copied().chain(own).collect();
-        let rules = Arc::new(ToTheCollector { endpoint: endpoint.clone(), networks });
+        let in_the_clear = base.scheme() == "http";
+        let rules = Arc::new(ToTheCollector { endpoint: endpoint.clone(), networks, in_the_clear });
         Ok(Self { endpoint, egress, rules })
     }
 
@@ -133,9 +134,15 @@ impl Traces {
 struct ToTheCollector {
     endpoint: Url,
     networks: Vec<IpNet>,
+    /// Without TLS, so that it does not leave these networks, whatever its name stands for.
+    in_the_clear: bool,
 }
 
 impl Rules for ToTheCollector {
+    fn within(&self) -> Option<&[IpNet]> {
+        self.in_the_clear.then_some(self.networks.as_slice())
+    }
+
     fn decide(&self, method: &Method, url: &Url) -> Verdict {
         if method == Method::POST && *url == self.endpoint {
             return Verdict::Allowed { addresses: self.networks.clone(), credentials: Vec::new() };
@@ -177,5 +184,27 @@ impl HttpClient for ThroughEgress {
             tracing::warn!(target: "packhost", %error, "traces did not reach the collector");
         }
         answered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use packhost_egress::Settings;
+
+    use super::*;
+
+    #[test]
+    fn without_tls_it_leaves_no_network_that_was_not_named() {
+        let egress = Egress::new(Settings::default()).expect("the platform's roots");
+        let network: IpNet = "10.1.0.0/16".parse().expect("a network");
+        let within = |url: &str| {
+            let url = url.parse().expect("a URL");
+            let collector = Collector::new(&url, &[network], egress.clone()).expect("a place for traces");
+            collector.rules.within().map(<[IpNet]>::to_vec)
+        };
+        assert_eq!(within("https://otel.example.com"), None);
+        assert_eq!(within("http://otel.example.com:4318"), Some(vec![network]));
+        let loopback = "127.0.0.0/8".parse().expect("a network");
+        assert_eq!(within("http://127.0.0.1:4318"), Some(vec![network, loopback]));
     }
 }

@@ -71,6 +71,53 @@ async fn one_closed_address_among_the_answers_denies_the_request() {
     assert!(server.heads().is_empty());
 }
 
+/// What is not encrypted may be sent to a private network, and not to whoever answers for its name.
+struct Inside(Hosts, Vec<ipnet::IpNet>);
+
+impl Rules for Inside {
+    fn decide(&self, method: &http::Method, url: &url::Url) -> Verdict {
+        self.0.decide(method, url)
+    }
+
+    fn within(&self) -> Option<&[ipnet::IpNet]> {
+        Some(&self.1)
+    }
+}
+
+#[tokio::test]
+async fn what_has_to_stay_in_a_network_goes_to_no_public_address() {
+    let mut server = Server::answering(OK).await;
+    let networks = ["127.0.0.0/8"];
+    for (answer, outside) in [
+        (&["127.0.0.1"][..], None),
+        (&["8.8.8.8"], Some("8.8.8.8")),
+        (&["127.0.0.1", "2606:4700::1"], Some("2606:4700::1")),
+        (&["64:ff9b::808:808"], Some("64:ff9b::808:808")),
+    ] {
+        let names = Names::new(&[("granted.test", &[answer])]);
+        let within = networks.map(|network| network.parse().unwrap()).into();
+        let rules = Inside(Hosts(vec!["granted.test"], networks.into()), within);
+        let call = CallEgress::new(std::sync::Arc::new(rules), Allowance::default());
+        let sent = get(&egress(&names), &call, &server.url("granted.test")).await;
+        let decision = call.contacts().list.remove(0).decision;
+        match outside {
+            None => assert_eq!(
+                (text(sent.unwrap()).await.unwrap().as_str(), decision),
+                ("hello", Decision::Allowed)
+            ),
+            Some(outside) => {
+                let error = sent.unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&format!("granted.test is at {outside}, which is outside")),
+                    "{error}"
+                );
+                assert_eq!(decision, Decision::DeniedByAddress);
+            }
+        }
+    }
+    assert_eq!(server.heads().len(), 1);
+}
+
 #[tokio::test]
 async fn a_denied_address_says_what_it_is_and_which_rule_is_missing() {
     let names = Names::new(&[("granted.test", &[&["10.1.2.3"]])]);
