@@ -42,7 +42,7 @@ pub enum Decision {
 /// The contacts of a call, in the order in which they began.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contacts {
-    /// The first ones, up to 256.
+    /// The first ones, up to 256. Where there are more, those that were denied make room for others.
     pub list: Vec<Contact>,
     /// How many more there were.
     pub more: u64,
@@ -94,6 +94,10 @@ impl Entry {
         self.last.fetch_max(since, Ordering::Relaxed);
     }
 
+    fn is_denied(&self) -> bool {
+        matches!(self.decision.get(), Some(Decision::DeniedByRule | Decision::DeniedByAddress))
+    }
+
     fn snapshot(&self) -> Contact {
         Contact {
             host: self.host.clone(),
@@ -121,11 +125,14 @@ impl ContactLog {
             received: AtomicU64::new(0),
         });
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.0.len() < KEPT {
-            entries.0.push(entry.clone());
-        } else {
-            entries.1 += 1;
+        let (list, more) = &mut *entries;
+        if list.len() == KEPT {
+            *more += 1;
+            // Nobody hides what leaves behind what was refused.
+            let Some(at) = list.iter().rposition(|kept| kept.is_denied()) else { return entry };
+            list.remove(at);
         }
+        list.push(entry.clone());
         entry
     }
 

@@ -261,3 +261,19 @@ async fn the_log_of_contacts_is_bounded() {
     }
     assert_eq!((call.contacts().list.len(), call.contacts().more), (256, 44));
 }
+
+#[tokio::test]
+async fn what_leaves_is_among_the_contacts_however_much_was_refused() {
+    let server = Server::answering(OK).await;
+    let rules = Arc::new(Hosts(vec!["127.0.0.1"], vec!["127.0.0.0/8"]));
+    let call = CallEgress::new(rules, Allowance { requests: 600, ..Allowance::default() });
+    let egress = plain();
+    for at in 0..600 {
+        let sent = if at == 300 { server.url("127.0.0.1") } else { "http://other.test/".to_owned() };
+        assert_eq!(get(&egress, &call, &sent).await.is_ok(), at == 300);
+    }
+    let contacts = call.contacts();
+    assert_eq!((contacts.list.len(), contacts.more), (256, 344));
+    let left: Vec<_> = contacts.list.iter().filter(|one| one.decision == Decision::Allowed).collect();
+    assert!(matches!(left[..], [one] if one.host == "127.0.0.1"), "{left:?}");
+}
