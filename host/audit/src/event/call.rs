@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Outcome;
-use super::cut::{text, texts};
+use super::cut::{host, text, texts};
 use crate::moment::Moment;
 
 /// One call, whatever came of it. The cause of a failure is not in it: it may hold what a guest said.
@@ -239,13 +239,18 @@ impl Call {
         self.grants.iter_mut().for_each(text);
         self.mends.iter_mut().for_each(|mend| texts([&mut mend.pointer, &mut mend.what]));
         for contact in &mut self.contacts {
-            texts([&mut contact.host, &mut contact.decision]);
+            host(&mut contact.host);
+            text(&mut contact.decision);
             texts(&mut contact.rule);
         }
         for denial in &mut self.denied {
-            texts([&mut denial.method, &mut denial.scheme, &mut denial.host, &mut denial.path]);
+            host(&mut denial.host);
+            texts([&mut denial.method, &mut denial.scheme, &mut denial.path]);
         }
-        self.credentials.iter_mut().for_each(|used| texts([&mut used.name, &mut used.host]));
+        for used in &mut self.credentials {
+            host(&mut used.host);
+            text(&mut used.name);
+        }
         self.artifacts.iter_mut().for_each(|artifact| text(&mut artifact.name));
         self.client.iter_mut().for_each(|client| texts([&mut client.name, &mut client.version]));
         if let Some(session) = &mut self.session {

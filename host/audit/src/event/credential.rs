@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::texts;
+use super::cut::{host, texts};
 
 /// Written before a credential's value, or a signature made with it, leaves with a request. The value is not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,7 +37,8 @@ impl CredentialUse {
 
     pub(super) fn shorten(&mut self) {
         texts([&mut self.run, &mut self.pack, &mut self.caller, &mut self.credential]);
-        texts([&mut self.host, &mut self.method, &mut self.place]);
+        host(&mut self.host);
+        texts([&mut self.method, &mut self.place]);
         texts(&mut self.signs);
     }
 }

@@ -15,6 +15,14 @@ pub(super) fn text(text: &mut String) {
     }
 }
 
+/// Cuts the name of a host, whose end says whose it is.
+pub(super) fn host(name: &mut String) {
+    if name.len() > TEXT {
+        let start = name.ceil_char_boundary(name.len() - (TEXT - MARK.len_utf8()));
+        name.replace_range(..start, MARK.encode_utf8(&mut [0; 4]));
+    }
+}
+
 /// Cuts some.
 pub(super) fn texts<'a>(all: impl IntoIterator<Item = &'a mut String>) {
     all.into_iter().for_each(text);

@@ -46,6 +46,13 @@ impl Event {
         }
     }
 
+    /// The event without the input, which is there only because the operator wants it. `None` where there is none.
+    pub(crate) fn without_input(&self) -> Option<Self> {
+        let Self::Call(call) = self else { return None };
+        call.input.as_ref()?;
+        Some(Self::Call(Box::new(Call { input: None, cut: true, ..Call::clone(call) })))
+    }
+
     /// The event with what does not fit into a record left out or cut off, and `cut` set where it has that.
     #[must_use]
     pub fn shortened(&self) -> Self {

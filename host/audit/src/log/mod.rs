@@ -211,10 +211,20 @@ impl Log {
     }
 
     fn event(&self, event: &Event, wait: bool) -> Result<Written, AuditError> {
-        match self.put(event.kind(), &json(event)?, wait) {
-            Err(AuditError::TooLarge { .. }) => self.put(event.kind(), &json(&event.shortened())?, wait),
-            done => done,
+        let put = |event: &Event| self.put(event.kind(), &json(event)?, wait);
+        let is_too_large =
+            |done: &Result<Written, AuditError>| matches!(done, Err(AuditError::TooLarge { .. }));
+        let mut done = put(event);
+        // An input that is large takes nothing with it of what its call has done.
+        if is_too_large(&done)
+            && let Some(less) = event.without_input()
+        {
+            done = put(&less);
         }
+        if is_too_large(&done) {
+            done = put(&event.shortened());
+        }
+        done
     }
 
     /// Waits until everything that this process has appended is on the disk.

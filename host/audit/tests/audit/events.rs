@@ -185,3 +185,34 @@ fn an_event_that_is_too_large_is_shortened_and_says_so() {
     assert_eq!(entries.len(), 4);
     place.verified();
 }
+
+#[test]
+fn a_large_input_takes_nothing_with_it_of_what_the_call_has_done() {
+    let place = Place::new();
+    let log = place.open(place.settings());
+    let mut made = call("text", 30);
+    made.input = Some(json!({ "text": "x".repeat(LARGEST) }));
+    log.record(&Event::Call(Box::new(made.clone()))).unwrap();
+    log.close().unwrap();
+    let Some(Event::Call(read)) = entries(&place)[0].event() else { panic!("a call") };
+    assert_eq!(*read, Call { input: None, cut: true, ..made });
+}
+
+#[test]
+fn of_a_host_that_is_cut_the_end_is_on_record() {
+    let host = format!("{}.collects.example", ["a".repeat(60).as_str(); 3].join("."));
+    let mut made = call("text", 1);
+    (made.contacts[0].host, made.denied[0].host) = (host.clone(), host.clone());
+    made.credentials[0].host.clone_from(&host);
+    let Event::Call(cut) = Event::Call(Box::new(made)).shortened() else { panic!("a call") };
+    for shown in [&cut.contacts[0].host, &cut.denied[0].host, &cut.credentials[0].host] {
+        assert!(shown.starts_with('…') && shown.ends_with("a.collects.example"), "{shown}");
+        assert!(shown.len() <= 128, "{shown}");
+    }
+    let Event::Credential(cut) =
+        Event::Credential(CredentialUse { host, ..CredentialUse::default() }).shortened()
+    else {
+        panic!("a use")
+    };
+    assert!(cut.host.starts_with('…') && cut.host.ends_with("a.collects.example"), "{}", cut.host);
+}
