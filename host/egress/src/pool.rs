@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::resolve::SHARE_OF_PACK;
 use crate::target::Target;
 use crate::transfer::deadline_from;
 
@@ -47,6 +48,8 @@ pub(crate) struct Pool {
     /// How long an idle connection stays open.
     keep: Duration,
     places: Arc<Semaphore>,
+    /// For the pack's lookups of names.
+    pub(crate) lookups: Arc<Semaphore>,
     /// Told when a connection is put back.
     changed: Notify,
     idle: Mutex<Idle>,
@@ -69,7 +72,8 @@ struct Idle {
 impl Pool {
     pub(crate) fn new(limit: u32, keep: Duration) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(limit as usize));
-        Arc::new(Self { limit, keep, places, changed: Notify::new(), idle: Mutex::default() })
+        let lookups = Arc::new(Semaphore::new(SHARE_OF_PACK));
+        Arc::new(Self { limit, keep, places, lookups, changed: Notify::new(), idle: Mutex::default() })
     }
 
     pub(crate) fn limit(&self) -> u32 {

@@ -230,8 +230,9 @@ impl Egress {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
-                let (resolver, share) = (&self.shared.settings.resolver, &transfer.call.budget.lookups);
-                let resolving = within_share(share.clone(), resolver.clone(), name.clone());
+                let call = &transfer.call;
+                let shares = [call.budget.lookups.clone(), call.account.pool.lookups.clone()];
+                let resolving = within_share(shares, self.shared.settings.resolver.clone(), name.clone());
                 connecting.within(Wait::Dns, resolving).await?.map_err(|error| {
                     tracing::debug!(%error, host = name, "a name could not be resolved");
                     unresolved("the resolver has no answer")

@@ -40,19 +40,22 @@ pub struct SystemResolver {
 /// limit what one connection may ask.
 const LOOKUPS: usize = 32;
 
-/// How many of them one call may have under way: names that hang leave the others of this host theirs.
+/// How many of them one call may have under way, and all calls of one pack: names that hang leave the others of this host theirs.
+/// A lookup outlives its call, so that the share of a call alone would not do.
 pub(crate) const SHARE: usize = 4;
+pub(crate) const SHARE_OF_PACK: usize = 8;
 
-/// Resolves a name with a place in a call's share. Who stops waiting does not end a lookup, so that its place is free only
-/// when it has ended.
+/// Resolves a name with a place in the shares of a call and its pack. Who stops waiting does not end a lookup, so that its places
+/// are free only when it has ended.
 pub(crate) async fn within_share(
-    share: Arc<Semaphore>,
+    [call, pack]: [Arc<Semaphore>; 2],
     resolver: Arc<dyn Resolve>,
     host: String,
 ) -> io::Result<Vec<IpAddr>> {
-    let place = share.acquire_owned().await.map_err(io::Error::other)?;
+    let of_call = call.acquire_owned().await.map_err(io::Error::other)?;
+    let of_pack = pack.acquire_owned().await.map_err(io::Error::other)?;
     let lookup = tokio::spawn(async move {
-        let _until_answered = place;
+        let _until_answered = (of_call, of_pack);
         resolver.resolve(&host).await
     });
     lookup.await.map_err(io::Error::other)?

@@ -10,6 +10,7 @@ use super::support::*;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use packhost_core::Caller;
 use packhost_egress::*;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, mpsc};
@@ -106,21 +107,23 @@ async fn a_resolver_and_a_handshake_that_never_end_are_cut_off() {
     assert_eq!(error, EgressError::Timeout { wait: Wait::Connect, limit: SHORT });
 }
 
+/// Hangs until it is let go, but for one name. Counts those that hang.
+struct Hanging(AtomicUsize, Semaphore);
+
+impl Resolve for Hanging {
+    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+        Box::pin(async move {
+            if host != "quick.test" {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                let _let_go = self.1.acquire().await.map_err(io::Error::other)?;
+            }
+            Ok(vec![IpAddr::from([127, 0, 0, 1])])
+        })
+    }
+}
+
 #[tokio::test]
 async fn names_that_hang_take_a_call_its_own_lookups_and_no_others() {
-    /// Hangs until it is let go, but for one name.
-    struct Hanging(AtomicUsize, Semaphore);
-    impl Resolve for Hanging {
-        fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
-            Box::pin(async move {
-                if host != "quick.test" {
-                    self.0.fetch_add(1, Ordering::Relaxed);
-                    let _let_go = self.1.acquire().await.map_err(io::Error::other)?;
-                }
-                Ok(vec![IpAddr::from([127, 0, 0, 1])])
-            })
-        }
-    }
     let server = Server::answering(OK).await;
     let names = Arc::new(Hanging(AtomicUsize::new(0), Semaphore::new(0)));
     let egress = with(|s| s.resolver = names.clone());
@@ -135,6 +138,36 @@ async fn names_that_hang_take_a_call_its_own_lookups_and_no_others() {
     assert!(get(&egress, &other, &server.url("quick.test")).await.is_ok());
     names.1.add_permits(1);
     assert!(get(&egress, &greedy, &server.url("quick.test")).await.is_ok(), "a place is free again");
+}
+
+/// A lookup goes on when its call is over, so that one caller's calls, one after the other, could have all there are.
+#[tokio::test]
+async fn names_that_hang_take_a_pack_its_own_lookups_and_no_others() {
+    let server = Server::answering(OK).await;
+    let names = Arc::new(Hanging(AtomicUsize::new(0), Semaphore::new(0)));
+    let egress = with(|s| s.resolver = names.clone());
+    let quota = Quota { requests_per_minute: 1000, connections: 4 };
+    let call = |pack: &str| {
+        let account = egress.account(&pack.parse().unwrap(), &Caller::local(), quota);
+        let rules = Arc::new(Hosts(vec!["*"], vec!["127.0.0.0/8"]));
+        CallEgress::of(account, rules, Allowance::default(), Holding::default(), Ending::default())
+    };
+    let impatient = Waits { connect: Some(SHORT), ..Waits::default() };
+    let late = EgressError::Timeout { wait: Wait::Dns, limit: SHORT };
+    for _ in 0..3 {
+        let greedy = call("a.greedy");
+        for host in ["a.test", "b.test", "c.test"] {
+            let request = Request::get(server.url(host)).body(Full::<Bytes>::default()).unwrap();
+            assert_eq!(egress.send(request, &greedy, impatient).await.unwrap_err(), late, "{host}");
+        }
+    }
+    assert_eq!(names.0.load(Ordering::Relaxed), 8, "more of one pack's lookups than its share are under way");
+    assert!(get(&egress, &call("a.other"), &server.url("quick.test")).await.is_ok());
+    names.1.add_permits(1);
+    assert!(
+        get(&egress, &call("a.greedy"), &server.url("quick.test")).await.is_ok(),
+        "a place is free again"
+    );
 }
 
 #[tokio::test]
