@@ -76,7 +76,8 @@ impl CallEgress {
         ending: Ending,
     ) -> Self {
         let Holding { credentials, used } = holding;
-        let Ending { revoked, cancelled } = ending;
+        // Its own end is nobody else's.
+        let (revoked, cancelled) = (ending.revoked, ending.cancelled.child_token());
         let (budget, log) = (Budget::new(allowance), ContactLog::default());
         let inner = Call { account, own, rules, credentials, used, budget, log, revoked, cancelled };
         Self { inner: Arc::new(inner), authority: None }
@@ -88,6 +89,12 @@ impl CallEgress {
     pub fn terminating(mut self, authority: Arc<SessionCa>) -> Self {
         self.authority = Some(authority);
         self
+    }
+
+    /// Ends the call: what is under way is cut off, and nothing leaves any more, whoever asks. What is in [`contacts`](Self::contacts)
+    /// from here on is all that has left.
+    pub fn end(&self) {
+        self.inner.cancelled.cancel();
     }
 
     /// What the call tried to reach so far. Bytes of a request that is under way grow until its body has ended.

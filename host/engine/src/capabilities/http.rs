@@ -235,8 +235,11 @@ impl WasiHttpHooks for Outgoing {
 
 /// Keeps the failure for the agent and tells the guest its kind.
 fn note(refused: &FirstRefusal, error: EgressError) -> Error {
-    let failure = Failure::from(error.clone());
-    refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    // What ends with its call explains nothing that the pack has said before.
+    if error != EgressError::Cancelled {
+        let failure = Failure::from(error.clone());
+        refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
     to_wasi(error)
 }
 

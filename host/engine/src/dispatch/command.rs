@@ -44,8 +44,8 @@ pub(super) async fn run(
         () = stop.deadline() => None,
     };
     so_far.usage.ran = since.elapsed();
+    so_far.close_ways();
     so_far.usage.requests = session.way().call().spent().requests;
-    so_far.contacts = session.way().call().contacts();
     so_far.session = session.used();
     let ran = ran.ok_or_else(|| trap::stopped(stop.reason(), tool))??;
     session.finish();

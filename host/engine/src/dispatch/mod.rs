@@ -38,6 +38,8 @@ pub(crate) struct Progressed {
     revision: String,
     mends: Vec<Mend>,
     usage: Usage,
+    /// The ways out of the call that are open.
+    ways: Vec<packhost_egress::CallEgress>,
     contacts: packhost_egress::Contacts,
     /// The input as it was sent, where the operator wants it on record.
     input: Option<serde_json::Value>,
@@ -59,6 +61,16 @@ pub(crate) struct Progressed {
     made: Option<outbox::Made>,
     /// What it has made.
     artifacts: Vec<packhost_artifacts::Artifact>,
+}
+
+impl Progressed {
+    /// Closes the ways out, and notes what was contacted. In this order: what leaves afterwards would be on no record.
+    fn close_ways(&mut self) {
+        for way in self.ways.drain(..) {
+            way.end();
+            self.contacts.extend(way.contacts());
+        }
+    }
 }
 
 /// Runs a call to its end. Always answers, and always leaves a record, also when the future is dropped. What cannot be recorded is

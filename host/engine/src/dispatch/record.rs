@@ -141,6 +141,7 @@ impl Drop for Record {
             return;
         }
         let code = if std::thread::panicking() { ErrorCode::Internal } else { ErrorCode::Cancelled };
+        self.so_far.close_ways();
         // It goes with what the call has made.
         self.so_far.artifacts.clear();
         if let Some(recorder) = self.recorder.take() {

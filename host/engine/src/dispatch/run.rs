@@ -54,6 +54,7 @@ pub(super) async fn run(
     };
     let inside = spending.of(&given.grants, Side::Sandbox);
     so_far.began = true;
+    so_far.ways.push(inside.call.clone());
     let session = session(engine, call, tool, &given, inside.call)?;
     let ran = match &*tool.export {
         Export::Command(pack) => Box::pin(command::run(pack, tool, session, given.input, stop, so_far)).await,
@@ -123,6 +124,7 @@ async fn in_component(
         logs: &logs,
     };
     let mut store = store(granted, &loaded)?;
+    so_far.ways.insert(0, store.data().outgoing.call().clone());
     let _ticking = engine.ticker.ticking();
     let since = Instant::now();
     stop.arm(since + tool.entry.limits.time);
@@ -134,11 +136,10 @@ async fn in_component(
     };
     so_far.usage.ran = since.elapsed();
     logs.finish();
+    so_far.close_ways();
     let guest = store.data_mut();
     so_far.usage.memory = guest.limiter.peak();
     so_far.usage.requests = guest.outgoing.call().spent().requests;
-    so_far.contacts = guest.outgoing.call().contacts();
-    so_far.contacts.extend(guest.session.way().call().contacts());
     so_far.denied = guest.outgoing.decided().denied();
     so_far.rules = guest.outgoing.decided().rules();
     so_far.session = guest.session.used();

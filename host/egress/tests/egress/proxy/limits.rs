@@ -213,6 +213,35 @@ async fn what_ends_the_call_ends_its_streams_at_once() {
     assert_eq!(client.rest().await.1, Err(EgressError::Revoked.into()), "and no later one begins");
 }
 
+/// A program that has asked for more and is gone has nobody to put that on record.
+#[tokio::test]
+async fn after_its_end_nothing_of_a_call_leaves_and_its_contacts_are_all_there_were() {
+    let (seen, mut heads) = mpsc::unbounded_channel();
+    let server = Server::start(move |mut stream, head| {
+        let seen = seen.clone();
+        async move {
+            seen.send(head).ok();
+            stream.read_to_end(&mut Vec::new()).await.ok();
+        }
+    })
+    .await;
+    let (call, _, cancelled) = ending();
+    let (egress, url) = (named(), server.url("127.0.0.1"));
+    let mut client = proxied(&egress, &call);
+    for _ in 0..2 {
+        client.send(get_of(&url)).await;
+    }
+    heads.recv().await.unwrap();
+    call.end();
+    let contacts = call.contacts();
+    assert_eq!(client.rest().await, (Vec::new(), Err(EgressError::Cancelled.into())));
+    assert_eq!(call.contacts(), contacts);
+    assert_eq!(contacts.list.len(), 1);
+    assert_eq!(get(&egress, &call, &url).await.map(drop), Err(EgressError::Cancelled));
+    assert!(heads.try_recv().is_err(), "nothing more has arrived");
+    assert!(!cancelled.is_cancelled(), "it is the end of this call alone");
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_takes_its_request_along() {
     let (seen, mut events) = mpsc::unbounded_channel();
