@@ -187,6 +187,11 @@ fn of_contact(entry: &Entry, call: &Call, index: usize, contact: &Contact, produ
         "bytes": number(contact.received.saturating_add(contact.sent)),
     });
     event.insert("traffic".into(), traffic);
+    // The record, whose time the event has, was written when all of them were over.
+    let began = call.started.micros().saturating_add(contact.at_us);
+    event.insert("start_time".into(), milliseconds(began));
+    event.insert("end_time".into(), milliseconds(began.saturating_add(contact.took_us)));
+    event.insert("duration".into(), milliseconds(contact.took_us));
     event.insert("app_name".into(), call.pack.as_deref().unwrap_or(&call.tool).into());
     event.insert("status_code".into(), contact.decision.as_str().into());
     if let Some(rule) = &contact.rule {

@@ -51,6 +51,8 @@ fn log() -> (Place, Vec<Entry>) {
         address: (decision != "pending").then(|| "192.0.2.7".parse().unwrap()),
         received: u64::MAX,
         sent: u64::MAX,
+        at_us: 70_000,
+        took_us: 30_000,
         ..Contact::default()
     };
     for code in ErrorCode::ALL {
@@ -142,6 +144,11 @@ fn ocsf_events_are_what_the_published_schema_says() {
         );
         assert!(event["time"].as_u64().unwrap() >= 1_772_357_400_000);
     }
+    let contacts = events.iter().filter(|event| event["class_uid"] == 4001);
+    let times = contacts.map(|event| ["start_time", "end_time", "duration"].map(|key| event[key].as_u64()));
+    let times: Vec<_> = times.collect();
+    let one = [1_772_357_400_070, 1_772_357_400_100, 30].map(Some);
+    assert!(times.contains(&one), "{times:?}");
 }
 
 #[test]
