@@ -19,6 +19,22 @@ const HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
+/// Headers in which servers and frameworks look for another method or path than those of the request's line, which are what the
+/// rules and the bindings of credentials judge.
+const BEHIND_THE_LINE: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// The header that makes of a request another one than was judged, where it has one.
+pub(crate) fn behind_the_line(headers: &HeaderMap) -> Option<&HeaderName> {
+    // Where headers become variables (CGI, RFC 3875 section 4.1.18), `_` is the same as `-`.
+    let same = |a: u8, b: u8| a == b || (a == b'_' && b == b'-');
+    let is = |name: &HeaderName, other: &str| {
+        let (name, other) = (name.as_str().bytes(), other.bytes());
+        name.len() == other.len() && name.zip(other).all(|(a, b)| same(a, b))
+    };
+    headers.keys().find(|name| BEHIND_THE_LINE.iter().any(|other| is(name, other)))
+}
+
 /// Removes hop-by-hop and proxy headers, and whatever `Connection` nominates. A length beside a transfer coding goes with it:
 /// it is not the body's (RFC 9112 section 6.3).
 pub(crate) fn strip_hop(headers: &mut HeaderMap) {

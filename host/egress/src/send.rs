@@ -24,6 +24,7 @@ use crate::connection::Connection;
 use crate::contact::Decision;
 use crate::credential::{self, Asked};
 use crate::error::{EgressError, SetupError, Wait};
+use crate::headers;
 use crate::pool::{Key, Obtained, Place};
 use crate::redact::ResponseBody;
 use crate::resolve::within_share;
@@ -269,7 +270,18 @@ fn ask<B>(
     transfer: &Transfer,
 ) -> Result<(Vec<IpNet>, Vec<CredentialName>), EgressError> {
     match transfer.call.rules.decide(request.method(), &target.url) {
-        Verdict::Allowed { addresses, credentials } => Ok((addresses, credentials)),
+        Verdict::Allowed { addresses, credentials } => match headers::behind_the_line(request.headers()) {
+            None => Ok((addresses, credentials)),
+            Some(name) => {
+                transfer.contact.decided(Decision::DeniedByRule);
+                Err(EgressError::Denied {
+                    message: format!(
+                        "the request's header {name} could make it another one than the rules allow"
+                    ),
+                    fix: "Send the method and the path that are meant, without that header.".to_owned(),
+                })
+            }
+        },
         Verdict::Denied { message, fix } => {
             transfer.contact.decided(Decision::DeniedByRule);
             Err(EgressError::Denied { message, fix })

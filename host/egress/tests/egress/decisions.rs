@@ -46,6 +46,28 @@ async fn what_is_not_granted_is_neither_resolved_nor_connected_to() {
 }
 
 #[tokio::test]
+async fn a_request_that_says_another_method_or_path_in_a_header_is_not_sent() {
+    let mut server = Server::answering(OK).await;
+    let (egress, call) = (plain(), loopback());
+    for (name, value) in [
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("x-http-method", "PUT"),
+        ("X-Method-Override", "get"),
+        ("X-Original-URL", "/admin"),
+        ("X-Rewrite-Url", "/admin"),
+        ("x_http_method-override", "DELETE"),
+    ] {
+        let request = http::Request::post(server.url("127.0.0.1")).header(name, value);
+        let request = request.body(http_body_util::Full::<bytes::Bytes>::default()).unwrap();
+        let error = egress.send(request, &call, Waits::default()).await.unwrap_err();
+        assert!(matches!(error, EgressError::Denied { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains(&name.to_ascii_lowercase()), "{error}");
+    }
+    assert!(call.contacts().list.iter().all(|contact| contact.decision == Decision::DeniedByRule));
+    assert!(server.heads().is_empty());
+}
+
+#[tokio::test]
 async fn one_closed_address_among_the_answers_denies_the_request() {
     let mut server = Server::answering(OK).await;
     for (answer, closed) in [
