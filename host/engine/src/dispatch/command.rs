@@ -45,7 +45,6 @@ pub(super) async fn run(
     };
     so_far.usage.ran = since.elapsed();
     so_far.close_ways();
-    so_far.usage.requests = session.way().call().spent().requests;
     so_far.session = session.used();
     let ran = ran.ok_or_else(|| trap::stopped(stop.reason(), tool))??;
     session.finish();

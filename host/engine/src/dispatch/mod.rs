@@ -64,10 +64,11 @@ pub(crate) struct Progressed {
 }
 
 impl Progressed {
-    /// Closes the ways out, and notes what was contacted. In this order: what leaves afterwards would be on no record.
+    /// Closes the ways out, and notes what has left by them. In this order: what leaves afterwards would be on no record.
     fn close_ways(&mut self) {
         for way in self.ways.drain(..) {
             way.end();
+            self.usage.requests += way.spent().requests;
             self.contacts.extend(way.contacts());
         }
     }

@@ -139,7 +139,6 @@ async fn in_component(
     so_far.close_ways();
     let guest = store.data_mut();
     so_far.usage.memory = guest.limiter.peak();
-    so_far.usage.requests = guest.outgoing.call().spent().requests;
     so_far.denied = guest.outgoing.decided().denied();
     so_far.rules = guest.outgoing.decided().rules();
     so_far.session = guest.session.used();

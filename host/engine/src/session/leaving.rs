@@ -31,11 +31,6 @@ impl Way {
     pub(super) fn root(&self) -> Option<&str> {
         self.authority.as_deref().map(SessionCa::certificate_pem)
     }
-
-    /// What was contacted, for the record.
-    pub(crate) fn call(&self) -> &CallEgress {
-        &self.call
-    }
 }
 
 #[async_trait]

@@ -131,11 +131,6 @@ impl CallSession {
         self.used.clone()
     }
 
-    /// The way out of the sandbox, for the record.
-    pub(crate) fn way(&self) -> &Way {
-        &self.way
-    }
-
     /// The call is over. A sandbox in which all went well is left to the caller's next call, unless something may leave it:
     /// what this call has sent and nobody has taken yet must not go out under the rules of the next.
     pub(crate) fn finish(&mut self) {
