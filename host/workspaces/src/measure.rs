@@ -1,11 +1,9 @@
 //! How much is in a directory.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// How deep directories are followed. What is deeper counts as over every quota. Each level is a descriptor of the host while
@@ -29,11 +27,17 @@ const OVER: Measured = Measured { bytes: u64::MAX, entries: u64::MAX };
 ///
 /// # Errors
 ///
-/// When the directory itself cannot be read, or the host has no descriptor left. What vanishes while it is looked at counts for
-/// nothing; a directory that cannot be looked into, as its owner has closed it, counts as over every quota.
+/// When the directory itself is not there, or the host has no descriptor left. What vanishes while it is looked at counts for
+/// nothing; a directory that cannot be looked into, as its owner has closed it, counts as over every quota, and so does the one
+/// that is measured: a program that has one below it open goes on writing there.
 pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = match rustix::fs::openat(CWD, dir, flags, Mode::empty()) {
+        Err(Errno::ACCESS | Errno::PERM) => return Ok(OVER),
+        opened => opened?,
+    };
     let mut sum = Measured::default();
-    let mut open: Vec<Dir> = vec![Dir::new(OwnedFd::from(File::open(dir)?))?];
+    let mut open: Vec<Dir> = vec![Dir::new(top)?];
     loop {
         let depth = open.len();
         let Some(at) = open.last_mut() else { break };
@@ -46,8 +50,11 @@ pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
             continue;
         }
         let fd = at.fd()?;
-        let Ok(about) = rustix::fs::statat(fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) else {
-            continue;
+        let about = match rustix::fs::statat(fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => about,
+            // One that can be listed and not searched.
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(OVER),
+            Err(_) => continue,
         };
         sum.entries += 1;
         sum.bytes = sum.bytes.saturating_add(u64::try_from(about.st_blocks).unwrap_or(0) * 512);
@@ -57,11 +64,10 @@ pub fn measure(dir: &Path, most: Measured) -> io::Result<Measured> {
         if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
             continue;
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         if depth == DEPTH {
             return Ok(OVER);
         }
-        let below = match rustix::fs::openat(fd, entry.file_name(), flags, Mode::empty()) {
+        let below = match rustix::fs::openat(fd, entry.file_name(), flags | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(below) => below,
             // Something else has its name by now.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,

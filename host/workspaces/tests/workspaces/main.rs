@@ -221,6 +221,47 @@ fn a_directory_that_was_closed_hides_nothing_and_is_removed() {
 }
 
 #[test]
+fn a_directory_that_its_owner_has_closed_is_over_every_quota() {
+    const NOBODY: u32 = 4242;
+    let dir = state();
+    for sub in ["top/sub", "below/sub/deep"] {
+        fs::create_dir_all(dir.path().join(sub)).expect("made");
+    }
+    let [top, below] = ["top", "below"].map(|name| dir.path().join(name));
+    let closed = [top.clone(), below.join("sub")];
+    let shut = |mode| {
+        for path in &closed {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+        }
+    };
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        // They are of the one who measures, as where the host is a normal user.
+        for path in [dir.path(), &top, &top.join("sub"), &below, &below.join("sub")] {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        }
+    }
+    let most = Measured { bytes: 1 << 40, entries: 1 << 40 };
+    // Closed, and such that names can be read and what they stand for cannot.
+    for mode in [0o000, 0o400] {
+        shut(mode);
+        let measured = std::thread::scope(|scope| {
+            let measuring = scope.spawn(|| {
+                if root {
+                    // This thread alone, and its capabilities go with it.
+                    let user = rustix::process::Uid::from_raw(NOBODY);
+                    rustix::thread::set_thread_res_uid(user, user, user).expect("root may");
+                }
+                [&top, &below].map(|dir| measure(dir, most).expect("measured").bytes)
+            });
+            measuring.join().expect("measured")
+        });
+        shut(0o700);
+        assert_eq!(measured, [u64::MAX, u64::MAX], "{mode:o}");
+    }
+}
+
+#[test]
 fn a_directory_that_was_lost_is_made_again() {
     let state = state();
     let workspaces = open(state.path(), Bounds::default());
