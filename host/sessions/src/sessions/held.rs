@@ -93,7 +93,8 @@ impl Held {
             return;
         }
         kept.until = (now + idle).min(kept.ends);
-        self.shared.held().remove(&kept.id);
+        let mut held = self.shared.held();
+        held.remove(&kept.id);
         self.shared.idle().put(kept);
     }
 }

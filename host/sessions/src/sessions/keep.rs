@@ -118,22 +118,23 @@ impl Shared {
             let old = now.duration_since(sandbox.created).is_ok_and(|age| age > STRAY);
             if !has_row && old && !self.is_ours(&sandbox.id) {
                 ended += 1;
-                self.end(sandbox.id.clone(), backend);
+                self.end_stray(sandbox.id.clone(), backend);
             }
         }
-        // Rows of this process alone: another one may be making the sandbox of its own right now.
-        let gone = known.iter().filter(|row| row.backend == backend && row.instance == self.instance);
-        for row in gone {
-            let is_there = there.iter().any(|sandbox| sandbox.id == row.id);
-            if !is_there && !self.is_ours(&row.id) {
-                self.end(row.id.clone(), backend);
-            }
+        // Rows of this process alone: another one may be making the sandbox of its own right now. What nobody has here is gone,
+        // or could not be ended when it was to be.
+        let ours = known.iter().filter(|row| row.backend == backend && row.instance == self.instance);
+        for row in ours.filter(|row| !self.is_ours(&row.id)) {
+            ended += usize::from(there.iter().any(|sandbox| sandbox.id == row.id));
+            self.end(row.id.clone(), backend);
         }
         ended
     }
 
-    /// Whether this process has it, or is making it.
+    /// Whether this process has it, is making it, or is ending it.
     fn is_ours(&self, id: &SandboxId) -> bool {
-        self.held().contains_key(id) || self.idle().has(id) || self.ready().has(id)
+        // Kept locked: it may be on its way from one to the other.
+        let held = self.held();
+        held.contains_key(id) || self.idle().has(id) || self.ready().has(id) || self.ending().contains(id)
     }
 }

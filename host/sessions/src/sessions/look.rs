@@ -121,10 +121,12 @@ impl Sessions {
         }
         runtime.destroy(id).await?;
         let row = id.clone();
-        let owner = self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
-        let (event, reason, owner) = (SessionEvent::Ended, "removed by hand", owner.unwrap_or_default());
+        let removed = self.0.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await?;
+        // Where the row is gone already, the call that had it has said so.
+        let Some(owner) = removed else { return Ok(()) };
+        let (event, reason, owner) = (SessionEvent::Ended, "removed by hand", owner.as_str());
         let backend = runtime.backend();
-        self.0.settings.journal.note(Happened { id, backend, owner: &owner, run: None, event, reason });
+        self.0.settings.journal.note(Happened { id, backend, owner, run: None, event, reason });
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! Sessions: sandboxes with an owner, a lease and an end.
 //!
 //! Owns: which backend serves a call ([`choose`]), who has which sandbox ([`table`]), which are kept for the next call
-//! ([`idle`]) or stand ready for the first ([`ready`]), and that none outlives its time, its host ([`keep`]) or its owner's
-//! quota ([`quota`]).
+//! ([`idle`]) or stand ready for the first ([`ready`]), and that none outlives its time, its host ([`keep`], [`ending`]) or
+//! its owner's quota ([`quota`]).
 
 mod choose;
+mod ending;
 mod gate;
 mod held;
 mod idle;
@@ -16,11 +17,10 @@ mod quota;
 mod ready;
 mod table;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use packhost_audit::SessionEvent;
 use packhost_state::{Database, StateError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -38,9 +38,9 @@ pub use keep::Swept;
 pub use look::{Counts, Listed};
 pub use need::{NamedImage, Need};
 
+use ending::Ending;
 use gate::Gate;
 use idle::{Idle, Kept};
-use journal::Happened;
 use table::Stored;
 
 /// Hands out sessions. Cheap to clone. Needs a tokio runtime that outlives it.
@@ -59,7 +59,10 @@ struct Shared {
     /// Told when one of these is one no more.
     left: Notify,
     /// Sandboxes of this process that a call has now: of which backend, and when they have to be gone.
+    /// Who moves one from here to the idle or ready ones, or back, keeps this locked meanwhile: it is always somewhere.
     held: Mutex<HashMap<SandboxId, (Backend, SystemTime)>>,
+    /// Those that are being ended.
+    ending: Mutex<HashSet<SandboxId>>,
     closing: TaskTracker,
 }
 
@@ -165,6 +168,7 @@ impl Sessions {
             ready: Mutex::default(),
             left: Notify::new(),
             held: Mutex::default(),
+            ending: Mutex::default(),
             closing: TaskTracker::new(),
         })))
     }
@@ -220,10 +224,15 @@ impl Shared {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ending(&self) -> MutexGuard<'_, HashSet<SandboxId>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An idle session, which is held from here on.
     fn take_idle(&self, key: need::Key) -> Option<Kept> {
+        let mut held = self.held();
         let kept = self.idle().take(key)?;
-        self.held().insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
+        held.insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
         Some(kept)
     }
 
@@ -339,35 +348,15 @@ impl Shared {
 
     /// Ends a sandbox in the background; its row goes when it is gone.
     fn end(self: &Arc<Self>, id: SandboxId, backend: Backend) {
-        let shared = Arc::clone(self);
-        self.closing.spawn(async move { shared.end_now(id, backend).await });
+        if let Some(ending) = Ending::begin(self, id, backend) {
+            self.closing.spawn(ending.end(false));
+        }
     }
 
-    async fn end_now(self: Arc<Self>, id: SandboxId, backend: Backend) {
-        let destroyed = match self.runtime(backend) {
-            Some(runtime) => runtime.destroy(&id).await,
-            None => Err(RuntimeError::Unavailable(format!("{backend} is not configured"))),
-        };
-        self.held().remove(&id);
-        if let Err(error) = destroyed {
-            // Its row stays: the next sweep tries again.
-            tracing::warn!(target: "packhost::session", %id, %backend, %error, "a sandbox could not be ended");
-            return;
+    /// The same for one that is written down nowhere.
+    fn end_stray(self: &Arc<Self>, id: SandboxId, backend: Backend) {
+        if let Some(ending) = Ending::begin(self, id, backend) {
+            self.closing.spawn(ending.end(true));
         }
-        let row = id.clone();
-        let removed = self.database(move |s| s.database.write(|sql| table::remove(sql, &row))).await;
-        let owner = removed.unwrap_or_else(|error: StateError| {
-            tracing::warn!(target: "packhost::session", %id, %error, "an ended session is still written down");
-            None
-        });
-        let (owner, event) = (owner.unwrap_or_default(), SessionEvent::Ended);
-        self.settings.journal.note(Happened {
-            id: &id,
-            backend,
-            owner: &owner,
-            run: None,
-            event,
-            reason: "",
-        });
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use packhost_core::{Caller, PackName};
 use rusqlite::Transaction;
 
+use super::ending::Ending;
 use super::need::Need;
 use super::{SessionError, Shared, table};
 
@@ -37,7 +38,9 @@ impl Shared {
     pub(super) async fn makes_room(self: &Arc<Self>, refused: &SessionError, need: &Need) -> bool {
         let SessionError::TooMany { .. } = refused else { return false };
         let Some(kept) = self.idle().take_oldest(&need.owner, &need.pack) else { return false };
-        Arc::clone(self).end_now(kept.id, kept.chosen.backend).await;
+        if let Some(ending) = Ending::begin(self, kept.id, kept.chosen.backend) {
+            ending.end(false).await;
+        }
         true
     }
 }

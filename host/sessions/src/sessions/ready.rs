@@ -36,7 +36,8 @@ impl Sessions {
             (chosen.backend, format!("stands ready for {}, of {}", need.pack, chosen.image));
         let (event, reason) = (SessionEvent::Started, reason.as_str());
         self.0.settings.journal.note(Happened { id: &id, backend, owner: "", run: None, event, reason });
-        self.0.held().remove(&id);
+        let mut held = self.0.held();
+        held.remove(&id);
         self.0.ready().put(kept);
         Ok(id)
     }
@@ -79,9 +80,7 @@ impl Shared {
             return Err(refused);
         }
         loop {
-            let taken = self.ready().take(prepared);
-            let Some(mut kept) = taken else { return Ok(None) };
-            self.held().insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
+            let Some(mut kept) = self.ready_to_held(prepared) else { return Ok(None) };
             self.left.notify_one();
             // Whoever asks may go away at any point, and nobody else is to get it then.
             let unless_given = EndOnDrop::new(Arc::clone(self), kept.id.clone(), kept.chosen.backend);
@@ -92,6 +91,13 @@ impl Shared {
                 return Ok(Some(kept));
             }
         }
+    }
+
+    fn ready_to_held(&self, prepared: Key) -> Option<Kept> {
+        let mut held = self.held();
+        let kept = self.ready().take(prepared)?;
+        held.insert(kept.id.clone(), (kept.chosen.backend, kept.ends));
+        Some(kept)
     }
 
     async fn has_room(self: &Arc<Self>, need: &Need) -> Result<(), SessionError> {

@@ -4,8 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use packhost_audit::{AuditError, Event, Position, Recorder, Session, Written};
 use packhost_core::Caller;
-use packhost_sessions::{Backend, Need, SandboxLimits, SessionRuntime, Sessions, SessionsSettings};
+use packhost_sessions::{
+    Backend, Journal, Need, SandboxLimits, SessionError, SessionRuntime, Sessions, SessionsSettings,
+};
 use packhost_state::Database;
 use tokio::io::DuplexStream;
 
@@ -143,4 +146,70 @@ async fn a_session_that_lived_too_long_is_ended_by_its_own_backend_alone() {
     }
     sessions.drain().await;
     assert_eq!((runtime.ends.load(Ordering::SeqCst), other.ends.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_sandbox_that_could_not_be_ended_is_ended_by_the_next_sweep() {
+    let state = tempfile::tempdir().expect("a directory");
+    let runtime = FakeRuntime::new(Arc::new(Fake::default()), []);
+    let sessions = sessions(state.path(), &runtime, SessionsSettings::default());
+    let held = sessions.acquire(need()).await.expect("a session");
+    runtime.stuck.store(true, Ordering::SeqCst);
+    drop(held);
+    sessions.drain().await;
+    let refused = sessions.acquire(need()).await.err();
+    assert!(matches!(refused, Some(SessionError::TooMany { most: 1, .. })), "{refused:?}: it still counts");
+    assert_eq!(sessions.sweep().await.expect("swept").ended, 1);
+    sessions.drain().await;
+    assert_eq!(runtime.ends.load(Ordering::SeqCst), 1);
+    let held = sessions.acquire(need()).await.expect("there is room again");
+    // What a call has is left alone.
+    assert_eq!(sessions.sweep().await.expect("swept").ended, 0);
+    held.put_back();
+    assert_eq!(sessions.sweep().await.expect("swept").ended, 0);
+    assert!(sessions.acquire(need()).await.expect("a session").is_reused());
+}
+
+/// What happened to sandboxes, with their owners.
+#[derive(Default)]
+struct Told(Mutex<Vec<(String, String)>>);
+
+impl Recorder for Told {
+    fn record(&self, event: &Event) -> Result<(), AuditError> {
+        if let Event::Session(Session { owner, event, .. }) = event {
+            self.0.lock().expect("a lock").push((event.as_str().to_owned(), owner.clone()));
+        }
+        Ok(())
+    }
+
+    fn try_record(&self, event: &Event) -> Result<Written, AuditError> {
+        self.record(event)?;
+        Ok(Written::At(Position { n: 1, hash: "0".repeat(64).parse().expect("a hash") }))
+    }
+}
+
+#[tokio::test]
+async fn that_a_sandbox_ended_is_said_once_however_often_it_is_ended() {
+    let state = tempfile::tempdir().expect("a directory");
+    let runtime = FakeRuntime::new(Arc::new(Fake::default()), []);
+    let told = Arc::new(Told::default());
+    let journal = Journal::on(told.clone());
+    let sessions =
+        sessions(state.path(), &runtime, SessionsSettings { journal, ..SessionsSettings::default() });
+    let old = sessions.acquire(Need { lifetime: Duration::ZERO, ..need() }).await.expect("a session");
+    tokio::select! {
+        () = sessions.keep() => {}
+        () = runtime.destroyed.notified() => {}
+    }
+    sessions.drain().await;
+    // Its call goes on for a while.
+    drop(old);
+    sessions.drain().await;
+    let removed = sessions.acquire(need()).await.expect("a session");
+    sessions.remove(removed.id()).await.expect("removed");
+    drop(removed);
+    sessions.drain().await;
+    let [started, ended] = ["started", "ended"].map(|event| (event.to_owned(), "local".to_owned()));
+    let said = told.0.lock().expect("a lock").clone();
+    assert_eq!(said, [started.clone(), ended.clone(), started, ended]);
 }

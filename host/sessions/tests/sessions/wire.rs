@@ -1,14 +1,15 @@
 //! A backend whose streams lead to a scripted supervisor and break where a test wants it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use packhost_sessions::link::{Leaves, Link, LinkError, LinkSettings};
 use packhost_sessions::{
-    Backend, ByteStream, Capabilities, Ended, Health, RuntimeError, SandboxId, SandboxSpec, SandboxStatus,
-    SessionRuntime,
+    Backend, ByteStream, Capabilities, Ended, Health, RuntimeError, SandboxId, SandboxSpec, SandboxState,
+    SandboxStatus, SessionRuntime,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
@@ -51,6 +52,9 @@ pub(crate) struct FakeRuntime {
     pub(crate) destroyed: Notify,
     /// How many were.
     pub(crate) ends: AtomicUsize,
+    /// Ending one fails the next time.
+    pub(crate) stuck: AtomicBool,
+    made: Mutex<Vec<SandboxStatus>>,
 }
 
 impl FakeRuntime {
@@ -74,6 +78,8 @@ impl FakeRuntime {
             opened: AtomicUsize::new(0),
             destroyed: Notify::new(),
             ends: AtomicUsize::new(0),
+            stuck: AtomicBool::new(false),
+            made: Mutex::default(),
         })
     }
 
@@ -141,7 +147,10 @@ impl SessionRuntime for FakeRuntime {
         Health::Healthy("a script".into())
     }
 
-    async fn create(&self, _: &SandboxSpec) -> Result<(), RuntimeError> {
+    async fn create(&self, spec: &SandboxSpec) -> Result<(), RuntimeError> {
+        let (id, owner) = (spec.id.clone(), spec.owner.to_string());
+        let (state, created) = (SandboxState::Running, SystemTime::now());
+        self.made.lock().expect("a lock").push(SandboxStatus { id, owner, state, created });
         Ok(())
     }
 
@@ -172,14 +181,18 @@ impl SessionRuntime for FakeRuntime {
     }
 
     async fn list(&self) -> Result<Vec<SandboxStatus>, RuntimeError> {
-        Ok(Vec::new())
+        Ok(self.made.lock().expect("a lock").clone())
     }
 
     async fn logs(&self, _: &SandboxId, _: usize) -> Result<Vec<u8>, RuntimeError> {
         Ok(Vec::new())
     }
 
-    async fn destroy(&self, _: &SandboxId) -> Result<(), RuntimeError> {
+    async fn destroy(&self, id: &SandboxId) -> Result<(), RuntimeError> {
+        if self.stuck.swap(false, Ordering::SeqCst) {
+            return Err(RuntimeError::Failed("it hangs in the kernel".into()));
+        }
+        self.made.lock().expect("a lock").retain(|status| status.id != *id);
         self.ends.fetch_add(1, Ordering::SeqCst);
         self.destroyed.notify_one();
         Ok(())
