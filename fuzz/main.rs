@@ -6,6 +6,7 @@ mod targets {
     pub(crate) mod audit_lines;
     pub(crate) mod dns;
     pub(crate) mod json;
+    pub(crate) mod launcher;
     pub(crate) mod link;
     pub(crate) mod manifest;
     pub(crate) mod mending;
@@ -38,10 +39,11 @@ enum Target {
 
 use Target::{Bytes, Text};
 
-const TARGETS: [(&str, Target); 19] = [
+const TARGETS: [(&str, Target); 20] = [
     ("audit_lines", Bytes(targets::audit_lines::fuzz)),
     ("dns", Bytes(targets::dns::fuzz)),
     ("json", Bytes(targets::json::fuzz)),
+    ("launcher", Bytes(targets::launcher::fuzz)),
     ("link", Bytes(targets::link::fuzz)),
     ("manifest", Text(targets::manifest::fuzz)),
     ("mending", Bytes(targets::mending::fuzz)),

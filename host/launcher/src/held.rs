@@ -171,9 +171,9 @@ impl Held {
         Ok(Worker::start(&[], about).during("starting a worker")?)
     }
 
-    /// Makes a sandbox; after an error there is nothing of it. It is known once the worker is done and [`Self::settle`] was told.
+    /// Makes a sandbox from a recipe that keeps its bounds; after an error there is nothing of it. It is known once the worker is
+    /// done and [`Self::settle`] was told.
     pub(crate) fn start(&mut self, recipe: &Recipe) -> Result<Worker, Refusal> {
-        recipe.check()?;
         let power = self.power.clone().map_err(|why| Refusal::new(Fault::Unavailable, why))?;
         let making = self.busy.iter().filter(|(id, _)| !self.sandboxes.contains_key(*id)).count();
         if self.sandboxes.len() + making >= bounds::SANDBOXES {

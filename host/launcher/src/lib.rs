@@ -12,6 +12,8 @@
 mod cgroup;
 mod client;
 mod desk;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod held;
 mod logs;
 mod process;

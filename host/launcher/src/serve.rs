@@ -117,20 +117,21 @@ impl Serving {
 
     /// Takes one request; whether the host is still there. What is no request is refused, and so is one too many.
     fn listen(&mut self) -> io::Result<bool> {
-        let refusal = match gone(wire::receive::<Request>(&self.channel)) {
-            Ok(Some(Some(packet))) => match self.desk.take(packet.message) {
-                Ok(()) => return Ok(true),
-                Err(request) => {
-                    (request.number, Refusal::new(Fault::Exhausted, "too much was asked at once"))
-                }
-            },
+        let taken = match gone(wire::whole(&self.channel)) {
+            // What descriptor came along is closed.
+            Ok(Some(Some((packet, _)))) => wire::request(&packet).and_then(|request| {
+                self.desk.take(request).map_err(|Request { number, .. }| {
+                    let refusal = Refusal::new(Fault::Exhausted, "too much was asked at once");
+                    Reply { number, answer: Answer::Refused(refusal) }
+                })
+            }),
             Ok(_) => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                (0, Refusal::new(Fault::Unsupported, format!("this cannot be read: {error}")))
-            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => Err(wire::unreadable(&error)),
             Err(error) => return Err(error),
         };
-        self.reply(refusal.0, Answer::Refused(refusal.1), None)?;
+        if let Err(Reply { number, answer }) = taken {
+            self.reply(number, answer, None)?;
+        }
         Ok(true)
     }
 

@@ -262,6 +262,14 @@ pub(crate) struct Packet<M> {
 /// Receives one packet; `None` once the other side is gone. [`io::ErrorKind::InvalidData`] is the packet's fault alone: the next
 /// one may be better.
 pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Result<Option<Packet<M>>> {
+    let Some((packet, descriptor)) = whole(socket)? else { return Ok(None) };
+    let message = minicbor::decode(&packet)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+    Ok(Some(Packet { message, descriptor }))
+}
+
+/// The same, as the bytes that it is.
+pub(crate) fn whole(socket: impl AsFd) -> io::Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
     let mut packet = vec![0; PACKET];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -272,18 +280,35 @@ pub(crate) fn receive<M: for<'b> Decode<'b, ()>>(socket: impl AsFd) -> io::Resul
         _ => None,
     });
     if received.bytes == 0 {
-        let mut socket = [PollFd::new(&socket, PollFlags::empty())];
+        // One that only says nothing more is gone as well: its end would be heard again and again.
+        let mut socket = [PollFd::new(&socket, PollFlags::RDHUP)];
         rustix::event::poll(&mut socket, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-        if socket[0].revents().contains(PollFlags::HUP) {
+        if socket[0].revents().intersects(PollFlags::HUP | PollFlags::RDHUP) {
             return Ok(None);
         }
     }
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet that is too long"));
     }
-    let message = minicbor::decode(&packet[..received.bytes])
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    Ok(Some(Packet { message, descriptor }))
+    packet.truncate(received.bytes);
+    Ok(Some((packet, descriptor)))
+}
+
+/// A request as the launcher takes it, or what is answered in its place. From here on a recipe keeps its bounds: requests that
+/// wait take no more memory than their packets, and an empty path, which is one byte there, is many once it is read.
+pub(crate) fn request(packet: &[u8]) -> Result<Request, Reply> {
+    let request: Request = minicbor::decode(packet).map_err(|error| unreadable(&error))?;
+    if let Ask::Start(recipe) = &request.ask {
+        let refused = |refusal| Reply { number: request.number, answer: Answer::Refused(refusal) };
+        recipe.check().map_err(refused)?;
+    }
+    Ok(request)
+}
+
+/// The answer to what is no request: it has no number.
+pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Reply {
+    let refusal = Refusal::new(Fault::Unsupported, format!("this cannot be read: {error}"));
+    Reply { number: 0, answer: Answer::Refused(refusal) }
 }
 
 /// A path as the bytes that it is.
@@ -329,5 +354,118 @@ pub(crate) mod paths {
     pub(crate) fn decode<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<PathBuf>, Error> {
         let length = from.array()?.ok_or_else(|| Error::message("a list without a length"))?;
         (0..length).map(|_| super::path::decode(from, context)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use rustix::net::Shutdown;
+
+    use super::*;
+    use crate::recipe::{Access, Files, Limits, Mount, bounds};
+
+    fn packet(number: u64, ask: Ask) -> Vec<u8> {
+        let mut packet = Vec::new();
+        minicbor::encode(Request { number, ask }, &mut packet).expect("a vector takes it");
+        packet
+    }
+
+    fn recipe() -> Recipe {
+        Recipe {
+            id: "0123456789abcdefghjkmnpqrs".into(),
+            owner: "somebody".into(),
+            files: Files::Host(vec!["/usr".into()]),
+            limits: Limits { cpu_millis: 1000, memory: 64 << 20, processes: 10, disk: 1 << 20 },
+            mounts: Vec::new(),
+            scratch: Vec::new(),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            orphaned_after_ms: 1000,
+        }
+    }
+
+    fn paths() -> impl Strategy<Value = Vec<PathBuf>> {
+        vec("(/[a-z]{1,3}){1,3}|[a-z./]{0,4}".prop_map(PathBuf::from), 0..4)
+    }
+
+    fn recipes() -> impl Strategy<Value = Recipe> {
+        let texts = || btree_map(".{0,4}", ".{0,4}", 0..4);
+        let files = prop_oneof![paths().prop_map(Files::Host), "[a-z./]{0,8}".prop_map(Files::Image)];
+        let mounts = vec((paths(), paths(), any::<bool>()), 0..3);
+        // Each a little beyond its bound as well.
+        let numbers = (9_u32..40, (4_u64 << 20) - 1..1 << 30, 0_u32..9, (64_u64 << 10) - 1..1 << 20);
+        let all = ("[a-z0-9]{25,26}", ".{0,9}", files, numbers, mounts, paths(), texts(), texts());
+        all.prop_map(|(id, owner, files, numbers, mounts, scratch, env, labels)| {
+            let (cpu_millis, memory, processes, disk) = numbers;
+            let first = |paths: Vec<PathBuf>| paths.into_iter().next().unwrap_or_default();
+            let mounts = mounts.into_iter().map(|(host, inside, write)| Mount {
+                host: first(host),
+                inside: first(inside),
+                access: if write { Access::ReadWrite } else { Access::ReadOnly },
+            });
+            let limits = Limits { cpu_millis, memory, processes, disk };
+            let mounts = mounts.collect();
+            Recipe { id, owner, files, limits, mounts, scratch, env, labels, orphaned_after_ms: memory }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_recipe_is_read_as_it_was_written_or_refused_with_its_number(recipe in recipes(), number in any::<u64>()) {
+            let packet = packet(number, Ask::Start(Box::new(recipe.clone())));
+            match request(&packet) {
+                Ok(Request { number: read, ask: Ask::Start(taken) }) => {
+                    prop_assert!(recipe.check().is_ok());
+                    prop_assert_eq!((read, *taken), (number, recipe));
+                }
+                Ok(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+                Err(reply) => {
+                    prop_assert_eq!(reply.number, number);
+                    prop_assert!(recipe.check().is_err());
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic_and_no_recipe_is_taken_that_breaks_its_bounds(
+            bytes in vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), byte in any::<u8>()
+        ) {
+            let mut changed = packet(7, Ask::Start(Box::new(recipe())));
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            for packet in [&bytes, &changed] {
+                if let Ok(Request { ask: Ask::Start(recipe), .. }) = request(packet) {
+                    prop_assert!(recipe.check().is_ok());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_before_it_waits() {
+        let empty = vec![PathBuf::new(); PACKET / 2];
+        let long = packet(7, Ask::Start(Box::new(Recipe { scratch: empty, ..recipe() })));
+        assert!(long.len() < PACKET);
+        let refused = request(&long).expect_err("more than there may be");
+        assert_eq!(refused.number, 7);
+        let most = vec![PathBuf::from("/a"); bounds::LIST];
+        let good = packet(8, Ask::Start(Box::new(Recipe { scratch: most, ..recipe() })));
+        assert!(request(&good).is_ok_and(|request| request.number == 8));
+    }
+
+    #[test]
+    fn one_that_says_nothing_more_is_gone() {
+        let (host, launcher) = channel().expect("two descriptors");
+        send(host.as_fd(), &Request { number: 1, ask: Ask::About }, None).expect("there is room");
+        rustix::net::send(&host, b"", SendFlags::NOSIGNAL).expect("there is room");
+        assert!(whole(&launcher).expect("a packet").is_some_and(|(packet, _)| !packet.is_empty()));
+        assert!(whole(&launcher).expect("a packet").is_some_and(|(packet, _)| packet.is_empty()));
+        rustix::net::shutdown(&host, Shutdown::Write).expect("it is connected");
+        assert!(whole(&launcher).expect("the end").is_none());
     }
 }
