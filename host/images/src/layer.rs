@@ -1,6 +1,6 @@
 //! A tree of files as one tar that comes out the same every time: sorted, one time, one owner, no setuid bits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -114,20 +114,12 @@ impl Tree {
     /// Keeps the files for which this is so, and the directories above them.
     pub(crate) fn keep(&mut self, mut kept: impl FnMut(&str) -> bool) {
         self.nodes.retain(|path, node| matches!(node.kind, Kind::Directory) || kept(path));
-        // Sorted, a directory comes right before what is in it: from the end, the next path kept tells.
-        let mut next: Option<String> = None;
-        let mut empty = Vec::new();
-        for (path, node) in self.nodes.iter().rev() {
-            let filled = next.as_ref().is_some_and(|next| is_below(next, path));
-            if matches!(node.kind, Kind::Directory) && !filled {
-                empty.push(path.clone());
-            } else {
-                next = Some(path.clone());
-            }
-        }
-        for path in empty {
-            self.nodes.remove(&path);
-        }
+        // Not by what comes next: sorted, `a-b` and `a.b` stand between `a` and what is in it.
+        let above: BTreeSet<String> = self
+            .files()
+            .flat_map(|path| path.match_indices('/').map(move |(end, _)| path[..end].to_owned()))
+            .collect();
+        self.nodes.retain(|path, node| !matches!(node.kind, Kind::Directory) || above.contains(path));
     }
 
     /// Adds a file of these bytes.
@@ -200,10 +192,6 @@ fn append<W: Write>(builder: &mut Builder<W>, source: &mut File, path: &str, nod
             Ok(bytes.len() as u64)
         }
     }
-}
-
-fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A path as the tree has it; none for the root itself.
@@ -313,6 +301,22 @@ mod tests {
         assert_eq!(tree.content("e/f/g").expect("it is read"), Some(b"h".to_vec()));
         assert_eq!(tree.content("c/x").expect("it is read"), Some(b"x".to_vec()));
         assert_eq!(tree.files().collect::<Vec<_>>(), ["a-b", "c/x", "e/f/g"]);
+    }
+
+    #[test]
+    fn a_directory_stays_with_what_is_in_it_whatever_stands_between_them() {
+        let source = tar(&[
+            ("lib/", EntryType::Directory, ""),
+            ("lib/python3/", EntryType::Directory, ""),
+            ("lib/python3/x", EntryType::Regular, "x"),
+            ("lib/python3.11/", EntryType::Directory, ""),
+            ("lib/python3.11/y", EntryType::Regular, "y"),
+            ("lib/python3-z", EntryType::Regular, "z"),
+        ]);
+        let mut tree = Tree::read(source.path()).expect("it is read");
+        let all: Vec<String> = tree.nodes.keys().cloned().collect();
+        tree.keep(|_| true);
+        assert_eq!(tree.nodes.into_keys().collect::<Vec<_>>(), all);
     }
 
     #[test]
