@@ -1,10 +1,13 @@
-//! Files that carry their owner's power to whoever runs them.
+//! Files that carry their owner's power to whoever runs them, or keep whoever opens them waiting.
 
 use super::{Denial, Test};
 
 const CARRIES: &str = "A file of a workspace belongs to the host's user and group on the machine's disk, often to root: whoever finds and runs \
                        it there would run it as that. Inside it gives nobody anything. That directories hand their group down is lost with it: \
                        no filter sees what a name stands for.";
+
+const WAITS: &str = "A lease on a file makes whoever opens it wait until its holder gives it back or the kernel's patience ends (45 s), and the \
+                     host opens files of a workspace.";
 
 const USER: u32 = libc::S_ISUID;
 const GROUP: u32 = libc::S_ISGID;
@@ -31,6 +34,10 @@ const MADE_THIRD: &[&[Test]] = &[
     &[Test::has(2, TMPFILE), Test::has(3, GROUP)],
 ];
 
+/// Of linux/fcntl.h; not in the C library's headers on every target. Delegations are leases on directories too (Linux 6.19).
+const SET_LEASE: u32 = 1024;
+const SET_DELEGATION: u32 = 1024 + 16;
+
 /// Not in the C library's headers on every target.
 const FCHMODAT2: i64 = 452;
 
@@ -45,6 +52,8 @@ pub(super) const DENIALS: &[Denial] = &[
         libc::SYS_openat2,
         "Keeps the mode of a new file in memory, where no filter sees it; programs then use openat.",
     ),
+    Denial::eperm("fcntl", libc::SYS_fcntl, WAITS)
+        .when("F_SETLEASE, F_SETDELEG", &[&[Test::Is(1, SET_LEASE)], &[Test::Is(1, SET_DELEGATION)]]),
 ];
 
 #[cfg(target_arch = "x86_64")]

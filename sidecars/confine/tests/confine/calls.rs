@@ -14,6 +14,7 @@ pub(crate) const SCENES: &[Scene] = &[
     scene("personality_is_ordinary_or_denied", personality),
     scene("nothing_is_typed_into_a_terminal", terminals),
     scene("no_file_is_made_set_user_id", set_user_id),
+    scene("no_lease_is_taken", leases),
     scene("seccomp_holds_before_the_kernels_own_checks", before_the_kernel),
     #[cfg(target_arch = "x86_64")]
     scene("a_32_bit_call_ends_the_process", int80).ended_by(libc::SIGSYS),
@@ -128,6 +129,24 @@ fn set_user_id(house: &House) -> Outcome {
     // Without a file to make the mode means nothing.
     call(libc::SYS_openat, with([at, own, i64::from(libc::O_RDONLY), 0o4755]))?;
     call(libc::SYS_openat, with([at, new, create, 0o755]))?;
+    Ok(())
+}
+
+/// Whoever opens the file would wait. Locks, at which nobody waits who does not ask for one, are as they were.
+fn leases(house: &House) -> Outcome {
+    const SET_LEASE: i64 = 1024;
+    const SET_DELEGATION: i64 = 1024 + 16;
+    const READ: i64 = 0;
+    let file = File::open(house.write.join("f"))?;
+    let fd = i64::from(file.as_raw_fd());
+    house.confine()?;
+    for command in [SET_LEASE, SET_DELEGATION] {
+        denied(EPERM, call(libc::SYS_fcntl, with([fd, command, READ])));
+        // The kernel reads 32 bits of the command.
+        denied(EPERM, call(libc::SYS_fcntl, with([fd, command | 1 << 40, READ])));
+    }
+    call(libc::SYS_fcntl, with([fd, libc::F_GETFD.into(), 0]))?;
+    call(libc::SYS_flock, with([fd, libc::LOCK_SH.into()]))?;
     Ok(())
 }
 
