@@ -23,7 +23,8 @@ use crate::worker::Worker;
 
 /// How long the end of a killed sandbox is waited for: its processes may be in the middle of something in the kernel.
 const DYING: Duration = Duration::from_secs(20);
-/// How long the end of what was left half made is waited for, by the launcher itself. It comes back to it after a tick.
+/// How long the end of what was left half made is waited for, by the launcher itself: in one look for all of it together, and for
+/// each only the first time. It comes back to it after a tick.
 const MOMENT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Held {
@@ -115,12 +116,14 @@ impl Held {
         self.stuck.retain(|id, _| names.contains(id));
         let now = Instant::now();
         for id in names {
-            let later = self.stuck.get(&id).is_some_and(|again| *again > now);
+            let again = self.stuck.get(&id).copied();
+            let later = again.is_some_and(|again| again > now);
             if later || self.sandboxes.contains_key(&id) || self.busy.contains_key(&id) {
                 continue;
             }
+            let patience = patience(again, now + MOMENT, Instant::now());
             // What cannot be cleaned up is no reason to make no sandboxes.
-            if let Err(error) = self.adopt(id.clone()) {
+            if let Err(error) = self.adopt(id.clone(), patience) {
                 left(&id, &error);
                 self.stuck.insert(id, now + TICK);
             }
@@ -128,7 +131,7 @@ impl Held {
         Ok(())
     }
 
-    fn adopt(&mut self, id: String) -> io::Result<()> {
+    fn adopt(&mut self, id: String, patience: Duration) -> io::Result<()> {
         let (record, life) = match self.shelf.find(&id)? {
             Found::Whole(record, Some(process), _) => (record, Life::Running(process)),
             Found::Whole(record, None, Some(end)) => (record, Life::Ended(end)),
@@ -140,7 +143,7 @@ impl Held {
             Found::Broken(process) => {
                 if let Some(process) = process {
                     process.kill()?;
-                    if process.wait(MOMENT)?.is_none() {
+                    if process.wait(patience)?.is_none() {
                         return Err(io::Error::other(format!("process {} does not end", process.pid)));
                     }
                 }
@@ -176,7 +179,8 @@ impl Held {
     pub(crate) fn start(&mut self, recipe: &Recipe) -> Result<Worker, Refusal> {
         let power = self.power.clone().map_err(|why| Refusal::new(Fault::Unavailable, why))?;
         let making = self.busy.iter().filter(|(id, _)| !self.sandboxes.contains_key(*id)).count();
-        if self.sandboxes.len() + making >= bounds::SANDBOXES {
+        // What is left of others may still have a process.
+        if self.sandboxes.len() + making + self.stuck.len() >= bounds::SANDBOXES {
             let message = format!("this host has {} sandboxes, which is the most", bounds::SANDBOXES);
             return Err(Refusal::new(Fault::Exhausted, message));
         }
@@ -362,6 +366,15 @@ impl Held {
     }
 }
 
+/// How long the end of something half made is waited for now, in a look that may wait `until` then: a process that hangs in the
+/// kernel is not waited for a second time, and many hold up the launcher no longer than one.
+fn patience(again: Option<Instant>, until: Instant, now: Instant) -> Duration {
+    match again {
+        Some(_) => Duration::ZERO,
+        None => until.saturating_duration_since(now),
+    }
+}
+
 fn left(id: &str, error: &io::Error) {
     eprintln!("packhost: what is left of sandbox {id} cannot be removed: {error}");
 }
@@ -388,4 +401,23 @@ fn program(bytes: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(bytes)?;
     fcntl_add_seals(file.as_fd(), SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_hang_a_look_waits_for_one_moment_and_for_each_once() {
+        let began = Instant::now();
+        let until = began + MOMENT;
+        let (mut now, mut waited) = (began, Duration::ZERO);
+        for _ in 0..100 {
+            // Each hangs for as long as it is waited for.
+            let patience = patience(None, until, now);
+            (now, waited) = (now + patience, waited + patience);
+        }
+        assert_eq!(waited, MOMENT);
+        assert_eq!(patience(Some(began), until, began), Duration::ZERO);
+    }
 }
