@@ -26,6 +26,25 @@ fn one_workspace_is_shared_by_programs_and_by_the_file_packs() {
 }
 
 #[test]
+fn a_workspace_that_is_full_is_still_read_and_can_be_emptied() {
+    let setup = host();
+    let mut rpc = connect(&setup);
+    let workspace = text(&shell(&mut rpc, "echo kept > kept"), "workspace").to_owned();
+    let mut call = |tool: &str, mut input: Value| {
+        input["workspace"] = json!(workspace);
+        rpc.call(tool, input)
+    };
+    let fill = "head -c 200M /dev/zero > a; head -c 200M /dev/zero > b; sleep 60";
+    let full = call("cmd_run", json!({ "command": fill }));
+    assert_eq!(failure(&full)["code"], "resource_exhausted", "{full}");
+    let written = call("fs_write", json!({ "path": "c", "content": "c" }));
+    assert_eq!(failure(&written)["code"], "resource_exhausted", "{written}");
+    assert_eq!(text(&answer(call("fs_read", json!({ "path": "kept" }))), "content"), "kept\n");
+    answer(call("fs_delete", json!({ "path": "a" })));
+    answer(call("fs_write", json!({ "path": "c", "content": "c" })));
+}
+
+#[test]
 fn the_file_packs_start_no_sandbox() {
     let setup = host();
     let mut rpc = connect(&setup);

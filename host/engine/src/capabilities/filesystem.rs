@@ -79,10 +79,15 @@ pub(super) fn build(builder: &mut WasiCtxBuilder, granted: &Granted<'_>) -> Resu
 
 /// To write as well, unless the pack may only read wherever else it may look.
 fn workspace_perms(fs: &[FsGrant]) -> FsPerms {
-    match !fs.is_empty() && fs.iter().all(|grant| grant.mode == FsMode::ReadOnly) {
+    match only_reads(fs) {
         true => FsPerms::ReadOnly,
         false => FsPerms::ReadWrite,
     }
+}
+
+/// Whether a component with these directories has its workspace to read only.
+pub(crate) fn only_reads(fs: &[FsGrant]) -> bool {
+    !fs.is_empty() && fs.iter().all(|grant| grant.mode == FsMode::ReadOnly)
 }
 
 /// Opens the part that the manifest spells out as the operator meant it, links included, and the part that the call's

@@ -22,7 +22,7 @@ use wasmtime::component::Linker;
 pub(crate) use artifacts::{Keeping, Maker};
 pub(crate) use ask::Ask;
 pub(crate) use bindings::{PackPre, types};
-pub(crate) use filesystem::make_missing;
+pub(crate) use filesystem::{make_missing, only_reads};
 pub(crate) use http::{Outgoing, Side, Spends};
 pub(crate) use progress::Reporter;
 

@@ -10,6 +10,7 @@ use packhost_workspaces::{Measured, Workspace, WorkspaceError, Workspaces};
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::capabilities::only_reads;
 use crate::catalog::Tool;
 use crate::engine::Inner;
 use crate::warm::{Reserved, Taken, Warm};
@@ -39,7 +40,9 @@ pub(super) async fn of(
     let Some(workspaces) = engine.settings.workspaces.clone() else {
         return Err(Failure::new(ErrorCode::CapabilityDenied, "This host has no workspaces."));
     };
-    let (caller, most) = (call.caller().clone(), tool.entry.limits.workspace);
+    // A call that can add nothing may look into a full one: what is in it is not lost.
+    let adds = grants.session.is_some() || !only_reads(&grants.fs);
+    let (caller, most) = (call.caller().clone(), adds.then_some(tool.entry.limits.workspace));
     let warm = Arc::clone(&engine.warm);
     let reserved = if named.is_none() { warm.take(tool, grants) } else { None };
     let found = tokio::task::spawn_blocking(move || match named {
@@ -92,10 +95,10 @@ enum Refused {
     Full { most: u64 },
 }
 
-fn used(workspace: Workspace, most: u64) -> Result<Workspace, Refused> {
-    match over(&workspace, most) {
-        true => Err(Refused::Full { most }),
-        false => Ok(workspace),
+fn used(workspace: Workspace, most: Option<u64>) -> Result<Workspace, Refused> {
+    match most {
+        Some(most) if over(&workspace, most) => Err(Refused::Full { most }),
+        _ => Ok(workspace),
     }
 }
 
