@@ -3,6 +3,7 @@
 
 mod errors;
 mod manifest;
+mod packaging;
 
 use std::path::Path;
 
