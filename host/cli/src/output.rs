@@ -1,10 +1,11 @@
 //! What people and programs see: text with colours on a terminal, or JSON.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::pin::pin;
 use std::time::Duration;
 
-use anstream::{AutoStream, ColorChoice, eprintln, println};
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use packhost_core::Failure;
@@ -20,6 +21,36 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const NOTE: Style = AnsiColor::Yellow.on_default();
+
+/// A line on stdout, which may be a file on a full disk. See [`answer_line`].
+macro_rules! say {
+    () => { $crate::output::answer_line(format_args!("")) };
+    ($($words:tt)*) => { $crate::output::answer_line(format_args!($($words)*)) };
+}
+
+/// A line on stderr. That it cannot be written changes nothing else.
+macro_rules! tell {
+    ($($words:tt)*) => { $crate::output::other_line(format_args!($($words)*)) };
+}
+
+pub(crate) use {say as println, tell as eprintln};
+
+/// Writes a line of an answer. That nobody reads any more is no error; where it cannot be written, what was asked for did not
+/// arrive, and the process ends with 1 and the reason.
+pub(crate) fn answer_line(words: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout(), "{words}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        eprintln!("{BAD}error{BAD:#}: stdout: {error}");
+        std::process::exit(1);
+    }
+}
+
+/// Writes a line that is no answer.
+pub(crate) fn other_line(words: fmt::Arguments<'_>) {
+    // There is nowhere else to say it.
+    let _ = writeln!(anstream::stderr(), "{words}");
+}
 
 /// How long work may take before a person is shown that it goes on.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -79,3 +79,16 @@ fn the_binary_alone_serves_its_packs() {
     assert!(message.as_str().is_some_and(|text| text.contains("--state")), "it says what to do: {message}");
     assert_eq!(names(&elsewhere), ["packhost"]);
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_and_a_lost_message_is_none() {
+    let setup = Setup::new();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    for words in [&["packs", "list"][..], &["--json", "packs", "list"], &["tokens", "create", "ci"]] {
+        let ran = Ran::from(setup.command(words).stdout(full()).output().expect("the binary starts"));
+        let says = ran.stderr.contains("error: stdout: No space left on device");
+        assert!(ran.code == 1 && says && !ran.stderr.contains("panicked"), "{words:?}: {ran:?}");
+    }
+    let ran = setup.command(["packs", "show", "no.such"]).stderr(full()).output();
+    assert_eq!(Ran::from(ran.expect("the binary starts")).code, 13);
+}

@@ -7,7 +7,6 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use async_trait::async_trait;
 use packhost_core::{ErrorCode, Failure, Identity, RunId};
 use packhost_engine::{
@@ -20,7 +19,7 @@ use super::packs::not_served;
 use crate::args::{Call as Args, Global};
 use crate::exit::Error;
 use crate::host::{Clients, Prepared, Purpose, prepare};
-use crate::output::{DIM, NOTE, Output, Work};
+use crate::output::{DIM, NOTE, Output, Work, eprintln, println};
 
 /// The largest input, in bytes.
 const INPUT: u64 = 4 << 20;

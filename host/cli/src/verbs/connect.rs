@@ -1,12 +1,11 @@
 //! `packhost connect`: how to connect an agent.
 
-use anstream::println;
 use serde_json::{Value, json};
 
 use crate::args::{Agent, Connect as Args, Global};
 use crate::binary::{self, quote};
 use crate::exit::Error;
-use crate::output::{DIM, Output};
+use crate::output::{DIM, Output, println};
 
 /// One way to connect: a command to run, or text to put into a file.
 #[derive(Debug, PartialEq)]

@@ -5,7 +5,6 @@ mod page;
 mod rules;
 mod step;
 
-use anstream::println;
 use packhost_manifest::Manifest;
 use rmcp::model::Tool;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use crate::binary::{self, quote};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::host::{Clients, Prepared};
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, println};
 use host::Host;
 use page::ARTICLE;
 use rules::Rules;

@@ -1,6 +1,5 @@
 //! `packhost doctor`: what this machine has, what is in force, and what to do about the rest.
 
-use anstream::println;
 use packhost_manifest::Manifest;
 use packhost_sessions::{Health, SessionRuntime};
 use packhost_walls::Requirement;
@@ -10,7 +9,7 @@ use tokio::runtime::Builder;
 use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BAD, BOLD, GOOD, NOTE, Output};
+use crate::output::{BAD, BOLD, GOOD, NOTE, Output, println};
 use crate::policies::Loaded;
 use crate::{artifacts, policies, sessions, walls};
 

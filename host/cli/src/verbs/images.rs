@@ -1,6 +1,5 @@
 //! `packhost images`: what sandboxes are made of.
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use packhost_images::{ImageError, Progress, Recipe, Store, build, import_into_docker, recipe, recipes};
 use serde_json::json;
@@ -9,7 +8,7 @@ use tokio::runtime::Builder;
 use super::sessions::state;
 use crate::args::{Global, Images as Args};
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::output::{BOLD, DIM, NOTE, Output, println};
 use crate::record::{Act, Acts};
 use crate::sessions::{docker_socket, images};
 

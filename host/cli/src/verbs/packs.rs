@@ -2,7 +2,6 @@
 
 pub(crate) mod credentials;
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use packhost_engine::{Engine, Refused, Tool};
 use serde::Serialize;
@@ -12,7 +11,7 @@ use self::credentials::Credential;
 use crate::args::{Global, Packs as Args};
 use crate::exit::Error;
 use crate::host::{Clients, Prepared, Purpose, prepare};
-use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::output::{BOLD, DIM, NOTE, Output, println};
 use crate::packs::is_meant;
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {

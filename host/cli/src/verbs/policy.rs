@@ -5,7 +5,6 @@ pub(crate) mod suggest;
 
 use std::path::{Path, PathBuf};
 
-use anstream::println;
 use packhost_manifest::{
     CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Reporting, Source, diff, reporting, schema, shipped,
 };
@@ -15,7 +14,7 @@ use crate::args::{Global, Policy as Args};
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::host::look;
-use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
+use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output, println};
 use crate::{own, policies};
 
 pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Error> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::eprintln;
 use packhost_engine::Engine;
 use packhost_http::{BindError, Settings, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +14,7 @@ use crate::desk::OfThisHost;
 use crate::dirs::Dirs;
 use crate::exit::{Error, INTERRUPTED};
 use crate::host::{Clients, Files, Prepared, Purpose, prepare};
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, eprintln};
 use crate::record;
 use crate::walls::make_dirs;
 
@@ -45,7 +44,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: Output) -> Result<(), Er
         let serving = record.serving("host.serve", &url, &engine)?;
         if output.is_json() {
             let started = serde_json::json!({ "listening": url, "tools": tools, "walls": in_force });
-            anstream::println!("{started}");
+            crate::output::println!("{started}");
         } else {
             let state = dirs.show(&dirs.state);
             eprintln!(

@@ -2,7 +2,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anstream::{eprintln, println};
 use packhost_callers::{About, NewToken, Tokens};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -11,7 +10,7 @@ use crate::args::{Create, Expiry, Global, Tokens as Args};
 use crate::callers;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::output::{BOLD, DIM, NOTE, Output, eprintln, println};
 use crate::record::{Act, Acts};
 use crate::walls::make_dirs;
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use packhost_workspaces::{Bounds, Measured, WorkspaceError, Workspaces, measure};
 use serde_json::json;
@@ -10,7 +9,7 @@ use serde_json::json;
 use super::sessions::{span, state};
 use crate::args::{Global, Workspaces as Args};
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, println};
 use crate::record::{Act, Acts};
 use crate::state::open_state;
 

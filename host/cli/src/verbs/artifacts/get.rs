@@ -3,14 +3,13 @@
 use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
-use anstream::println;
 use futures::StreamExt as _;
 use packhost_artifacts::{ArtifactId, ByteRange, Operator, Reading};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::exit::Error;
-use crate::output::{BOLD, Output, Work};
+use crate::output::{BOLD, Output, Work, println};
 
 pub(super) async fn get(
     operator: &Operator,

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anstream::{eprintln, println};
 use packhost_artifacts::{Artifact, Cursor, Filter, Kind, Operator, Page};
 use packhost_core::{Caller, PackName, RunId};
 
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, eprintln, println};
 use crate::verbs::sessions::span;
 
 /// Which are listed.

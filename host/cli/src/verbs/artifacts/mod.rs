@@ -4,7 +4,6 @@ mod get;
 mod list;
 mod verify;
 
-use anstream::println;
 use packhost_artifacts::{Artifact, ArtifactId, Artifacts, Operator, Store};
 use serde_json::json;
 use tokio::runtime::Builder;
@@ -13,7 +12,7 @@ use crate::args::{Artifacts as Args, Global};
 use crate::artifacts;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, Output};
+use crate::output::{BOLD, Output, println};
 use crate::record::{Act, Acts};
 use crate::state::open_state;
 

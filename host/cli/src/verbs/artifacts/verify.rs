@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use anstream::println;
 use packhost_artifacts::{
     ArtifactError, ArtifactId, Checked, Filter, Finding, Operator, Page, Report, Signed,
 };
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
+use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output, println};
 use crate::record::keys_dir;
 
 /// The public keys of this host, or those in a file.

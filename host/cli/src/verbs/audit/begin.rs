@@ -1,13 +1,12 @@
 //! `packhost audit begin`: another record in place of one that is lost.
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use serde_json::json;
 
 use super::holds_a_record;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, GOOD, Output};
+use crate::output::{BOLD, DIM, GOOD, Output, println};
 use crate::record::{self, Act, Acts};
 
 pub(super) fn run(dirs: &Dirs, output: Output) -> Result<(), Error> {

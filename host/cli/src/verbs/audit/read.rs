@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use anstream::eprintln;
 use packhost_audit::{Entry, Filter, Follow, Queried};
 
 use super::lines::Lines;
@@ -12,7 +11,7 @@ use super::{line, place};
 use crate::args::{Query, Tail};
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{DIM, NOTE, Output};
+use crate::output::{DIM, NOTE, Output, eprintln};
 
 /// How long it is waited for a record before it is waited again.
 const PATIENCE: Duration = Duration::from_secs(3600);

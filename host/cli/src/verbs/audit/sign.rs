@@ -1,6 +1,5 @@
 //! `packhost audit checkpoint`, `keys` and `rotate-key`: what is signed, and with what.
 
-use anstream::println;
 use packhost_audit::AuditError;
 use packhost_core::{ErrorCode, Failure};
 use packhost_keyring::{KeyringError, PublicKeys};
@@ -12,7 +11,7 @@ use super::place;
 use crate::args::RecordPlace;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, GOOD, Output};
+use crate::output::{BOLD, DIM, GOOD, Output, println};
 use crate::record::{self, Act, Acts};
 
 /// A line of JSON, for people as well: it is made to be kept.
@@ -49,7 +48,7 @@ pub(super) fn keys(dirs: &Dirs, output: Output) -> Result<(), Error> {
         json!({ "id": id, "key": key, "made": made, "current": id == current })
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    output.answer(&json!({ "keys": rows }), || anstream::print!("{}", keys.to_text()));
+    output.answer(&json!({ "keys": rows }), || keys.to_text().lines().for_each(|line| println!("{line}")));
     Ok(())
 }
 

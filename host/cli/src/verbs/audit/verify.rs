@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use anstream::println;
 use packhost_audit::{Checkpoint, Finding, Report, verify, verify_with_ring};
 use packhost_core::{ErrorCode, Failure};
 use packhost_keyring::PublicKeys;
@@ -15,7 +14,7 @@ use super::{place, sign};
 use crate::args::{RecordPlace, Verify};
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BAD, BOLD, DIM, NOTE, Output};
+use crate::output::{BAD, BOLD, DIM, NOTE, Output, println};
 use crate::record;
 
 /// The largest file of checkpoints, in bytes.

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use anstream::println;
 use packhost_manifest::{Entry, Manifest};
 use rmcp::model::CallToolResult;
 use serde_json::{Value, json};
 
 use super::rules::FILE;
 use crate::dirs::Dirs;
-use crate::output::{BOLD, DIM, GOOD, NOTE};
+use crate::output::{BOLD, DIM, GOOD, NOTE, println};
 
 /// A call to make.
 #[derive(Clone)]

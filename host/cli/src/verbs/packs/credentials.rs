@@ -1,6 +1,5 @@
 //! Which credentials a pack may use, and where: what the manifest names, and how the vault binds it.
 
-use anstream::println;
 use packhost_core::{CredentialName, PackName};
 use packhost_manifest::Entry;
 use packhost_state::Database;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{DIM, NOTE};
+use crate::output::{DIM, NOTE, println};
 use crate::state::{open_state, open_vault};
 
 /// A credential that a rule of the manifest names for the pack.

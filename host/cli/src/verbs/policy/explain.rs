@@ -1,6 +1,5 @@
 //! `packhost policy explain`: what a pack is, what it asks for, and what it may, without compiling it.
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure, PackName};
 use packhost_engine::{Pack, Settings, Wants};
 use packhost_manifest::{Explanation, Manifest, Sentence, explain};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::Global;
 use crate::exit::Error;
 use crate::host::look;
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, println};
 use crate::packs::{self, Known};
 
 /// The widest that sentences get before what stands beside them, in characters.

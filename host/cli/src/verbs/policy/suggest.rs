@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anstream::println;
 use packhost_audit::{Denials, Denied};
 use packhost_core::PackName;
 use packhost_manifest::{
@@ -18,7 +17,7 @@ use time::OffsetDateTime;
 use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output};
+use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output, println};
 use crate::policies;
 use crate::record::{Act, Acts};
 use crate::state::open_state;

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anstream::println;
 use packhost_sessions::{Listed, SandboxId, SandboxState, SessionError, Sessions};
 use serde_json::json;
 
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, Output};
+use crate::output::{BOLD, DIM, Output, println};
 
 pub(super) async fn list(sessions: &Sessions, output: Output) -> Result<(), Error> {
     let listed = sessions.list().await?;

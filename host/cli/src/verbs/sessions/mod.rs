@@ -7,7 +7,6 @@ pub(crate) use list::span;
 
 use std::io::Write as _;
 
-use anstream::println;
 use packhost_core::{ErrorCode, Failure};
 use packhost_sessions::{SandboxId, SessionError, Sessions};
 use serde_json::json;
@@ -16,7 +15,7 @@ use tokio::runtime::Builder;
 use crate::args::{Global, Sessions as Args};
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, Output};
+use crate::output::{BOLD, Output, println};
 use crate::record::{Act, Acts};
 use crate::{host, sessions, walls};
 

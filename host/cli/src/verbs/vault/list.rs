@@ -1,13 +1,12 @@
 //! What may be known of credentials.
 
-use anstream::println;
 use packhost_core::CredentialName;
 use packhost_vault::{About, Vault};
 use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::output::{BOLD, DIM, NOTE, Output, println};
 
 pub(super) fn list(vault: &Vault, output: Output) -> Result<(), Error> {
     let credentials = vault.list()?;

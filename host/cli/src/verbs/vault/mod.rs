@@ -12,7 +12,6 @@ mod verify;
 
 use std::io::{IsTerminal, Write};
 
-use anstream::println;
 use packhost_core::CredentialName;
 use packhost_vault::{Binding, Vault};
 use serde_json::json;
@@ -20,7 +19,7 @@ use serde_json::json;
 use crate::args::{Bind, Global, Rm, Rotate, Set, Vault as Args};
 use crate::dirs::Dirs;
 use crate::exit::Error;
-use crate::output::{BOLD, DIM, GOOD, Output};
+use crate::output::{BOLD, DIM, GOOD, Output, println};
 use crate::record::{Act, Acts};
 use crate::state::{open_state, open_vault};
 use crate::walls::make_dirs;

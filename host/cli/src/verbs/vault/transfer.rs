@@ -5,7 +5,6 @@ use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 
 use age::{IdentityFile, secrecy::SecretString};
-use anstream::{eprintln, println};
 use packhost_core::{ErrorCode, Failure};
 use packhost_vault::{Vault, VaultError};
 use serde_json::json;
@@ -17,7 +16,7 @@ use crate::args::{Export, Import, Place};
 use crate::dirs::Dirs;
 use crate::exit::{Error, sentence};
 use crate::host::{Clients, Prepared};
-use crate::output::{BOLD, GOOD, Output};
+use crate::output::{BOLD, GOOD, Output, eprintln, println};
 use crate::record::{Act, Acts};
 
 /// The largest file that is read, in bytes.

@@ -1,6 +1,5 @@
 //! `packhost vault uses`: which packs could use which credential, and whether the manifest lets them.
 
-use anstream::println;
 use packhost_core::{CredentialName, PackName};
 use packhost_engine::Settings;
 use packhost_manifest::Manifest;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use crate::args::Global;
 use crate::exit::Error;
 use crate::host::look;
-use crate::output::{BOLD, DIM, NOTE, Output};
+use crate::output::{BOLD, DIM, NOTE, Output, println};
 use crate::packs;
 
 #[derive(Serialize)]

@@ -1,11 +1,10 @@
 //! `packhost vault verify`: whether the master key opens what is kept.
 
-use anstream::println;
 use packhost_vault::{Finding, Vault, Verified};
 use serde_json::json;
 
 use crate::exit::Error;
-use crate::output::{BAD, BOLD, DIM, GOOD, Output};
+use crate::output::{BAD, BOLD, DIM, GOOD, Output, println};
 
 /// One that does not open makes the command fail.
 pub(super) fn run(vault: &Vault, output: Output) -> Result<(), Error> {
