@@ -1,8 +1,9 @@
 //! Which manifest is in force: the operator's files, and what ships with the binary.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use packhost_manifest::{Manifest, Origin, Source, shipped};
 
@@ -110,14 +111,24 @@ fn read(root: &Path) -> Result<Vec<Source>, Error> {
 }
 
 fn source(file: &Path) -> Result<Source, Error> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let size = fs::File::open(file)
-        .and_then(|open| open.take(FILE + 1).read_to_string(&mut text))
+        .and_then(|open| open.take(FILE + 1).read_to_end(&mut bytes))
         .map_err(|source| Error::file(file, source))?;
     if size as u64 > FILE {
         return Err(Error::failed(format!("{}: larger than {FILE} bytes", file.display())));
     }
+    let text = String::from_utf8(bytes).map_err(|error| no_text(file, &error))?;
     Ok(Source { name: file.display().to_string(), text, origin: Origin::Operator })
+}
+
+fn no_text(file: &Path, error: &FromUtf8Error) -> Error {
+    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    Error::File {
+        path: format!("{}:{line}", file.display()),
+        source: io::Error::new(io::ErrorKind::InvalidData, "this is not UTF-8; save the file as UTF-8"),
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +158,16 @@ mod tests {
         let (sources, files) = named(&[dir.path().to_owned()]).expect("readable");
         let names: Vec<_> = sources.iter().map(|s| s.name.rsplit('/').next().unwrap_or("")).collect();
         assert_eq!((names, files), (vec!["a.yaml", "b.yml"], 2));
+    }
+
+    #[test]
+    fn a_file_that_is_no_utf_8_is_refused_with_its_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("a.yaml");
+        fs::write(&file, b"version: 1\n# caf\xe9\n").expect("writable");
+        let refused = named(std::slice::from_ref(&file)).expect_err("it is latin-1");
+        let says = format!("{}:2: this is not UTF-8; save the file as UTF-8", file.display());
+        assert_eq!((refused.code(), refused.to_string()), ("file_failed", says));
     }
 
     #[test]

@@ -60,6 +60,24 @@ fn a_file_of_cases_is_told_from_a_manifest() {
 }
 
 #[test]
+fn a_file_that_is_no_yaml_is_refused_in_words_for_an_operator() {
+    for (text, at, message) in [
+        ("version: 1\n---\nversion: 1\n", (3, 1), "a second document begins here"),
+        ("version: 1\n...\nversion: 1\n", (3, 1), "a second document begins here"),
+        ("version: 1\npacks: [\n", (2, 8), "unclosed bracket"),
+        ("version: 1\npacks:\n\ttext.stats: {}\n", (3, 2), "tab"),
+    ] {
+        let errors = Manifest::parse(&[operator(text)]).unwrap_err();
+        let [error] = errors.0.as_slice() else { panic!("{text:?}: {errors}") };
+        assert_eq!((error.line, error.column), at, "{text:?}: {error}");
+        assert!(error.message.contains(message), "{text:?}: {error}");
+        for foreign in ["at line", "from_str"] {
+            assert!(!error.message.contains(foreign), "{text:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn what_the_host_keeps_for_itself_cannot_be_granted() {
     let host = |host: &str| format!("fs:\n- host: \"{host}\"\n  guest: /f");
     for (directory, message, instead) in [

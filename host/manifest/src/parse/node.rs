@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 
 /// A place in a file, in lines and columns from 1 and characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,18 @@ pub(crate) fn read(text: &str) -> Result<Node, (Span, String)> {
     serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location().map_or(Span { line: 1, column: 1, len: 1 }, |location| Span::of(&location));
-        (at, error.to_string())
+        (at, said(error))
     })
+}
+
+/// What the parser says, without the place, which stands in front of it, and without advice to programmers.
+fn said(error: &Error) -> String {
+    if matches!(error, Error::MultipleDocuments { .. }) {
+        return "a second document begins here, and a file has one: put it into a file of its own".into();
+    }
+    let words = error.to_string();
+    let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+    place.and_then(|place| words.strip_suffix(place.as_str()).map(str::to_owned)).unwrap_or(words)
 }
 
 impl Span {
