@@ -162,4 +162,5 @@ impl Api {
 async fn no_method() -> Problem {
     Problem::new(ErrorCode::InvalidInput, "This path does not have this method.")
         .status(StatusCode::METHOD_NOT_ALLOWED)
+        .fix("Use a method that the header Allow names.")
 }

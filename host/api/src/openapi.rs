@@ -13,8 +13,8 @@ use crate::operations::{ALL, Answer, FOLLOW, Operation};
 use crate::problem::{Details, PROBLEM};
 use crate::stream::Line;
 
-/// Every operation may answer with these.
-const ALWAYS: [u16; 6] = [400, 401, 403, 429, 500, 503];
+/// Every operation may answer with these: the listener reads the body of every request, also of one that needs none.
+const ALWAYS: [u16; 8] = [400, 401, 403, 408, 413, 429, 500, 503];
 
 /// The document (OpenAPI 3.1.1).
 pub(crate) fn document() -> Value {

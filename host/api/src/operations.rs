@@ -120,7 +120,7 @@ pub(crate) const ALL: &[Operation] = &[
                 headers: &["Location", "Preference-Applied", "Idempotency-Replayed"],
             },
         ],
-        problems: &[404, 408, 409, 413, 415, 422, 499, 502, 504, 507],
+        problems: &[404, 409, 415, 422, 499, 502, 504, 507],
     },
     Operation {
         method: "get",

@@ -42,7 +42,7 @@ async fn metrics_are_for_whoever_may_read_the_record() {
 
 #[tokio::test]
 async fn the_document_describes_what_is_served() {
-    let host = start(|_| {}).await;
+    let host = start(|settings| settings.max_body = 1000).await;
     let document = host.get("/v1/openapi.json", "").await.json();
     assert_eq!(document["openapi"], "3.1.1");
     let paths = document["paths"].as_object().expect("paths");
@@ -51,13 +51,16 @@ async fn the_document_describes_what_is_served() {
         let path =
             path.replace("{name}", "math.add").replace("{run}", "01890a5d-ac96-774b-bcce-b302099a8057");
         for (method, operation) in methods.as_object().expect("methods") {
-            let asked = request(&method.to_uppercase(), &path, BOB).body(Body::empty()).expect("a request");
-            let answer = host.send(asked).await;
-            let status = answer.status.as_u16().to_string();
-            assert!(operation["responses"][&status].is_object(), "{method} {path}: {answer:?}");
+            for size in [0, 1001] {
+                let asked = request(&method.to_uppercase(), &path, BOB).body(Body::from(vec![b' '; size]));
+                let answer = host.send(asked.expect("a request")).await;
+                let status = answer.status.as_u16().to_string();
+                assert!(operation["responses"][&status].is_object(), "{method} {path}: {answer:?}");
+            }
         }
         let refused = host.send(request("TRACE", &path, BOB).body(Body::empty()).expect("a request")).await;
         refused.problem(405, "invalid_input");
+        assert!(refused.json()["fix"].is_string(), "{refused:?}");
         assert!(refused.header("allow").is_some(), "RFC 9110 section 15.5.6 wants it: {refused:?}");
     }
 }
