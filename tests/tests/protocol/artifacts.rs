@@ -90,6 +90,27 @@ fn a_host_whose_store_is_lost_goes_on_once_what_it_had_is_removed() {
 }
 
 #[test]
+fn an_artifact_that_is_not_there_is_named_and_whoever_reads_may_have_enough() {
+    let setup = host("    artifacts: true\n");
+    assert_eq!(setup.run(["call", "maker", r#"{ "name": "a", "size": 5 }"#]).code, 0);
+    let kept = kept(&setup);
+    let id = kept[0]["id"].as_str().expect("an id");
+    let (reader, writer) = std::io::pipe().expect("pipes can be had");
+    drop(reader);
+    let got = setup.command(["artifacts", "get", id]).stdout(writer).output().expect("the binary starts");
+    assert!(got.status.success() && got.stderr.is_empty(), "{got:?}");
+    let never = "art-h6sd745k3t4wxk08rjnk1jkpd7";
+    for verb in ["get", "rm"] {
+        let refused = setup.run(["--json", "artifacts", verb, never]);
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert!(
+            refused.code == 13 && said.contains(&format!("There is no artifact {never}.")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_kept_of_a_call_that_fails_or_of_what_is_not_finished() {
     let setup = host("    artifacts: true\n    limits: { time: 1s }\n");
     let mut rpc = connect(&setup);

@@ -1,6 +1,6 @@
 //! The bytes of one.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
 use futures::StreamExt as _;
@@ -18,7 +18,7 @@ pub(super) async fn get(
     range: ByteRange,
     output: Output,
 ) -> Result<(), Error> {
-    let reading = operator.read(id, range).await?;
+    let reading = operator.read(id, range).await.map_err(|error| super::about(id, error))?;
     let artifact = reading.artifact.clone();
     let work = output.progress("reading");
     let Some(file) = file.filter(|file| file.as_os_str() != "-") else {
@@ -30,7 +30,11 @@ pub(super) async fn get(
                 artifact.name
             )));
         }
-        return copy(reading, &mut stdout.lock(), Path::new("stdout"), &work).await;
+        return match copy(reading, &mut stdout.lock(), Path::new("stdout"), &work).await {
+            // Whoever reads has enough.
+            Err(Error::File { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+            copied => copied,
+        };
     };
     // All of it under its name, or nothing.
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));

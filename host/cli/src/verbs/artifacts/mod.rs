@@ -4,7 +4,8 @@ mod get;
 mod list;
 mod verify;
 
-use packhost_artifacts::{Artifact, ArtifactId, Artifacts, Operator, Store};
+use packhost_artifacts::{Artifact, ArtifactError, ArtifactId, Artifacts, Operator, Store};
+use packhost_core::{ErrorCode, Failure};
 use serde_json::json;
 use tokio::runtime::Builder;
 
@@ -95,7 +96,7 @@ async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output
     let work = output.progress("removing artifacts");
     for id in ids {
         let begun = acts.begin(Act::new("artifacts.rm", id))?;
-        begun.end(work.watch(operator.remove(id)).await.map_err(Error::from))?;
+        begun.end(work.watch(operator.remove(id)).await.map_err(|error| about(id, error)))?;
     }
     output.answer(&json!({ "removed": ids }), || {
         for id in ids {
@@ -103,6 +104,16 @@ async fn rm(dirs: &Dirs, operator: &Operator, ids: &[ArtifactId], output: Output
         }
     });
     Ok(())
+}
+
+/// An error about this one: where several were named, it says which is not there.
+fn about(id: &ArtifactId, error: ArtifactError) -> Error {
+    match error {
+        ArtifactError::NotFound => Failure::new(ErrorCode::NotFound, format!("There is no artifact {id}."))
+            .fix("`packhost artifacts ls` has them all.")
+            .into(),
+        error => error.into(),
+    }
 }
 
 async fn rm_missing(dirs: &Dirs, operator: &Operator, output: Output) -> Result<(), Error> {
