@@ -32,9 +32,6 @@ const WHERE: &str = "\
 - **Log**: the code is the `outcome` of the call's record. The cause is in the log alone.
 ";
 
-/// Not raised in this version: they come with credentials, sessions and artifacts.
-const LATER: &str = "Nothing raises it in this version.";
-
 fn what_to_do(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidInput => {
@@ -67,7 +64,15 @@ fn what_to_do(code: ErrorCode) -> &'static str {
             "Read the message: it is the pack's own. Tell the operator if the pack crashed."
         }
         ErrorCode::Internal => "Tell the operator: the log has the cause, under the id of the call.",
-        ErrorCode::CredentialDenied | ErrorCode::CredentialInvalid | ErrorCode::ArtifactFailed => LATER,
+        ErrorCode::CredentialDenied => {
+            "Write the placeholder where `fix` says; or ask the operator, who grants and binds credentials."
+        }
+        ErrorCode::CredentialInvalid => {
+            "Tell the operator: the message says which credential it is, and what is the matter with it."
+        }
+        ErrorCode::ArtifactFailed => {
+            "Make the call again; tell the operator if that fails too: the log has the cause."
+        }
     }
 }
 
