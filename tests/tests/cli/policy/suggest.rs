@@ -27,6 +27,8 @@ fn what_was_denied_is_suggested_and_what_is_written_is_granted() {
         assert_eq!(fetch(&setup, "GET", path), (15, json!("egress_denied")));
     }
     let told = suggest(&setup, &[]).json();
+    let as_clients_see_it = setup.run(["--json", "policy", "suggest", "http_fetch"]).json();
+    assert_eq!(as_clients_see_it, told, "it is the same pack");
     let counts: Vec<_> =
         told["denied"].as_array().expect("a list").iter().map(|one| (&one["path"], &one["count"])).collect();
     assert_eq!(counts, [(&json!("/v1/b"), &json!(1)), (&json!("/v1/a"), &json!(2))], "{told}");

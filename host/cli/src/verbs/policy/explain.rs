@@ -24,10 +24,7 @@ pub(crate) fn run(global: &Global, pack: &str, output: Output) -> Result<(), Err
         None => pack.parse::<PackName>().map_err(|error| Error::failed(error.to_string()))?,
     };
     if known.is_none() && manifest.entry(&name).is_none() {
-        let message = format!("There is no pack {name}, and no manifest names one.");
-        return Err(Failure::new(ErrorCode::NotFound, message)
-            .fix("`packhost packs list` has them all.")
-            .into());
+        return Err(nobody(&name));
     }
     let explanation = explain(&manifest, &name);
     let explained = Explained {
@@ -39,6 +36,11 @@ pub(crate) fn run(global: &Global, pack: &str, output: Output) -> Result<(), Err
     };
     output.answer(&explained, || text(&explained, known.as_ref()));
     Ok(())
+}
+
+pub(super) fn nobody(name: &PackName) -> Error {
+    let message = format!("There is no pack {name}, and no manifest names one.");
+    Failure::new(ErrorCode::NotFound, message).fix("`packhost packs list` has them all.").into()
 }
 
 /// The same document about a pack that this host serves or could serve, from what it has read at its start.

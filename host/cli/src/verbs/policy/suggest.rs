@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use packhost_audit::{Denials, Denied};
 use packhost_core::PackName;
+use packhost_engine::Settings;
 use packhost_manifest::{
     EditError, Entry, Manifest, Origin, Source, SuggestedRule, Suggestion, adopt, edit, shipped, suggest,
 };
@@ -18,6 +19,7 @@ use crate::args::Global;
 use crate::dirs::Dirs;
 use crate::exit::Error;
 use crate::output::{BAD, BOLD, DIM, GOOD, NOTE, Output, println};
+use crate::packs;
 use crate::policies;
 use crate::record::{Act, Acts};
 use crate::state::open_state;
@@ -27,11 +29,21 @@ use crate::walls::make_dirs;
 const CONTEXT: usize = 3;
 
 pub(super) fn run(global: &Global, pack: &str, write: bool, output: Output) -> Result<(), Error> {
-    let pack: PackName = pack.parse().map_err(|error| Error::failed(format!("{error}")))?;
     let dirs = Dirs::of(global)?;
+    let limit = Settings::new(dirs.state.clone(), dirs.cache.clone()).component;
+    let known = packs::find(&packs::sources(global, &dirs, limit)?, pack).map(|known| known.name);
+    let is_here = known.is_some();
+    let pack: PackName = match known {
+        Some(name) => name,
+        None => pack.parse().map_err(|error| Error::failed(format!("{error}")))?,
+    };
     make_dirs(global, &dirs)?;
     let denied = Denials::open(open_state(&dirs)?)?.of(&pack)?;
     let own = Own::read(global, &dirs)?;
+    // Of a name that was mistyped "nothing was denied" would be true, and taken for something else.
+    if !is_here && denied.is_empty() && own.manifest.entry(&pack).is_none() {
+        return Err(super::explain::nobody(&pack));
+    }
     let requests: Vec<_> = denied.iter().map(|one| one.request.clone()).collect();
     let suggestion = suggest(own.manifest.entry(&pack), &requests);
     if !output.is_json() {
