@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use packhost_core::{Caller, ErrorCode};
 use packhost_engine::Engine;
@@ -73,9 +74,13 @@ impl Api {
     /// The routes below `/v1` but [`DOCUMENT`]. Whoever mounts them bounds the body and puts an
     /// [`Identity`](packhost_core::Identity) into the extensions of each request; one without is refused.
     pub fn routes(&self) -> Router {
-        let routes = operations::ALL
-            .iter()
-            .fold(Router::new(), |routes, operation| routes.route(operation.path, (operation.handler)()));
+        let parameters = openapi::parameters();
+        let routes = operations::ALL.iter().fold(Router::new(), |routes, operation| {
+            let takes_query = operation.parameters.iter().any(|name| parameters[*name]["in"] == "query");
+            let handler = (operation.handler)();
+            let handler = if takes_query { handler } else { handler.route_layer(from_fn(no_query)) };
+            routes.route(operation.path, handler)
+        });
         let nothing = async || Problem::new(ErrorCode::NotFound, "There is nothing at this path.");
         routes
             .route("/v1", any(nothing))
@@ -157,6 +162,15 @@ impl Api {
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.closing.is_cancelled()
     }
+}
+
+/// What is not known in a query is refused and never passed over, also where nothing is.
+async fn no_query(request: Request, next: Next) -> Result<Response, Problem> {
+    if request.uri().query().is_none_or(str::is_empty) {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::new(ErrorCode::InvalidInput, "This path takes no query.")
+        .fix("Send the request without the question mark and what follows it."))
 }
 
 async fn no_method() -> Problem {

@@ -109,7 +109,7 @@ fn response(operation: &Operation, answer: &Answer, schemas: &mut SchemaGenerato
     described
 }
 
-fn parameters() -> Value {
+pub(crate) fn parameters() -> Value {
     let text = |name, description| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } });
     json!({
         "name": {

@@ -103,6 +103,16 @@ async fn a_path_that_is_none_is_a_problem_too() {
 }
 
 #[tokio::test]
+async fn a_query_is_refused_where_none_is_known() {
+    let host = start(|_| {}).await;
+    for path in ["/v1/health", "/v1/packs", "/v1/packs/math.add", "/v1/calls"] {
+        assert_eq!(host.get(&format!("{path}?"), BOB).await.status, 200, "{path}");
+        host.get(&format!("{path}?all=true"), BOB).await.problem(400, "invalid_input");
+    }
+    host.get("/v1/nothing?all=true", BOB).await.problem(404, "not_found");
+}
+
+#[tokio::test]
 async fn a_slow_body_is_not_waited_for() {
     let host = start(|settings| settings.body_timeout = Duration::from_millis(50)).await;
     let mut stream = TcpStream::connect(host.at).await.expect("it listens");
