@@ -36,6 +36,11 @@ fn an_operator_looks_into_a_sandbox_and_ends_it() {
     assert_eq!(shown["programs"], json!([]), "{shown}");
     let ran = setup.run(["sessions", "exec", &id, "sh", "-c", "cat /tmp/here; exit 7"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (7, "here\n"), "{ran:?}");
+    let (reader, writer) = std::io::pipe().expect("pipes can be had");
+    drop(reader);
+    let unread = setup.command(["sessions", "exec", &id, "yes"]).stdout(writer).output();
+    let unread = unread.expect("the binary starts");
+    assert_eq!(unread.status.code(), Some(137), "what writes for nobody is killed: {unread:?}");
     assert_eq!(setup.run(["sessions", "logs", &id]).code, 0);
     assert_eq!(setup.run(["sessions", "rm", &id]).code, 0);
     assert_eq!(setup.run(["--json", "sessions", "ls"]).json()["sessions"], json!([]));

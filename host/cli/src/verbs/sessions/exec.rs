@@ -1,6 +1,6 @@
 //! A program in a sandbox, for its operator.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use packhost_session_protocol::message::{Confinement, Rlimits, User};
 use packhost_sessions::link::{Command, Exec};
@@ -58,18 +58,22 @@ async fn joined(mut exec: Exec) -> Result<packhost_session_protocol::message::Ex
         }
     });
     let out = async {
-        if let Some(mut stdout) = stdout {
-            let mut own = tokio::io::stdout();
-            let _ = tokio::io::copy(&mut stdout, &mut own).await;
-            let _ = own.flush().await;
-        }
+        let Some(mut stdout) = stdout else { return Ok(()) };
+        let mut own = tokio::io::stdout();
+        tokio::io::copy(&mut stdout, &mut own).await?;
+        own.flush().await
     };
     let err = async {
         if let Some(mut stderr) = stderr {
             let _ = tokio::io::copy(&mut stderr, &mut tokio::io::stderr()).await;
         }
+        io::Result::Ok(())
     };
-    let (exit, (), ()) = tokio::join!(exec.wait(), out, err);
+    // Both end with the program. One that writes for nobody would go on for as long as its sandbox.
+    if tokio::try_join!(out, err).is_err() {
+        exec.kill();
+    }
+    let exit = exec.wait().await;
     feed.abort();
     Ok(exit?)
 }
