@@ -99,7 +99,7 @@ fn read(root: &Path) -> Result<Vec<Source>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root).map_err(|source| Error::file(root, source))? {
         let path = entry.map_err(|source| Error::file(root, source))?.path();
-        if path.is_file() && is_manifest(&path) {
+        if is_manifest(&path) && (path.is_file() || leads_nowhere(&path)) {
             files.push(path);
         }
     }
@@ -108,6 +108,13 @@ fn read(root: &Path) -> Result<Vec<Source>, Error> {
     }
     files.sort();
     files.iter().map(|file| source(file)).collect()
+}
+
+/// A link to what is not there. It is read in order to fail: the file may have denied what another one grants. Emacs locks a
+/// file with such a link, `.#NAME`.
+fn leads_nowhere(path: &Path) -> bool {
+    let is_lock = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".#"));
+    path.is_symlink() && !path.exists() && !is_lock
 }
 
 fn source(file: &Path) -> Result<Source, Error> {
@@ -158,6 +165,20 @@ mod tests {
         let (sources, files) = named(&[dir.path().to_owned()]).expect("readable");
         let names: Vec<_> = sources.iter().map(|s| s.name.rsplit('/').next().unwrap_or("")).collect();
         assert_eq!((names, files), (vec!["a.yaml", "b.yml"], 2));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_passed_over() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let link =
+            |name: &str| std::os::unix::fs::symlink("/missing", dir.path().join(name)).expect("writable");
+        fs::write(dir.path().join("a.yaml"), "version: 1\n").expect("writable");
+        link(".#a.yaml");
+        link("notes.txt");
+        assert_eq!(named(&[dir.path().to_owned()]).expect("readable").1, 1);
+        link("deny.yaml");
+        let refused = named(&[dir.path().to_owned()]).expect_err("it may have denied something");
+        assert!(refused.to_string().contains("deny.yaml: No such file"), "{refused}");
     }
 
     #[test]
