@@ -117,7 +117,8 @@ fn leads_nowhere(path: &Path) -> bool {
     path.is_symlink() && !path.exists() && !is_lock
 }
 
-fn source(file: &Path) -> Result<Source, Error> {
+/// One file, as the operator's.
+pub(crate) fn source(file: &Path) -> Result<Source, Error> {
     let mut bytes = Vec::new();
     let size = fs::File::open(file)
         .and_then(|open| open.take(FILE + 1).read_to_end(&mut bytes))

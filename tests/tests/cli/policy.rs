@@ -145,6 +145,10 @@ fn cases_hold_or_do_not() {
     for words in ["FAILED", "text.stats GET https://example.com/", "cases.yaml:1", "0 passed, 1 failed"] {
         assert!(text.stdout.contains(words), "{words} is not in {}", text.stdout);
     }
+    let latin = setup.root().join("latin.yaml");
+    std::fs::write(&latin, b"# caf\xe9\n").expect("the directory is the test's");
+    let refused = setup.run(["policy", "test", &latin.display().to_string()]);
+    assert!(refused.code == 1 && refused.stderr.contains("latin.yaml:1: this is not UTF-8"), "{refused:?}");
 }
 
 /// Every `$ref` in a schema.

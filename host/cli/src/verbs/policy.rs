@@ -6,7 +6,7 @@ pub(crate) mod suggest;
 use std::path::{Path, PathBuf};
 
 use packhost_manifest::{
-    CaseOutcome, Cases, Diff, Expect, Manifest, Origin, Reporting, Source, diff, reporting, schema, shipped,
+    CaseOutcome, Cases, Diff, Expect, Manifest, Reporting, diff, reporting, schema, shipped,
 };
 use serde::Serialize;
 
@@ -99,8 +99,7 @@ struct Tested<'a> {
 
 fn test(global: &Global, file: &Path, output: Output) -> Result<(), Error> {
     let (_, manifest) = look(global)?;
-    let text = std::fs::read_to_string(file).map_err(|source| Error::file(file, source))?;
-    let cases = Cases::parse(&Source { name: file.display().to_string(), text, origin: Origin::Operator })?;
+    let cases = Cases::parse(&policies::source(file)?)?;
     let outcomes = cases.run(&manifest);
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     let tested = Tested { passed: outcomes.len() - failed, failed, cases: &outcomes };
