@@ -221,11 +221,13 @@ impl CallSession {
     async fn try_read(&mut self, path: &str, most: usize) -> Result<Captured, Failure> {
         refusal::absolute(path)?;
         let confinement = self.confinement().await?;
-        let link = self.link().await?;
+        let link = self.link().await?.clone();
         let length = Some(u64::try_from(most).unwrap_or(u64::MAX));
         let get = Get { path: path.as_bytes().to_vec().into(), offset: 0, length, confinement };
-        let (entry, content) = link.get(get).await.map_err(refusal::link)?;
-        let mut captured = Captured::first(content, most).await.map_err(refusal::stream)?;
+        let (entry, content) = link.get(get).await.map_err(|error| self.failed(error))?;
+        let captured = Captured::first(content, most).await;
+        self.spoilt |= captured.is_err();
+        let mut captured = captured.map_err(refusal::stream)?;
         captured.total = captured.total.max(entry.size);
         Ok(captured)
     }
@@ -235,14 +237,22 @@ impl CallSession {
         let confinement = self.confinement().await?;
         let mode = if executable { 0o755 } else { 0o644 };
         let put = Put { path: path.as_bytes().to_vec().into(), mode, parents: true, new: false, confinement };
-        self.link().await?.put(put, data).await.map_err(refusal::link)
+        let link = self.link().await?.clone();
+        link.put(put, data).await.map_err(|error| self.failed(error))
     }
 
     async fn try_entries(&mut self, path: &str, depth: u32, most: u32) -> Result<Vec<Entry>, Failure> {
         refusal::absolute(path)?;
         let confinement = self.confinement().await?;
         let list = List { path: path.as_bytes().to_vec().into(), depth, most: most.into(), confinement };
-        self.link().await?.list(list).await.map(|listing| listing.entries).map_err(refusal::link)
+        let link = self.link().await?.clone();
+        link.list(list).await.map(|listing| listing.entries).map_err(|error| self.failed(error))
+    }
+
+    /// What is no refusal is a fault of the sandbox, which nobody else is to have then.
+    fn failed(&mut self, error: LinkError) -> Failure {
+        self.spoilt |= !matches!(error, LinkError::Refused(_));
+        refusal::link(error)
     }
 
     async fn command(&mut self, program: Program) -> Result<Command, Failure> {
