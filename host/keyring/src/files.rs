@@ -40,7 +40,12 @@ pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> KeyringError + '_
 pub(crate) fn hold(dir: &Path) -> Result<Held, KeyringError> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(dir)(error)),
-        _ => {}
+        Err(_) => {}
+        // What is signed with the keys may be on the disk before them otherwise.
+        Ok(()) => {
+            let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(above).and_then(|above| above.sync_all()).map_err(failed(above))?;
+        }
     }
     let open = File::open(dir).map_err(failed(dir))?;
     private(dir, &open)?;

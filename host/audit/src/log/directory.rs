@@ -46,7 +46,13 @@ impl Directory {
     pub(crate) fn made(path: &Path) -> Result<Self, AuditError> {
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(path)(error)),
-            _ => {}
+            Err(_) => {}
+            // The ring of keys is going to know of it.
+            Ok(()) => {
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                let above = above.unwrap_or(Path::new("."));
+                File::open(above).and_then(|above| above.sync_all()).map_err(failed(above))?;
+            }
         }
         let held = File::open(path).map_err(failed(path))?;
         let about = held.metadata().map_err(failed(path))?;
