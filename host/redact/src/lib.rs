@@ -13,6 +13,7 @@
 //! The time is linear in the length of the text, for values that do not repeat themselves. For one that does, such as a
 //! thousand times the same letter, it is at most the length of the text times that of the value.
 
+mod dump;
 mod error;
 mod json;
 mod pattern;

@@ -4,11 +4,13 @@
 //! A form begins in one of two ways. Either its first [`Prefilter::window`] places stand in the text as they are: that is
 //! found by the skip table of Wu and Manber (1994) over blocks of three bytes, case aside. Or there is an escape among them, or
 //! what parts digits, and before the first of those at most `window - 1` places that stand as they are: that is found from
-//! there backwards. They begin with one of seven bytes, which memchr finds.
+//! there backwards. Most of those begin with one of five bytes, which memchr finds. A space or a colon is in every line, and is
+//! looked for together with the digits around it: see [`dump`].
 
 use memchr::{memchr2_iter, memchr3_iter};
 use zeroize::Zeroizing;
 
+use crate::dump;
 use crate::pattern::Pattern;
 use crate::unit::{self, LONGEST, Read};
 
@@ -21,9 +23,9 @@ const BLOCK: usize = 3;
 /// The skip table has two to the power of so many entries of one byte: half of a small first-level cache.
 const BITS: u32 = 14;
 
-/// Which patterns there are, by a byte. `starts[byte]..starts[byte + 1]` are the entries of a byte.
-struct ByByte {
-    starts: Vec<usize>,
+/// Which patterns there are, by a key. `starts[key]..starts[key + 1]` are the entries of a key.
+struct ByKey {
+    starts: Vec<u32>,
     entries: Zeroizing<Vec<Place>>,
 }
 
@@ -49,11 +51,13 @@ pub(crate) struct Prefilter {
     /// The patterns whose window ends in a block with this hash, sorted.
     ends: Zeroizing<Vec<(u16, u16)>>,
     /// The patterns that begin with a byte, taken as it is.
-    plain: ByByte,
+    plain: ByKey,
     /// The places within the window that an escape for a byte fits.
-    escaped: ByByte,
-    /// How many places of a pattern stand before what parts them within the window, by the byte that is the last of them.
-    parted: ByByte,
+    escaped: ByKey,
+    /// The patterns of which one place stands before what parts them, by that byte and the one behind: see [`pair`].
+    parted_early: ByKey,
+    /// How many places of a pattern stand before what parts them within the window, by the last two of them: see [`pair`].
+    parted: ByKey,
 }
 
 impl Prefilter {
@@ -65,31 +69,35 @@ impl Prefilter {
             window,
             skips: Zeroizing::new(vec![furthest; 1 << BITS]),
             ends: Zeroizing::new(Vec::new()),
-            plain: ByByte::new(&mut Vec::new()),
-            escaped: ByByte::new(&mut Vec::new()),
-            parted: ByByte::new(&mut Vec::new()),
+            plain: ByKey::default(),
+            escaped: ByKey::default(),
+            parted_early: ByKey::default(),
+            parted: ByKey::default(),
         };
-        let (mut plain, mut escaped, mut parted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plain, mut escaped) = (Vec::new(), Vec::new());
+        let (mut parted_early, mut parted) = (Vec::new(), Vec::new());
         for (pattern, number) in patterns.iter().zip(0..) {
             let fitting: Vec<_> = (0..window).map(|place| Zeroizing::new(pattern.fitting(place))).collect();
-            plain.extend(fitting[0].iter().map(|byte| (*byte, (number, 0))));
+            plain.extend(fitting[0].iter().map(|byte| (u16::from(*byte), (number, 0))));
             filter.add_window(number, &fitting);
             if pattern.is_digits() {
-                for (last, count) in fitting[..window - 1].iter().zip(1..) {
-                    parted.extend(last.iter().map(|byte| (*byte, (number, count))));
+                parted_early.extend(pairs(&fitting[..2]).map(|key| (key, (number, 1))));
+                for (last, count) in fitting[..window - 1].windows(2).zip(2..) {
+                    parted.extend(pairs(last).map(|key| (key, (number, count))));
                 }
             }
             for place in 0..window {
                 let means = |byte: &u8| pattern.means(place, *byte);
-                escaped
-                    .extend((0..=u8::MAX).filter(means).map(|byte| (byte, (number, place.to_le_bytes()[0]))));
+                let meant = (0..=u8::MAX).filter(means);
+                escaped.extend(meant.map(|byte| (u16::from(byte), (number, place.to_le_bytes()[0]))));
             }
         }
         filter.ends.sort_unstable();
         filter.ends.dedup();
-        filter.plain = ByByte::new(&mut plain);
-        filter.escaped = ByByte::new(&mut escaped);
-        filter.parted = ByByte::new(&mut parted);
+        filter.plain = ByKey::new(&mut plain);
+        filter.escaped = ByKey::new(&mut escaped);
+        filter.parted_early = ByKey::new(&mut parted_early);
+        filter.parted = ByKey::new(&mut parted);
         filter
     }
 
@@ -124,12 +132,12 @@ impl Prefilter {
         self.windows(patterns, text, from..tail, found);
         self.escapes(patterns, text, from..tail, found);
         for start in tail..text.len() {
-            for (pattern, _) in self.plain.of(text[start]) {
+            for (pattern, _) in self.plain.of(text[start].into()) {
                 found.push(Thread { pattern: *pattern, place: 0, at: start, start });
             }
             match unit::read(&text[start..]) {
                 Read::Unit(unit) => {
-                    let first = self.escaped.of(unit.first()).iter().filter(|(_, place)| *place == 0);
+                    let first = self.escaped.of(unit.first().into()).iter().filter(|(_, place)| *place == 0);
                     found.extend(first.map(|(pattern, _)| Thread {
                         pattern: *pattern,
                         place: 0,
@@ -197,21 +205,16 @@ impl Prefilter {
     ) {
         for at in memchr3_iter(b'%', b'\\', b'&', &text[starts.start..]) {
             let at = starts.start + at;
-            self.parts(patterns, text, at, &starts, found);
-            let Read::Unit(unit) = unit::read(&text[at..]) else { continue };
-            backwards(patterns, text, at, &starts, self.escaped.of(unit.first()), found);
-        }
-        let rest = &text[starts.start..];
-        for at in memchr2_iter(b'\r', b'\n', rest) {
-            self.parts(patterns, text, starts.start + at, &starts, found);
-        }
-        for at in memchr2_iter(b' ', b':', rest) {
-            let at = starts.start + at;
-            // They part bytes in hexadecimal alone, and few words end with one.
-            if at >= 2 && text[at - 2..at].iter().all(u8::is_ascii_hexdigit) {
+            if unit::may_part_here(&text[at..]) {
                 self.parts(patterns, text, at, &starts, found);
             }
+            let Read::Unit(unit) = unit::read(&text[at..]) else { continue };
+            backwards(patterns, text, at, &starts, self.escaped.of(unit.first().into()), found);
         }
+        for at in memchr2_iter(b'\r', b'\n', &text[starts.start..]) {
+            self.parts(patterns, text, starts.start + at, &starts, found);
+        }
+        dump::each(text, starts.start, |at| self.parts(patterns, text, at, &starts, found));
     }
 
     /// What is parted here, if it is: what parts it may be whole, or cut off by the end of the text.
@@ -223,10 +226,26 @@ impl Prefilter {
         starts: &std::ops::Range<usize>,
         found: &mut Vec<Thread>,
     ) {
-        let Some(last) = at.checked_sub(1) else { return };
-        let parted = self.parted.of(text[last]);
-        if !parted.is_empty() && unit::between(&text[at..]) != Read::None {
-            backwards(patterns, text, at, starts, parted, found);
+        let behind = match unit::between(&text[at..]) {
+            Read::Unit(unit) => text.get(at + unit.len).copied(),
+            Read::Partial => None,
+            Read::None => return,
+        };
+        let [.., last] = text[..at] else { return };
+        match behind.filter(|byte| !unit::is_lead(*byte)) {
+            Some(next) => {
+                let early = self.parted_early.of(pair(last, next));
+                backwards(patterns, text, at, starts, early, found);
+            }
+            // An escape may be any byte.
+            None => {
+                let all = patterns.iter().zip(0..).filter(|(pattern, _)| pattern.is_digits());
+                let early: Vec<Place> = all.map(|(_, number)| (number, 1)).collect();
+                backwards(patterns, text, at, starts, &early, found);
+            }
+        }
+        if let [.., one, two] = text[..at] {
+            backwards(patterns, text, at, starts, self.parted.of(pair(one, two)), found);
         }
     }
 }
@@ -269,18 +288,48 @@ fn hash(bytes: [u8; 4]) -> u16 {
     u16::from_le_bytes([low, high])
 }
 
-impl ByByte {
-    fn new(entries: &mut Vec<(u8, Place)>) -> Self {
-        entries.sort_unstable();
-        let starts =
-            (0..=256).map(|byte| entries.partition_point(|(other, _)| usize::from(*other) < byte)).collect();
-        let places = Zeroizing::new(entries.iter().map(|(_, place)| *place).collect());
+/// The keys of all that two places fit.
+fn pairs(places: &[Zeroizing<Vec<u8>>]) -> impl Iterator<Item = u16> {
+    places[0].iter().flat_map(|one| places[1].iter().map(|two| pair(*one, *two)))
+}
+
+/// A key for two bytes that follow on each other. Others may have the same.
+fn pair(one: u8, two: u8) -> u16 {
+    u16::from(one & 0x3f) << 6 | u16::from(two & 0x3f)
+}
+
+impl Default for ByKey {
+    fn default() -> Self {
+        Self::new(&mut Vec::new())
+    }
+}
+
+impl ByKey {
+    fn new(entries: &mut Vec<(u16, Place)>) -> Self {
+        let keys = entries.iter().map(|(key, _)| usize::from(*key) + 1).fold(0, usize::max);
+        let mut starts = vec![0_u32; keys + 1];
+        for (key, _) in &*entries {
+            starts[usize::from(*key) + 1] += 1;
+        }
+        for key in 0..keys {
+            starts[key + 1] += starts[key];
+        }
+        let mut next = starts.clone();
+        let mut places = Zeroizing::new(vec![(0, 0); entries.len()]);
+        for (key, place) in &*entries {
+            let next = &mut next[usize::from(*key)];
+            places[*next as usize] = *place;
+            *next += 1;
+        }
         zeroize::Zeroize::zeroize(entries);
         Self { starts, entries: places }
     }
 
-    fn of(&self, byte: u8) -> &[Place] {
-        let byte = usize::from(byte);
-        &self.entries[self.starts[byte]..self.starts[byte + 1]]
+    fn of(&self, key: u16) -> &[Place] {
+        let key = usize::from(key);
+        match self.starts.get(key..key + 2) {
+            Some([start, end]) => &self.entries[*start as usize..*end as usize],
+            _ => &[],
+        }
     }
 }

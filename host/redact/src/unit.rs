@@ -69,6 +69,16 @@ pub(crate) fn may_part(byte: u8) -> bool {
     is_between(byte) || is_lead(byte)
 }
 
+/// Whether what stands between two digits may be here, from the first two bytes alone: escapes for it begin in few ways.
+pub(crate) fn may_part_here(text: &[u8]) -> bool {
+    match text {
+        [b'%', next, ..] => matches!(next, b'0' | b'2' | b'3'),
+        [b'\\', next, ..] => matches!(next, b'r' | b'n' | b'u'),
+        [b'&', next, ..] => *next == b'#',
+        _ => true,
+    }
+}
+
 /// What ends a line, and what dumps have between bytes.
 fn is_between(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n' | b' ' | b':')
