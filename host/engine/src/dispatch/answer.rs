@@ -3,6 +3,7 @@
 use packhost_core::{ErrorCode, Failure};
 use serde_json::Value;
 
+use super::event::text;
 use super::run::{Raw, clip};
 use crate::call::{Answer, Block, ResourceBody};
 use crate::capabilities::types;
@@ -16,7 +17,7 @@ pub(super) fn check(tool: &Tool, raw: Raw) -> Result<Answer, Failure> {
         }
         Raw::Function(value) => {
             let answer = Answer { structured: value, content: Vec::new() };
-            fits(tool, answer.structured.as_ref().map_or(0, |value| value.to_string().len()))?;
+            fits(tool, answer.structured.as_ref().map_or(0, |value| text(value).len()))?;
             answer
         }
         Raw::FunctionErr(value) => return Err(function_failed(tool, value)?),
@@ -31,8 +32,7 @@ pub(super) fn check(tool: &Tool, raw: Raw) -> Result<Answer, Failure> {
         (None, _) => {}
     }
     if answer.content.is_empty() {
-        let text = answer.structured.as_ref().map_or_else(|| "Done.".to_owned(), Value::to_string);
-        answer.content.push(Block::Text(text));
+        answer.content.push(Block::Text(answer.structured.as_ref().map_or_else(|| "Done.".to_owned(), text)));
     }
     Ok(answer)
 }
