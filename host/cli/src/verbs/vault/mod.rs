@@ -84,9 +84,7 @@ fn rotate_master(dirs: &Dirs, vault: &Vault, output: Output) -> Result<(), Error
     output.answer(&json!({ "master_key": key, "sealed_anew": count }), || {
         println!("{GOOD}ok{GOOD:#}  master key {BOLD}{key}{BOLD:#}; sealed anew: {count}");
         if count == 0 {
-            println!(
-                "  {DIM}nothing was sealed with another key: this is the first of those that are there{DIM:#}"
-            );
+            println!("  {DIM}nothing was sealed with another key{DIM:#}");
         }
     });
     Ok(())
