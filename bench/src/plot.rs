@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::report::{Goal, Report, Row, number};
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 980.0;
 /// The axis lies between these.
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = 720.0;
